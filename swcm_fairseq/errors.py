@@ -1,0 +1,52 @@
+"""The one kind of error that a user can mend, and how commands report it."""
+
+import sys
+import traceback
+from typing import Callable, Iterable, List, Optional
+
+
+class SwcmError(ValueError):
+    """Something the user handed over is wrong; the message says what, where and what to do.
+
+    Args:
+        message: one line, or a heading when ``problems`` are given.
+        problems: every problem found, one line each, so that one run shows them all.
+    """
+
+    def __init__(self, message: str, problems: Optional[Iterable[str]] = None) -> None:
+        self.problems: List[str] = list(problems or [])
+        lines = [message] + ["  - " + problem for problem in self.problems]
+        super().__init__("\n".join(lines))
+
+
+def report_without_traceback(previous: Callable) -> Callable:
+    """An ``excepthook`` that prints a ``SwcmError`` alone and leaves every other error to ``previous``.
+
+    fairseq's commands let errors of a plug-in escape, and a traceback through fairseq would bury the one
+    line that helps.
+    """
+
+    def hook(kind, error, trace):
+        if isinstance(error, SwcmError):
+            print("error: {}".format(error), file=sys.stderr)
+        else:
+            previous(kind, error, trace)
+
+    return hook
+
+
+def run_command(main: Callable[[], Optional[int]]) -> int:
+    """Run a command's ``main`` and return its exit code: 0 done, 1 the work failed (argparse exits with 2).
+
+    A ``SwcmError`` or an error of the file system is one line on standard error; anything else is a bug and
+    keeps its traceback.
+    """
+    try:
+        return main() or 0
+    except (SwcmError, OSError) as error:
+        print("error: {}".format(error), file=sys.stderr)
+    except KeyboardInterrupt:
+        print("interrupted", file=sys.stderr)
+    except Exception:
+        traceback.print_exc()
+    return 1
