@@ -1,0 +1,1 @@
+"""Languages, datasets and sampling."""
