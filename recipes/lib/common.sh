@@ -1,0 +1,55 @@
+# shellcheck shell=bash
+# What the recipes share; to be sourced. Gives SWCM_ROOT (the checkout), SWCM_VENV, SWCM_PY and the functions below.
+
+SWCM_ROOT=$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)
+: "${SWCM_VENV:=$SWCM_ROOT/.venv}"
+case $SWCM_VENV in
+/*) ;;
+*) SWCM_VENV=$PWD/$SWCM_VENV ;;
+esac
+SWCM_PY=$SWCM_VENV/bin/python
+export SWCM_ROOT SWCM_VENV SWCM_PY
+
+# say WORDS: progress, with the time of day.
+say() { printf '[%s] %s\n' "$(date +%H:%M:%S)" "$*"; }
+
+# die MESSAGE: the work failed.
+die() {
+    printf 'error: %s\n' "$*" >&2
+    exit 1
+}
+
+# usage_error MESSAGE: the recipe was called in a wrong way.
+usage_error() {
+    printf 'usage error: %s\n' "$*" >&2
+    exit 2
+}
+
+# need_cmd NAME HINT: the program must be there; HINT says how to get it.
+need_cmd() { command -v "$1" >/dev/null 2>&1 || die "$1 is not installed${2:+; $2}"; }
+
+# done_already PATH WORDS: true, and says so, when the finished output is there; FORCE=1 makes it again.
+done_already() {
+    [ -e "$1" ] && [ "${FORCE:-0}" != 1 ] || return 1
+    say "${2:-$1}: there already"
+}
+
+# swcm_gpus: number of NVIDIA GPUs this process may use; CUDA_VISIBLE_DEVICES is heeded.
+swcm_gpus() {
+    if [ -n "${CUDA_VISIBLE_DEVICES+set}" ]; then
+        printf '%s\n' "$CUDA_VISIBLE_DEVICES" | tr ',' '\n' | grep -c '^[A-Z0-9]' || true
+    elif command -v nvidia-smi >/dev/null 2>&1; then
+        nvidia-smi -L 2>/dev/null | grep -c '^GPU' || true
+    else
+        echo 0
+    fi
+}
+
+# swcm_cores: number of processors this process may use.
+swcm_cores() { nproc 2>/dev/null || getconf _NPROCESSORS_ONLN 2>/dev/null || echo 1; }
+
+# use_environment: make the environment if need be, and put its commands (fairseq-train, swcm-score, ...) first.
+use_environment() {
+    bash "$SWCM_ROOT/recipes/setup.sh"
+    export PATH="$SWCM_VENV/bin:$PATH"
+}

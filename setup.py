@@ -1,0 +1,54 @@
+"""Packaging of swcm-fairseq; ``bash recipes/setup.sh`` calls it with pinned versions."""
+
+import os
+import re
+
+from setuptools import find_packages, setup
+
+ROOT = os.path.dirname(os.path.abspath(__file__))
+
+
+def read(*parts):
+    with open(os.path.join(ROOT, *parts), encoding="utf-8") as stream:
+        return stream.read()
+
+
+# Read, not imported: importing the package would need the dependencies that are about to be installed.
+VERSION = re.search(r'^__version__ = "(.+)"$', read("swcm_fairseq", "version.py"), re.MULTILINE).group(1)
+README = read("README.md") if os.path.exists(os.path.join(ROOT, "README.md")) else ""
+
+setup(
+    name="swcm-fairseq",
+    version=VERSION,
+    description="XLM-SWCM for fairseq: text generators for low-resource languages from a multilingual encoder",
+    long_description=README,
+    long_description_content_type="text/markdown",
+    license="MIT",
+    packages=find_packages(include=["swcm_fairseq", "swcm_fairseq.*"]),
+    # fairseq has wheels up to CPython 3.8, its continuation ve-fairseq for 3.11 and 3.12; nothing builds between.
+    python_requires=">=3.8,!=3.9.*,!=3.10.*,<3.13",
+    install_requires=[
+        "fairseq==0.12.2; python_version < '3.9'",
+        # fairseq 0.12.2 needs the hydra of its day.
+        "hydra-core>=1.0.7,<1.1; python_version < '3.9'",
+        "ve-fairseq==0.12.3; python_version >= '3.11'",
+        "torch>=1.12",
+        "numpy>=1.21",
+        "sentencepiece>=0.1.99",
+        # SentencePiece models are protocol buffers; cutting and extending a vocabulary edits them as such.
+        "protobuf>=3.20",
+        "safetensors>=0.4",
+        "sacrebleu>=2.3",
+    ],
+    extras_require={
+        "test": ["pytest>=7", "hypothesis>=6", "rouge-score>=0.1.2", "transformers>=4.30"],
+        "plots": ["matplotlib>=3.5", "tensorboard>=2.10"],
+    },
+    entry_points={
+        "console_scripts": [
+            "swcm-average=swcm_fairseq.averaging:cli",
+            "swcm-pack=swcm_fairseq.packing:cli",
+            "swcm-score=swcm_fairseq.scoring.command:cli",
+        ],
+    },
+)
