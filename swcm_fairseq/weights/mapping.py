@@ -1,0 +1,133 @@
+"""Where each tensor of the model starts (paper, section 3.2), as tables and one walk over the model."""
+
+from typing import Dict, List, NamedTuple, Optional, Tuple
+
+import torch
+from torch import Tensor
+
+from ..errors import SwcmError
+from ..modules.layer_plan import PlannedLayer
+
+# Part of a decoder layer <- part of the encoder layer it starts from.
+DECODER_FROM_ENCODER = {
+    "custom": {"self_attn": "self_attn", "ffn1": "ffn", "cross_attn": "self_attn", "ffn2": "ffn"},
+    "normal": {"self_attn": "self_attn", "cross_attn": "self_attn", "ffn": "ffn"},
+}
+
+# A new tag's row is the row of <s> plus noise of this share of that row's spread: enough to tell tags apart.
+TAG_NOISE = 0.1
+BOS_ROW = 0
+TOKEN_TABLE = "encoder.embeddings.tokens.weight"
+
+
+class Origin(NamedTuple):
+    """Where one tensor of the model came from.
+
+    Attributes:
+        kind: ``copied``, ``random`` or ``tied``.
+        source: name in the pretrained file, name of the tensor it is tied to, or how it was drawn.
+    """
+
+    kind: str
+    source: str
+
+
+def start_model(model, plan: List[PlannedLayer], encoder, decoder_init: str) -> Dict[str, Origin]:
+    """Start ``model`` from a pretrained encoder and account for every tensor of its state.
+
+    Args:
+        model: with ``encoder`` and ``decoder``, freshly built.
+        plan: the decoder's layers.
+        encoder: what ``read_encoder`` returned; None leaves everything random.
+        decoder_init: ``shared`` copies encoder layers into decoder layers; ``random`` leaves them as drawn
+            (the paper's "weight sharing removed"). The embeddings are shared in both.
+
+    Returns:
+        the origin of every name in ``model.state_dict()``, in its order.
+
+    Raises:
+        SwcmError: tensors of the encoder that found no place or do not fit, all listed.
+    """
+    state = model.state_dict()
+    sources = {} if encoder is None else _sources(state, plan, decoder_init)
+    if encoder is not None:
+        _check_fit(state, sources, encoder)
+    origins: Dict[str, Origin] = {}
+    first_name: Dict[int, str] = {}
+    with torch.no_grad():
+        for name, tensor in state.items():
+            tied_to = first_name.setdefault(tensor.data_ptr(), name)
+            if tied_to != name:
+                origins[name] = Origin("tied", tied_to)
+            elif name in sources:
+                key = sources[name]
+                origins[name] = Origin("copied", _copy(tensor, encoder.tensors[key], encoder.sources[key]))
+            elif name.startswith("decoder.output_projection"):
+                origins[name] = _start_output(name, tensor, state)
+            else:
+                origins[name] = Origin("random", "drawn at build")
+    return origins
+
+
+def _sources(state: Dict[str, Tensor], plan: List[PlannedLayer], decoder_init: str) -> Dict[str, str]:
+    """Name in the model's state -> name among the encoder's tensors, for all that is copied."""
+    found = {name: name[len("encoder.") :] for name in state if name.startswith("encoder.")}
+    if decoder_init == "random":
+        return found
+    for name in state:
+        part = _decoder_part(name)
+        if part is None:
+            continue
+        index, part_name, tensor_name = part
+        planned = plan[index]
+        if planned.encoder_layer is not None:
+            origin = DECODER_FROM_ENCODER[planned.kind][part_name]
+            found[name] = "layers.{}.{}.{}".format(planned.encoder_layer, origin, tensor_name)
+    return found
+
+
+def _decoder_part(name: str) -> Optional[Tuple[int, str, str]]:
+    """``decoder.layers.3.ffn1.fc1.weight`` -> (3, "ffn1", "fc1.weight"); None for tensors outside layers."""
+    if not name.startswith("decoder.layers."):
+        return None
+    index, part, tensor = name[len("decoder.layers.") :].split(".", 2)
+    return int(index), part, tensor
+
+
+def _check_fit(state: Dict[str, Tensor], sources: Dict[str, str], encoder) -> None:
+    problems = []
+    for key in sorted(set(encoder.tensors) - set(sources.values())):
+        problems.append("{} has no place in the model".format(encoder.sources[key]))
+    for name, key in sources.items():
+        if key not in encoder.tensors:
+            problems.append("{} has no tensor for {}".format(encoder.path, name))
+            continue
+        wanted, given = tuple(state[name].shape), tuple(encoder.tensors[key].shape)
+        if name == TOKEN_TABLE:
+            wanted = (min(wanted[0], given[0]), wanted[1])  # rows of tags come on top
+        if wanted != given:
+            problems.append("{} is {}, {} wants {}".format(encoder.sources[key], given, name, wanted))
+    if problems:
+        raise SwcmError("the encoder {} does not fit the model".format(encoder.path), problems)
+
+
+def _copy(tensor: Tensor, source: Tensor, source_name: str) -> str:
+    """Copy in place; rows beyond the source's start from the row of ``<s>``. Returns what was done."""
+    rows = source.size(0)
+    tensor[:rows].copy_(source)
+    new = tensor.size(0) - rows
+    if new == 0:
+        return source_name
+    noise = torch.randn(new, source.size(1)) * source[BOS_ROW].std() * TAG_NOISE
+    tensor[rows:].copy_(source[BOS_ROW] + noise)
+    return "{}; rows {}..{} from row {} (<s>) plus noise".format(source_name, rows, rows + new - 1, BOS_ROW)
+
+
+def _start_output(name: str, tensor: Tensor, state: Dict[str, Tensor]) -> Origin:
+    """An untied output layer starts from the token table, its bias at zero."""
+    if name.endswith("bias"):
+        tensor.zero_()
+        return Origin("random", "zeros")
+    table = "decoder.embeddings.tokens.weight"
+    tensor.copy_(state[table])
+    return Origin("copied", table)

@@ -1,0 +1,116 @@
+"""Tensors on disk: names and shapes first, values one at a time, whatever the file's kind."""
+
+import json
+import os
+from typing import Any, Callable, Dict, List, Tuple
+
+import torch
+
+from ..errors import SwcmError
+from .safe_load import safe_load
+
+# In order of preference: safetensors cannot run anything and is read piecewise.
+WEIGHT_FILES = (
+    "model.safetensors",
+    "model.safetensors.index.json",
+    "pytorch_model.bin",
+    "pytorch_model.bin.index.json",
+)
+
+Shape = Tuple[int, ...]
+
+
+class TensorFiles:
+    """Names, shapes and values of the tensors in one or several weight files.
+
+    Attributes:
+        shapes: name -> shape, for every tensor.
+        path: the file, or the index of several, for messages.
+    """
+
+    def __init__(self, path: str) -> None:
+        self.path = path
+        self.shapes: Dict[str, Shape] = {}
+        self._readers: Dict[str, Callable[[], torch.Tensor]] = {}
+
+    def read(self, name: str) -> torch.Tensor:
+        """The tensor ``name`` in float32, of shape ``shapes[name]``."""
+        return self._readers[name]().detach().to(torch.float32)
+
+    def add_state(self, state: Dict[str, Any]) -> None:
+        """Add the tensors of a state dictionary; entries that are no tensors are left out."""
+        for name, value in state.items():
+            if isinstance(value, torch.Tensor):
+                self._add(name, tuple(value.shape), lambda value=value: value)
+
+    def add_file(self, path: str) -> None:
+        """Add every tensor of a .safetensors or .bin file."""
+        if path.endswith(".safetensors"):
+            self._add_safetensors(path)
+            return
+        state = safe_load(path)
+        if not isinstance(state, dict):
+            raise SwcmError("{} holds a {} where a dictionary of tensors is wanted".format(path, type(state).__name__))
+        self.add_state(state)
+
+    def _add_safetensors(self, path: str) -> None:
+        from safetensors import SafetensorError, safe_open
+
+        try:
+            stream = safe_open(path, framework="pt")
+            for name in stream.keys():
+                shape = tuple(stream.get_slice(name).get_shape())
+                self._add(name, shape, lambda name=name: stream.get_tensor(name))
+        except SafetensorError as error:
+            raise SwcmError(
+                "{} cannot be read as safetensors: it was cut short or is damaged; fetch it again "
+                "({})".format(path, error)
+            )
+
+    def _add(self, name: str, shape: Shape, reader: Callable[[], torch.Tensor]) -> None:
+        self.shapes[name] = shape
+        self._readers[name] = reader
+
+
+def open_weights(folder: str) -> TensorFiles:
+    """Open the weights of a Hugging Face folder: one file, or the shards that an index names.
+
+    Raises:
+        SwcmError: no weights, a shard missing, or a file cut short.
+    """
+    for name in WEIGHT_FILES:
+        path = os.path.join(folder, name)
+        if os.path.isfile(path):
+            files = TensorFiles(path)
+            for part in _shards(path) if name.endswith(".json") else [path]:
+                files.add_file(part)
+            return files
+    raise SwcmError("{} holds no weights; it needs one of {}".format(folder, ", ".join(WEIGHT_FILES)))
+
+
+def read_json(path: str) -> Dict[str, Any]:
+    """The JSON object in the file at ``path``."""
+    try:
+        with open(path, encoding="utf-8") as stream:
+            content = json.load(stream)
+    except ValueError as error:
+        raise SwcmError("{} is not JSON: {}".format(path, error))
+    if not isinstance(content, dict):
+        raise SwcmError("{} holds no JSON object".format(path))
+    return content
+
+
+def _shards(index: str) -> List[str]:
+    weight_map = read_json(index).get("weight_map")
+    if not isinstance(weight_map, dict) or not weight_map:
+        raise SwcmError("{} has no weight_map, which names the file of each tensor".format(index))
+    folder = os.path.dirname(index)
+    names = sorted(set(map(str, weight_map.values())))
+    # A shard stands beside its index; a path could point anywhere.
+    strange = [name for name in names if os.path.basename(name) != name]
+    missing = [name for name in names if not os.path.isfile(os.path.join(folder, name))]
+    problems = ["{} is a path, not a file name".format(name) for name in strange]
+    problems += ["{} is missing".format(name) for name in missing if name not in strange]
+    if problems:
+        raise SwcmError("{} names files that cannot be used:".format(index), problems)
+    return [os.path.join(folder, name) for name in names]

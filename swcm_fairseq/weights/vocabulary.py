@@ -1,0 +1,75 @@
+"""The vocabulary that lies beside an encoder: its SentencePiece model, or fairseq's dict.txt."""
+
+import os
+from typing import List, NamedTuple, Optional, Tuple
+
+from .sentencepiece_model import SentencePieceModel
+
+# Ids 0 to 3 of fairseq's dictionaries and of XLM-R's embedding rows; pieces follow, then <mask>.
+SPECIALS = ("<s>", "<pad>", "</s>", "<unk>")
+MASK = "<mask>"
+
+SENTENCEPIECE_NAMES = ("sentencepiece.bpe.model", "spm.model", "sentencepiece.model")
+
+# A SentencePiece model of XLM-R begins with these; fairseq has its own rows for them.
+_SENTENCEPIECE_SPECIALS = ["<unk>", "<s>", "</s>"]
+
+
+class Vocabulary(NamedTuple):
+    """Pieces in row order (row 4 first) with the file they come from, and the SentencePiece model's path."""
+
+    pieces: Optional[List[str]]
+    origin: Optional[str]
+    sentencepiece_model: Optional[str]
+
+    def rows(self) -> int:
+        """Embedding rows that specials, pieces and ``<mask>`` take."""
+        return len(SPECIALS) + len(self.pieces or []) + 1
+
+
+def read_vocabulary(folder: str, dictionary: Optional[str] = None) -> Tuple[Vocabulary, List[str]]:
+    """The vocabulary in ``folder``, and what is wrong with it.
+
+    Args:
+        folder: where a SentencePiece model may lie.
+        dictionary: a dict.txt of fairseq whose order is that of the rows, None where there is none.
+    """
+    paths = [os.path.join(folder, name) for name in SENTENCEPIECE_NAMES]
+    model = next((path for path in paths if os.path.isfile(path)), None)
+    problems: List[str] = []
+    pieces = origin = None
+    if model:
+        pieces, origin = [piece.text for piece in SentencePieceModel.read(model).pieces], model
+        if pieces[:3] != _SENTENCEPIECE_SPECIALS:
+            problems.append("{} begins with {}, not {}".format(model, pieces[:3], _SENTENCEPIECE_SPECIALS))
+        pieces = pieces[3:]
+    if dictionary:
+        listed = _dictionary_symbols(dictionary)
+        if pieces is not None and sorted(listed) != sorted(pieces):
+            differing = sorted(set(pieces) ^ set(listed)) or ["symbols that stand twice"]
+            problems.append(
+                "{} and {} hold different pieces: {}".format(dictionary, model, _some(differing))
+            )
+        pieces, origin = listed, dictionary
+    clashes = [symbol for symbol in SPECIALS + (MASK,) if symbol in set(pieces or [])]
+    if clashes:
+        problems.append("{} has among its pieces {}, which have rows of their own".format(origin, " ".join(clashes)))
+    return Vocabulary(pieces, origin, model), problems
+
+
+def _dictionary_symbols(path: str) -> List[str]:
+    """The symbols of a dict.txt between the specials and ``<mask>``."""
+    symbols = []
+    with open(path, encoding="utf-8", newline="\n") as stream:
+        for line in stream:
+            line = line.rstrip("\n")
+            if line.endswith(" #fairseq:overwrite"):
+                line = line[: -len(" #fairseq:overwrite")]
+            symbols.append(line.rsplit(" ", 1)[0])
+    # XLM-R's dict.txt leaves <mask> to the task, which appends it; others were saved with it.
+    return symbols[:-1] if symbols and symbols[-1] == MASK else symbols
+
+
+def _some(symbols: List[str]) -> str:
+    shown = " ".join(symbols[:5])
+    return shown if len(symbols) <= 5 else "{} and {} more".format(shown, len(symbols) - 5)
