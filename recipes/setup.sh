@@ -8,7 +8,7 @@
 #                "torch==2.6.0 --index-url URL" (default: the pin in recipes/lib/constraints-*.txt)
 #   SWCM_EXTRAS  extras of setup.py (test,plots)
 # Output    the environment, with the package installed in editable form; its setup.log is pip's whole output.
-# Hardware  any; 3 GB of disk.
+# Hardware  any; 2 GB of disk, 6 GB where torch comes with CUDA.
 # Time      2 to 5 minutes; a second run, nothing changed, well under a second.
 # Expect    a last line that names the versions of Python, torch and fairseq.
 set -euo pipefail
