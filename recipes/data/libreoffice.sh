@@ -1,0 +1,141 @@
+#!/usr/bin/env bash
+# Parallel text from the translations of LibreOffice, which Debian and Ubuntu package: Chinese with Kazakh,
+# Mongolian and Uyghur, or any of about a hundred other languages.
+#
+# Usage     bash recipes/data/libreoffice.sh OUT_DIR
+# Inputs    the packages libreoffice-l10n-XX, which apt downloads (no root needed, nothing is installed).
+#   PIVOT     the language on the first side (zh)
+#   LANGS     the languages on the second side ("kk mn ug")
+#   SWCM_LIBREOFFICE_DIR   a folder with the packages (*.deb) downloaded already; apt is not called then
+#   FORCE=1   make finished pairs again
+# Output    OUT_DIR/zh-kk.zh, OUT_DIR/zh-kk.kk (line by line each other's translation, raw) and
+#           OUT_DIR/zh-kk.counts.json for each language; OUT_DIR/packages.txt: name, version, sha256.
+# Hardware  any; 10 MB of disk.
+# Time      10 seconds and the download of 3 MB.
+# Expect    with version 4:7.4.7-1+deb12u14: 25,557 pairs zh-kk, 18,267 zh-mn, 13,344 zh-ug. Other versions give
+#           other counts. The text is under MPL-2.0.
+set -euo pipefail
+# shellcheck source-path=SCRIPTDIR source=../lib/common.sh
+. "$(dirname "${BASH_SOURCE[0]}")/../lib/common.sh"
+
+: "${PIVOT:=zh}"
+: "${LANGS:=kk mn ug}"
+: "${SWCM_LIBREOFFICE_DIR:=}"
+: "${PYTHON:=}"
+[ $# -eq 1 ] || usage_error "bash recipes/data/libreoffice.sh OUT_DIR"
+out=$1
+
+# The version that the expected counts belong to.
+known_sha256() {
+    case $1 in
+    dz) echo b546972bb970e1b6701f598a22bb7a764f43dff14af4269c17a870a7bb61b1b4 ;;
+    kk) echo fcec648c202c3fa4017fd6b8585edb7d00524c08facf0f8d983c9d0015ea7aac ;;
+    mn) echo 308c46753973b714385dbd1bdee231be3c507cd5baf91a4afbd77202dcf98d77 ;;
+    ug) echo d74724bacaabe7ec77b13ebf824e6b3241dabc1e00a945be741c9acf8cfcc79a ;;
+    zh) echo 06b2800923811a11ddadc9e1e09ef8bda2a89ba118470403b2f6a897152e0809 ;;
+    esac
+}
+
+package_of() {
+    case $1 in
+    zh) echo libreoffice-l10n-zh-cn ;;
+    gn) echo libreoffice-l10n-gug ;;
+    *) echo "libreoffice-l10n-$1" ;;
+    esac
+}
+
+sha256_of() {
+    if command -v sha256sum >/dev/null 2>&1; then sha256sum "$1"; else shasum -a 256 "$1"; fi | cut -d ' ' -f 1
+}
+
+instead="give two line-aligned files per language in its place, or SWCM_LIBREOFFICE_DIR=FOLDER with the .deb files"
+
+# apt_here OPTIONS...: apt-get with its warning about the user _apt left out; it is harmless here.
+apt_here() { apt-get -qq -o APT::Sandbox::User="$(id -un)" "$@"; }
+
+# download FOLDER PACKAGE...: with the system's package lists, or, where they are missing, with lists of our own,
+# which need no root.
+download() {
+    local folder=$1 lists
+    shift
+    command -v apt-get >/dev/null 2>&1 ||
+        die "apt is not installed, and LibreOffice's packages come by it; $instead"
+    if (cd "$folder" && apt_here download "$@") >"$folder/apt.log" 2>&1; then return; fi
+    say "the system's package lists are missing or out of date: fetching lists into a folder of our own"
+    lists=$folder/apt
+    mkdir -p "$lists/lists/partial" "$lists/cache/archives/partial"
+    set -- -o "Dir::State::Lists=$lists/lists" -o "Dir::Cache=$lists/cache" download "$@"
+    if ! { apt_here "${@:1:4}" -o Acquire::Languages=none update && (cd "$folder" && apt_here "$@"); } \
+        >>"$folder/apt.log" 2>&1; then
+        grep '^E:' "$folder/apt.log" | tail -n 1 >&2 || true
+        die "apt could not download ${*:6}; is the network there, and 'main' in apt's sources? Or $instead"
+    fi
+}
+
+# unpack PACKAGE_FILE FOLDER
+unpack() {
+    mkdir -p "$2"
+    if command -v dpkg >/dev/null 2>&1; then
+        dpkg -x "$1" "$2"
+    elif command -v ar >/dev/null 2>&1; then
+        ar p "$1" data.tar.xz | tar -xJf - -C "$2"
+    else
+        die "unpacking .deb files needs dpkg, or ar (binutils) with tar and xz; or give line-aligned files in their place"
+    fi || die "$1 cannot be unpacked: is the download whole?"
+}
+
+# The package of a language among the files of a folder; the newest when there are several.
+package_file() { find "$1" -maxdepth 1 -name "$(package_of "$2")_*.deb" | sort | tail -n 1; }
+
+wanted=()
+for language in $LANGS; do
+    done_already "$out/$PIVOT-$language.counts.json" "pair $PIVOT-$language" || wanted+=("$language")
+done
+[ ${#wanted[@]} -gt 0 ] || exit 0
+
+if [ -z "$PYTHON" ]; then
+    use_environment
+    PYTHON=$SWCM_PY
+fi
+force=()
+[ "${FORCE:-0}" != 1 ] || force=(--force)
+mkdir -p "$out"
+work=$(mktemp -d "$out/.libreoffice.XXXXXX")
+trap 'rm -rf "$work"' EXIT
+
+folder=${SWCM_LIBREOFFICE_DIR:-$work}
+if [ -z "$SWCM_LIBREOFFICE_DIR" ]; then
+    packages=()
+    for language in "$PIVOT" "${wanted[@]}"; do packages+=("$(package_of "$language")"); done
+    say "downloading ${packages[*]}"
+    download "$work" "${packages[@]}"
+elif [ ! -d "$folder" ]; then
+    die "SWCM_LIBREOFFICE_DIR: $folder is no folder"
+fi
+
+missing=
+for language in "$PIVOT" "${wanted[@]}"; do
+    [ -n "$(package_file "$folder" "$language")" ] || missing+=" $(package_of "$language")_VERSION_all.deb"
+done
+[ -z "$missing" ] || die "$folder lacks$missing; 'apt-get download PACKAGE' fetches one on Debian or Ubuntu"
+
+for language in "$PIVOT" "${wanted[@]}"; do
+    file=$(package_file "$folder" "$language")
+    version=$(basename "$file" _all.deb)
+    version=${version#*_}
+    sha256=$(sha256_of "$file")
+    printf '%s %s %s\n' "$(package_of "$language")" "${version//%3a/:}" "$sha256" >>"$work/packages.txt"
+    known=$(known_sha256 "$language")
+    [ -z "$known" ] || [ "$known" = "$sha256" ] ||
+        say "note: $language is version ${version//%3a/:}, not 4:7.4.7-1+deb12u14; counts and scores may differ"
+    unpack "$file" "$work/$language"
+done
+for language in "${wanted[@]}"; do
+    PYTHONPATH=$SWCM_ROOT${PYTHONPATH:+:$PYTHONPATH} "$PYTHON" "$SWCM_ROOT/recipes/data/read_gettext.py" \
+        --pivot "$PIVOT" --pivot-dir "$work/$PIVOT" --target "$language" --target-dir "$work/$language" \
+        --out "$out/$PIVOT-$language" "${force[@]+"${force[@]}"}"
+done
+# Packages of an earlier run keep their line.
+[ ! -e "$out/packages.txt" ] || cat "$out/packages.txt" >>"$work/packages.txt"
+sort -u -o "$work/packages.txt" "$work/packages.txt"
+mv "$work/packages.txt" "$out/packages.txt"
