@@ -20,6 +20,12 @@ BOS_ROW = 0
 TOKEN_TABLE = "encoder.embeddings.tokens.weight"
 
 
+def _TEMP(v):
+    for a, b in [("embeddings.tokens", "embed_tokens"), ("embeddings.positions", "embed_positions"), ("embeddings.layer_norm", "layernorm_embedding"), ("self_attn.layer_norm", "self_attn_layer_norm"), ("ffn.fc", "fc"), ("ffn.layer_norm", "final_layer_norm")]:
+        v = v.replace(a, b)
+    return v
+
+
 class Origin(NamedTuple):
     """Where one tensor of the model came from.
 
@@ -50,6 +56,7 @@ def start_model(model, plan: List[PlannedLayer], encoder, decoder_init: str) -> 
     """
     state = model.state_dict()
     sources = {} if encoder is None else _sources(state, plan, decoder_init)
+    sources = {k: _TEMP(v) for k, v in sources.items()}
     if encoder is not None:
         _check_fit(state, sources, encoder)
     origins: Dict[str, Origin] = {}

@@ -1,0 +1,86 @@
+"""What a dictionary must hold: the encoder's rows in order, then language tags."""
+
+import re
+from typing import List, Optional, Tuple
+
+from ..errors import SwcmError
+from ..weights.vocabulary import MASK, SPECIALS
+
+_TAG = re.compile(r"\[\w+\]\Z")
+_SHOWN = 8
+
+
+def tags_in(symbols: List[str]) -> List[str]:
+    """The language tags of a dictionary: the symbols after ``<mask>`` that look like ``[kk]``."""
+    return [symbol for symbol in _after_mask(symbols) if _TAG.match(symbol)]
+
+
+def symbols_that_are_no_text(dictionary) -> Tuple[str, ...]:
+    """What a generator must never write: tags, ``<mask>`` and ``<s>``."""
+    symbols = [dictionary.symbols[dictionary.bos()], MASK] + tags_in(dictionary.symbols)
+    return tuple(symbol for symbol in symbols if symbol in dictionary)
+
+
+def check_dictionary(symbols: List[str], vocab_size: int, pieces: Optional[List[str]], encoder_path: str) -> None:
+    """Check that dictionary ids are the encoder's rows: specials, pieces in order, ``<mask>``, then only tags.
+
+    Args:
+        symbols: of the dictionary, in order, the four specials included.
+        vocab_size: rows of the encoder's token table.
+        pieces: the encoder's pieces in the order of its rows, or None when they are not known.
+        encoder_path: for the message.
+
+    Raises:
+        SwcmError: all differences at once, symbols named.
+    """
+    problems = []
+    tags = _after_mask(symbols)
+    body = symbols[: len(symbols) - len(tags)]
+    strange = [symbol for symbol in tags if not _TAG.match(symbol)]
+    if MASK not in symbols:
+        problems.append("the dictionary has no {}, which stands after the pieces".format(MASK))
+    if strange:
+        problems.append("after {} only tags such as [kk] may stand, not {}".format(MASK, _some(strange)))
+    if len(body) != vocab_size:
+        problems.append(
+            "the dictionary has {} symbols before its tags, the encoder has {} rows".format(len(body), vocab_size)
+        )
+    if pieces is not None:
+        own = [symbol for symbol in body[len(SPECIALS) :] if symbol != MASK]
+        missing = _not_in(pieces, own)
+        extra = _not_in(own, pieces)
+        if missing:
+            problems.append("missing from the dictionary: {}".format(_some(missing)))
+        if extra:
+            problems.append("not in the encoder: {}".format(_some(extra)))
+        if not missing and not extra and own != pieces:
+            problems.append(_first_difference(own, pieces))
+    if problems:
+        raise SwcmError(
+            "the dictionary does not match the encoder {}; make it with preprocess/build_dict.py".format(encoder_path),
+            problems,
+        )
+
+
+def _after_mask(symbols: List[str]) -> List[str]:
+    return symbols[symbols.index(MASK) + 1 :] if MASK in symbols else []
+
+
+def _first_difference(own: List[str], pieces: List[str]) -> str:
+    for index, (mine, theirs) in enumerate(zip(own, pieces)):
+        if mine != theirs:
+            return "the order differs from id {} on: the dictionary has {!r}, the encoder {!r}".format(
+                index + len(SPECIALS), mine, theirs
+            )
+    return "the dictionary has {} pieces, some of them twice; the encoder has {}".format(len(own), len(pieces))
+
+
+def _not_in(first: List[str], second: List[str]) -> List[str]:
+    known = set(second)
+    return [symbol for symbol in first if symbol not in known]
+
+
+def _some(symbols: List[str]) -> str:
+    shown = " ".join(repr(symbol) for symbol in symbols[:_SHOWN])
+    more = len(symbols) - _SHOWN
+    return shown + (" and {} more".format(more) if more > 0 else "")

@@ -1,0 +1,89 @@
+"""Several datasets as one, drawn anew every epoch by the sampling formula."""
+
+from typing import List, Optional, Sequence
+
+import numpy as np
+from fairseq.data import FairseqDataset, data_utils
+
+from .batch import Example
+from .sampling import draw, draw_counts, sampling_shares
+
+
+class MixtureDataset(FairseqDataset):
+    """Examples of several datasets, mixed within batches.
+
+    What an epoch holds is a function of (seed, epoch) alone, so a run that was stopped goes on with the same data.
+    An epoch has as many examples as the datasets together.
+
+    Args:
+        datasets: datasets of ``Example`` that collate alike, such as ``PairDataset``.
+        alpha: exponent of the sampling formula over the datasets' sizes; None or 1 takes every example once.
+        seed: of the draw.
+    """
+
+    def __init__(self, datasets: Sequence[FairseqDataset], alpha: Optional[float] = None, seed: int = 1):
+        self.datasets = list(datasets)
+        self.alpha = 1.0 if alpha is None else alpha
+        self.seed = seed
+        self.sizes = [len(dataset) for dataset in self.datasets]
+        self._draw(epoch=1)
+
+    def _draw(self, epoch: int) -> None:
+        total = sum(self.sizes)
+        if self.alpha == 1.0:
+            parts = [np.arange(size) for size in self.sizes]
+        else:
+            random = np.random.RandomState([self.seed, epoch])
+            counts = draw_counts(sampling_shares(self.sizes, self.alpha), total)
+            parts = [draw(size, count, random) for size, count in zip(self.sizes, counts)]
+        self.dataset_of = np.concatenate([np.full(len(part), i) for i, part in enumerate(parts)]).astype(np.int64)
+        self.index_in = np.concatenate(parts).astype(np.int64)
+        self.source_sizes = self._gather("source_sizes")
+        self.target_sizes = self._gather("target_sizes")
+
+    def _gather(self, name: str) -> np.ndarray:
+        sizes = np.zeros(len(self.dataset_of), dtype=np.int64)
+        for i, dataset in enumerate(self.datasets):
+            chosen = self.dataset_of == i
+            sizes[chosen] = getattr(dataset, name)[self.index_in[chosen]]
+        return sizes
+
+    def set_epoch(self, epoch: int) -> None:
+        for dataset in self.datasets:
+            dataset.set_epoch(epoch)
+        if self.alpha != 1.0:
+            self._draw(epoch)
+
+    @property
+    def can_reuse_epoch_itr_across_epochs(self) -> bool:
+        # Batches are made from lengths, and a new draw has new ones.
+        return self.alpha == 1.0 and all(dataset.can_reuse_epoch_itr_across_epochs for dataset in self.datasets)
+
+    def __len__(self) -> int:
+        return len(self.dataset_of)
+
+    def __getitem__(self, index: int) -> Example:
+        return self.datasets[self.dataset_of[index]][int(self.index_in[index])]._replace(index=index)
+
+    def collater(self, samples: List[Example]):
+        return self.datasets[0].collater(samples)
+
+    def num_tokens(self, index: int) -> int:
+        return max(self.size(index))
+
+    def num_tokens_vec(self, indices) -> np.ndarray:
+        return np.maximum(self.source_sizes[indices], self.target_sizes[indices])
+
+    def size(self, index: int):
+        return int(self.source_sizes[index]), int(self.target_sizes[index])
+
+    def ordered_indices(self) -> np.ndarray:
+        """By source length, ties by target length, then at random; see ``PairDataset.ordered_indices``."""
+        indices = np.random.permutation(len(self)).astype(np.int64)
+        indices = indices[np.argsort(self.target_sizes[indices], kind="mergesort")]
+        return indices[np.argsort(self.source_sizes[indices], kind="mergesort")]
+
+    def filter_indices_by_size(self, indices, max_sizes):
+        return data_utils.filter_paired_dataset_indices_by_size(
+            self.source_sizes, self.target_sizes, indices, max_sizes
+        )

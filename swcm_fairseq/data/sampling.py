@@ -1,0 +1,33 @@
+"""How often each language is drawn (paper, section 4.1; XLM-R, Conneau et al. 2020)."""
+
+from typing import List, Sequence
+
+import numpy as np
+
+
+def sampling_shares(sizes: Sequence[float], alpha: float) -> np.ndarray:
+    """p_i = q_i^alpha / sum_j q_j^alpha with q_i = sizes_i / sum(sizes).
+
+    Args:
+        sizes: how much data each language has, in any unit; zero is never drawn.
+        alpha: 1 draws by size, 0 draws all alike, the paper has 0.3.
+    """
+    sizes = np.asarray(sizes, dtype=np.float64)
+    weights = np.where(sizes > 0, (sizes / sizes.sum()) ** alpha, 0.0)
+    return weights / weights.sum()
+
+
+def draw_counts(shares: np.ndarray, total: int) -> List[int]:
+    """Whole numbers that add up to ``total`` and differ from ``shares * total`` by less than one each."""
+    exact = shares * total
+    counts = np.floor(exact).astype(np.int64)
+    largest_remainders = np.argsort(-(exact - counts), kind="mergesort")
+    counts[largest_remainders[: total - counts.sum()]] += 1
+    return counts.tolist()
+
+
+def draw(size: int, count: int, random: np.random.RandomState) -> np.ndarray:
+    """``count`` indices below ``size``, each as often as every other give or take one."""
+    whole, rest = divmod(count, size)
+    parts = [np.arange(size)] * whole + [random.permutation(size)[:rest]]
+    return np.concatenate(parts).astype(np.int64)

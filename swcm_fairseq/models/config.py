@@ -1,0 +1,130 @@
+"""The model's settings: what users type, and what a pretrained encoder or a preset fills in."""
+
+from dataclasses import dataclass, field
+from typing import Dict, NamedTuple, Optional
+
+from fairseq.dataclass import ChoiceEnum, FairseqDataclass
+
+from ..errors import SwcmError
+from ..modules.feed_forward import ACTIVATIONS
+from ..modules.layers import LayerSizes
+
+
+@dataclass
+class XlmSwcmConfig(FairseqDataclass):
+    """Flags of ``--arch xlm_swcm``. Sizes left out come from the encoder or the preset."""
+
+    pretrained_encoder: Optional[str] = field(
+        default=None,
+        metadata={"help": "encoder to start from: a Hugging Face folder or a fairseq XLM-R model.pt"},
+    )
+    insert_normal_every: int = field(
+        default=3, metadata={"help": "insert a layer after every X layers that start from the encoder (0: none)"}
+    )
+    decoder_init: ChoiceEnum(["shared", "random"]) = field(
+        default="shared",
+        metadata={"help": "start decoder layers from the encoder's, or draw them (weight sharing removed)"},
+    )
+    decoder_layer_kind: ChoiceEnum(["custom", "normal"]) = field(
+        default="custom", metadata={"help": "kind of the decoder layers that stand for an encoder layer"}
+    )
+    inserted_layers: ChoiceEnum(["normal", "duplicate"]) = field(
+        default="normal",
+        metadata={"help": "inserted layers: random normal ones, or second copies of the layer before (BASE-B)"},
+    )
+    untie_output_projection: bool = field(
+        default=False, metadata={"help": "an output layer of its own, with a bias, that starts from the embedding"}
+    )
+    encoder_layers: Optional[int] = field(default=None, metadata={"help": "number of encoder layers"})
+    encoder_embed_dim: Optional[int] = field(default=None, metadata={"help": "width of encoder and decoder"})
+    encoder_ffn_embed_dim: Optional[int] = field(default=None, metadata={"help": "inner width of feed-forward"})
+    encoder_attention_heads: Optional[int] = field(default=None, metadata={"help": "number of attention heads"})
+    max_positions: Optional[int] = field(default=None, metadata={"help": "longest sequence, in pieces"})
+    activation_fn: Optional[str] = field(default=None, metadata={"help": "activation: gelu or relu"})
+    layer_norm_eps: Optional[float] = field(default=None, metadata={"help": "epsilon of every LayerNorm"})
+    dropout: float = field(default=0.1, metadata={"help": "dropout on embeddings and sublayer outputs"})
+    attention_dropout: float = field(default=0.1, metadata={"help": "dropout on attention weights"})
+    activation_dropout: float = field(default=0.0, metadata={"help": "dropout after the activation"})
+
+
+class Preset(NamedTuple):
+    """Sizes of a named architecture."""
+
+    encoder_layers: int
+    encoder_embed_dim: int
+    encoder_ffn_embed_dim: int
+    encoder_attention_heads: int
+
+
+PRESETS = {
+    "xlm_swcm_base": Preset(12, 768, 3072, 12),
+    "xlm_swcm_large": Preset(24, 1024, 4096, 16),
+    "xlm_swcm_small": Preset(12, 384, 1536, 12),
+    "xlm_swcm_tiny": Preset(3, 64, 128, 4),
+}
+
+SIZES = Preset._fields
+# What XLM-R has; used when neither an encoder nor a flag says otherwise.
+DEFAULTS = {"max_positions": 512, "activation_fn": "gelu", "layer_norm_eps": 1e-5}
+
+
+def fill_in(cfg, given: Dict[str, object]) -> None:
+    """Set those of ``cfg``'s fields that no flag has set."""
+    for name, value in given.items():
+        if getattr(cfg, name, None) is None:
+            setattr(cfg, name, value)
+
+
+def resolve_sizes(cfg, encoder) -> None:
+    """Fill ``cfg``'s sizes in from the pretrained encoder (or None) and check them.
+
+    Raises:
+        SwcmError: every size on which flags or preset and the encoder disagree, or that is missing or impossible.
+    """
+    if encoder is not None:
+        known = {name: getattr(encoder.config, name) for name in SIZES + tuple(DEFAULTS)}
+        asked = {name: getattr(cfg, name, None) for name in known}
+        problems = [
+            "{}: the encoder has {}, the architecture or a flag says {}".format(name, known[name], asked[name])
+            for name in known
+            if asked[name] is not None and asked[name] != known[name]
+        ]
+        if problems:
+            message = "the sizes of the encoder {} do not agree with --arch {}; --arch xlm_swcm takes the encoder's"
+            raise SwcmError(message.format(encoder.path, getattr(cfg, "_name", None) or "xlm_swcm"), problems)
+        fill_in(cfg, known)
+    fill_in(cfg, DEFAULTS)
+    _check_possible(cfg)
+
+
+def _check_possible(cfg) -> None:
+    missing = [name for name in SIZES if getattr(cfg, name, None) is None]
+    if missing:
+        flags = ", ".join("--" + name.replace("_", "-") for name in missing)
+        message = "the model has no sizes: give --pretrained-encoder, a preset ({}), or {}"
+        raise SwcmError(message.format(", ".join(sorted(PRESETS)), flags))
+    problems = []
+    if cfg.encoder_embed_dim % cfg.encoder_attention_heads:
+        problems.append(
+            "width {} is not a multiple of {} heads".format(cfg.encoder_embed_dim, cfg.encoder_attention_heads)
+        )
+    if cfg.activation_fn not in ACTIVATIONS:
+        problems.append("activation {!r} is none of {}".format(cfg.activation_fn, ", ".join(sorted(ACTIVATIONS))))
+    if cfg.insert_normal_every < 0:
+        problems.append("--insert-normal-every is {}; 0 inserts nothing".format(cfg.insert_normal_every))
+    if problems:
+        raise SwcmError("these sizes cannot be built", problems)
+
+
+def layer_sizes(cfg) -> LayerSizes:
+    """What every layer is built from."""
+    return LayerSizes(
+        width=cfg.encoder_embed_dim,
+        heads=cfg.encoder_attention_heads,
+        inner_width=cfg.encoder_ffn_embed_dim,
+        activation=cfg.activation_fn,
+        eps=cfg.layer_norm_eps,
+        dropout=cfg.dropout,
+        attention_dropout=cfg.attention_dropout,
+        activation_dropout=cfg.activation_dropout,
+    )

@@ -1,0 +1,134 @@
+"""The decoder: custom and normal layers as planned, with fairseq's incremental interface."""
+
+from typing import Dict, List, Optional, Tuple
+
+import torch
+import torch.nn.functional as F
+from fairseq.models import FairseqIncrementalDecoder
+from torch import Tensor, nn
+
+from ..modules.embeddings import Embeddings
+from ..modules.layer_plan import PlannedLayer
+from ..modules.layers import DECODER_LAYERS, LayerSizes
+from .encoder import keeps_sentences
+
+
+class SwcmDecoder(FairseqIncrementalDecoder):
+    """The decoder of XLM-SWCM.
+
+    Args:
+        dictionary: fairseq's, of the target.
+        embeddings: the encoder's own (with a token table of its own where the dictionaries differ).
+        sizes: of every layer.
+        plan: kind and origin of every layer.
+        untie_output: give the output its own weight and bias instead of the token table.
+    """
+
+    def __init__(
+        self, dictionary, embeddings: Embeddings, sizes: LayerSizes, plan: List[PlannedLayer], untie_output: bool
+    ):
+        super().__init__(dictionary)
+        self.embeddings = embeddings
+        self.plan = plan
+        self.layers = nn.ModuleList([DECODER_LAYERS[planned.kind](sizes) for planned in plan])
+        self.padding_idx = dictionary.pad()
+        self.output_projection = None
+        if untie_output:
+            self.output_projection = nn.Linear(sizes.width, len(dictionary))
+            # Untied is a start from the token table, not a random output: the two drift apart in training.
+            self.output_projection.weight.data.copy_(embeddings.tokens.weight.data)
+            nn.init.zeros_(self.output_projection.bias)
+
+    def forward(
+        self,
+        prev_output_tokens: Tensor,
+        encoder_out: Optional[Dict[str, List[Tensor]]] = None,
+        incremental_state: Optional[Dict[str, Dict[str, Optional[Tensor]]]] = None,
+        features_only: bool = False,
+        return_all_hiddens: bool = False,
+        src_lengths: Optional[Tensor] = None,
+        **unused,
+    ) -> Tuple[Tensor, Dict[str, List[Optional[Tensor]]]]:
+        """Decode ``prev_output_tokens`` [B, T] (all tokens so far; incrementally the last one is computed).
+
+        Returns:
+            logits [B, T, V], or features [B, T, C] with ``features_only`` (T is 1 when incremental); and a
+            dictionary with ``attn``, the last layer's cross-attention averaged over heads [B, T, S] (None in
+            training), and ``inner_states``, every layer's [T, B, C], when asked for.
+        """
+        x, extra = self.extract_features(
+            prev_output_tokens, encoder_out, incremental_state, return_all_hiddens=return_all_hiddens
+        )
+        return (x if features_only else self.output_layer(x)), extra
+
+    def extract_features(
+        self, prev_output_tokens, encoder_out=None, incremental_state=None, return_all_hiddens=False, **unused
+    ):
+        """Like ``forward`` with ``features_only``."""
+        memory = encoder_out["encoder_out"][0].transpose(0, 1)
+        padding = encoder_out["encoder_padding_mask"]
+        memory_mask = padding[0][:, None, None, :] if len(padding) > 0 else None
+        if incremental_state is None:
+            mask = self._self_mask(prev_output_tokens)
+            x = self.embeddings(prev_output_tokens)
+        else:
+            self._remember_sentences(incremental_state, encoder_out)
+            mask = None
+            x = self.embeddings(prev_output_tokens[:, -1:], step=prev_output_tokens.size(1))
+
+        states = [x.transpose(0, 1)] if return_all_hiddens else []
+        weights = None
+        for index, layer in enumerate(self.layers):
+            last = index + 1 == len(self.layers)
+            x, weights = layer(x, memory, mask, memory_mask, incremental_state, need_weights=last and not self.training)
+            if return_all_hiddens:
+                states.append(x.transpose(0, 1))
+        return x, {"attn": [weights], "inner_states": states}
+
+    def _self_mask(self, tokens: Tensor) -> Tensor:
+        """bool [1 or B, 1, T, T], True where attending is forbidden: the future, and padding on the left.
+
+        Padding on the right needs no mask: it lies in every real token's future.
+        """
+        length = tokens.size(1)
+        future = torch.ones(length, length, dtype=torch.bool, device=tokens.device).triu(1)[None, None]
+        padding = tokens.eq(self.padding_idx)
+        if bool(padding[:, 0].any()):
+            return future | padding[:, None, None, :]
+        return future
+
+    def output_parameters(self) -> Tuple[Tensor, Optional[Tensor]]:
+        """Weight [V, C] and bias [V] or None of the output layer, for losses that compute logits themselves."""
+        if self.output_projection is None:
+            return self.embeddings.tokens.weight, None
+        return self.output_projection.weight, self.output_projection.bias
+
+    def output_layer(self, features: Tensor, **unused) -> Tensor:
+        """Features [..., C] -> logits [..., V]."""
+        weight, bias = self.output_parameters()
+        return F.linear(features, weight, bias)
+
+    def max_positions(self) -> int:
+        """The longest target, in pieces, ``</s>`` included."""
+        return self.embeddings.max_positions
+
+    def _remember_sentences(self, incremental_state, encoder_out) -> None:
+        if self.get_incremental_state(incremental_state, "memory") is None:
+            self.set_incremental_state(incremental_state, "memory", {"sentence": encoder_out["sentence"][0]})
+
+    def reorder_incremental_state_scripting(self, incremental_state, new_order: Tensor) -> None:
+        """Bring the caches into ``new_order`` [B'], as beam search does after every step.
+
+        The projected memory moves only when rows change their sentence: within a beam all are equal.
+        """
+        memory = self.get_incremental_state(incremental_state, "memory")
+        source_moves = memory is not None and not keeps_sentences(memory["sentence"], new_order)
+        for layer in self.layers:
+            layer.self_attn.reorder_cache(incremental_state, new_order)
+            if source_moves:
+                layer.cross_attn.reorder_cache(incremental_state, new_order)
+        if source_moves:
+            self.set_incremental_state(incremental_state, "memory", {"sentence": memory["sentence"][new_order]})
+
+    def reorder_incremental_state(self, incremental_state, new_order: Tensor) -> None:
+        self.reorder_incremental_state_scripting(incremental_state, new_order)

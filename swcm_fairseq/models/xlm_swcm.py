@@ -1,0 +1,103 @@
+"""The registered model ``xlm_swcm`` and its presets: assembly only."""
+
+import functools
+import logging
+import os
+
+from fairseq.models import FairseqEncoderDecoderModel, register_model, register_model_architecture
+
+from ..modules.embeddings import Embeddings, position_table, token_table
+from ..modules.layer_plan import layer_plan
+from ..weights import read_encoder
+from ..weights.mapping import start_model
+from ..weights.report import REPORT_NAME, summary_lines, write_report
+from ..data.dictionary import check_dictionary
+from ..errors import SwcmError
+from ..training_run import TrainingRun
+from .config import DEFAULTS, PRESETS, SIZES, XlmSwcmConfig, fill_in, layer_sizes, resolve_sizes
+from .decoder import SwcmDecoder
+from .encoder import SwcmEncoder
+
+from torch import nn
+
+logger = logging.getLogger(__name__)
+
+
+@register_model("xlm_swcm", dataclass=XlmSwcmConfig)
+class XlmSwcmModel(FairseqEncoderDecoderModel):
+    """XLM-SWCM: a multilingual encoder, and a decoder that starts from the encoder's weights.
+
+    "Multilingual Encoder Knows more than You Realize" (Su et al., ACL 2025). Attributes ``start_origins`` says
+    where each tensor of the state came from when the model was built.
+    """
+
+    def __init__(self, cfg, encoder: SwcmEncoder, decoder: SwcmDecoder):
+        super().__init__(encoder, decoder)
+        self.cfg = cfg
+        self.start_origins = {}
+
+    @classmethod
+    def build_model(cls, cfg, task):
+        """Build the model, read the pretrained encoder if one is named, start from it, and report.
+
+        The weights are read here, once, and the path is then taken out of the settings that checkpoints keep:
+        a trained model never asks for its encoder again.
+        """
+        pretrained = read_encoder(cfg.pretrained_encoder) if cfg.pretrained_encoder else None
+        resolve_sizes(cfg, pretrained)
+        source, target = task.source_dictionary, task.target_dictionary
+        if pretrained is not None:
+            if source != target:
+                raise SwcmError("a pretrained encoder wants one dictionary for source and target: {}".format(
+                    "binarize with fairseq-preprocess --joined-dictionary"))
+            check_dictionary(source.symbols, pretrained.config.vocab_size, pretrained.pieces, pretrained.path)
+
+        model = cls(cfg, *_encoder_and_decoder(cfg, source, target))
+        model.start_origins = start_model(model, model.decoder.plan, pretrained, cfg.decoder_init)
+        run = TrainingRun.of(cfg)
+        if run is not None:
+            run.allow_bf16_off_tpus()
+            model._report_start(run)
+            cfg.pretrained_encoder = None
+            run.keep_model_settings(cfg, SIZES + tuple(DEFAULTS) + ("pretrained_encoder",))
+        return model
+
+    def output_parameters(self):
+        """Weight [V, C] and bias [V] or None of the output layer."""
+        return self.decoder.output_parameters()
+
+    def _report_start(self, run: "TrainingRun") -> None:
+        state = self.state_dict()
+        for line in summary_lines(state, self.start_origins):
+            logger.info(line)
+        if run.is_master:
+            path = os.path.join(run.save_dir, REPORT_NAME)
+            write_report(path, state, self.start_origins)
+            logger.info("start: every tensor is listed in %s", path)
+
+
+def _encoder_and_decoder(cfg, source, target):
+    sizes = layer_sizes(cfg)
+    embeddings = Embeddings(
+        token_table(len(source), sizes.width, source.pad()),
+        position_table(cfg.max_positions, sizes.width, source.pad()),
+        nn.LayerNorm(sizes.width, eps=sizes.eps),
+        sizes.dropout,
+    )
+    decoder_embeddings = embeddings
+    if source != target:
+        table = token_table(len(target), sizes.width, target.pad())
+        decoder_embeddings = Embeddings(table, embeddings.positions, embeddings.layer_norm, sizes.dropout)
+    plan = layer_plan(cfg.encoder_layers, cfg.insert_normal_every, cfg.decoder_layer_kind, cfg.inserted_layers)
+    return (
+        SwcmEncoder(source, embeddings, sizes, cfg.encoder_layers),
+        SwcmDecoder(target, decoder_embeddings, sizes, plan, cfg.untie_output_projection),
+    )
+
+
+def _apply_preset(cfg, preset) -> None:
+    fill_in(cfg, preset._asdict())
+
+
+for _name, _preset in PRESETS.items():
+    register_model_architecture("xlm_swcm", _name)(functools.partial(_apply_preset, preset=_preset))

@@ -1,0 +1,117 @@
+"""Multi-head attention as a post-norm sublayer, of the same shape for self- and cross-attention."""
+
+from typing import Dict, Optional, Tuple
+
+import torch
+import torch.nn.functional as F
+from fairseq.incremental_decoding_utils import with_incremental_state
+from fairseq.modules import FairseqDropout
+from torch import Tensor, nn
+
+from .linear import linear
+
+CACHE = "attention"  # this module's entry in fairseq's incremental state
+
+
+@with_incremental_state
+class AttentionSublayer(nn.Module):
+    """``LayerNorm(x + dropout(attention(x)))`` over x itself, or over a memory from the encoder.
+
+    Self- and cross-attention are one class with the same tensors, because the method starts both from the same
+    self-attention (paper, section 3.2): copying is then tensor by tensor, nothing left over on either side.
+    ``in_proj`` stacks the projections of query, key and value, in this order.
+
+    Args:
+        width: C.
+        heads: H; divides C.
+        dropout: probability on the sublayer's output.
+        attention_dropout: probability on the attention weights.
+        eps: of the LayerNorm.
+    """
+
+    def __init__(self, width: int, heads: int, dropout: float, attention_dropout: float, eps: float):
+        super().__init__()
+        self.width = width
+        self.heads = heads
+        self.scale = (width // heads) ** -0.5
+        self.in_proj = linear(width, 3 * width)
+        self.out_proj = linear(width, width)
+        self.layer_norm = nn.LayerNorm(width, eps=eps)
+        name = self.__class__.__name__
+        self.dropout_module = FairseqDropout(dropout, module_name=name)
+        self.attention_dropout_module = FairseqDropout(attention_dropout, module_name=name)
+
+    def forward(
+        self,
+        x: Tensor,
+        memory: Optional[Tensor] = None,
+        mask: Optional[Tensor] = None,
+        incremental_state: Optional[Dict[str, Dict[str, Optional[Tensor]]]] = None,
+        need_weights: bool = False,
+    ) -> Tuple[Tensor, Optional[Tensor]]:
+        """Attend from x [B, T, C].
+
+        Args:
+            memory: [B, S, C] to attend to; None attends to x (S = T, or all steps so far when incremental).
+            mask: bool, broadcastable to [B, H, T, S]; True where attending is forbidden.
+            incremental_state: fairseq's cache; x is then the newest step alone (T = 1).
+            need_weights: also return the weights, averaged over heads.
+
+        Returns:
+            the sublayer's output [B, T, C] and the weights [B, T, S] or None.
+        """
+        if memory is None:
+            query, keys_values = self._project_self(x, incremental_state)
+        else:
+            query, keys_values = self._project_cross(x, memory, incremental_state)
+        key, value = keys_values[0], keys_values[1]
+
+        scores = torch.matmul(query * self.scale, key.transpose(-1, -2))
+        if mask is not None:
+            # The lowest finite number and not -inf: a row with nothing to attend to must not become NaN.
+            scores = scores.masked_fill(mask, torch.finfo(scores.dtype).min)
+        weights = F.softmax(scores, dim=-1)
+        attended = torch.matmul(self.attention_dropout_module(weights), value)
+        attended = attended.transpose(1, 2).reshape(x.shape)
+        x = self.layer_norm(x + self.dropout_module(self.out_proj(attended)))
+        return x, weights.mean(dim=1) if need_weights else None
+
+    def _project_self(self, x, incremental_state) -> Tuple[Tensor, Tensor]:
+        """-> query [B, H, T, D] and keys and values [2, B, H, S, D]."""
+        query, key, value = self._split_heads(self.in_proj(x), 3).unbind(0)
+        if incremental_state is None:
+            return query, (key, value)
+        keys_values = torch.stack([key, value])
+        cache = self.get_incremental_state(incremental_state, CACHE)
+        if cache is not None:
+            keys_values = torch.cat([cache["keys_values"], keys_values], dim=3)
+        self.set_incremental_state(incremental_state, CACHE, {"keys_values": keys_values})
+        return query, keys_values
+
+    def _project_cross(self, x, memory, incremental_state) -> Tuple[Tensor, Tensor]:
+        """Like ``_project_self``; the memory is projected once a sentence when decoding incrementally."""
+        parts = [self.width, 2 * self.width]
+        query_weight, memory_weight = self.in_proj.weight.split(parts)
+        query_bias, memory_bias = self.in_proj.bias.split(parts)
+        query = self._split_heads(F.linear(x, query_weight, query_bias), 1)[0]
+        if incremental_state is not None:
+            cache = self.get_incremental_state(incremental_state, CACHE)
+            if cache is not None:
+                return query, cache["keys_values"]
+        keys_values = self._split_heads(F.linear(memory, memory_weight, memory_bias), 2)
+        if incremental_state is not None:
+            keys_values = keys_values.contiguous()
+            self.set_incremental_state(incremental_state, CACHE, {"keys_values": keys_values})
+        return query, keys_values
+
+    def _split_heads(self, x: Tensor, parts: int) -> Tensor:
+        """[B, T, parts * C] -> [parts, B, H, T, D]."""
+        batch, length, _ = x.shape
+        return x.view(batch, length, parts, self.heads, -1).permute(2, 0, 3, 1, 4)
+
+    def reorder_cache(self, incremental_state, new_order: Tensor) -> None:
+        """Bring the cached rows into ``new_order`` [B'], as beam search asks."""
+        cache = self.get_incremental_state(incremental_state, CACHE)
+        if cache is not None:
+            moved = cache["keys_values"].index_select(1, new_order)
+            self.set_incremental_state(incremental_state, CACHE, {"keys_values": moved})

@@ -1,0 +1,41 @@
+"""The feed-forward sublayer, post-norm."""
+
+import torch.nn.functional as F
+from fairseq.modules import FairseqDropout
+from torch import Tensor, nn
+
+from .linear import linear
+
+
+# torch's own gelu (the exact one) and not fairseq's, which widens bf16 to float32 and back.
+ACTIVATIONS = {"gelu": F.gelu, "relu": F.relu}
+
+
+class FeedForwardSublayer(nn.Module):
+    """``LayerNorm(x + dropout(fc2(activation(fc1(x)))))``.
+
+    Args:
+        width: C.
+        inner_width: F, width between the two linear layers.
+        activation: a key of ``ACTIVATIONS``.
+        dropout: probability on the sublayer's output.
+        activation_dropout: probability after the activation.
+        eps: of the LayerNorm.
+    """
+
+    def __init__(
+        self, width: int, inner_width: int, activation: str, dropout: float, activation_dropout: float, eps: float
+    ):
+        super().__init__()
+        self.fc1 = linear(width, inner_width)
+        self.fc2 = linear(inner_width, width)
+        self.layer_norm = nn.LayerNorm(width, eps=eps)
+        self.activation = ACTIVATIONS[activation]
+        name = self.__class__.__name__
+        self.dropout_module = FairseqDropout(dropout, module_name=name)
+        self.activation_dropout_module = FairseqDropout(activation_dropout, module_name=name)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """[B, T, C] -> [B, T, C]."""
+        inner = self.activation_dropout_module(self.activation(self.fc1(x)))
+        return self.layer_norm(x + self.dropout_module(self.fc2(inner)))

@@ -1,0 +1,117 @@
+"""The packed folder: a model with all that decoding needs, and nothing else.
+
+``model.safetensors`` the weights, each once; ``dict.txt``; ``sentencepiece.bpe.model``; ``config.json`` the model's
+settings and the target languages it was trained for.
+"""
+
+import dataclasses
+import json
+import os
+from types import SimpleNamespace
+from typing import Dict, List, NamedTuple
+
+from fairseq.data import Dictionary
+from safetensors import SafetensorError
+from safetensors.torch import load_file, save_file
+from torch import Tensor
+
+from .data.data_bin import DICTIONARY, SENTENCEPIECE_MODEL, read_dictionary
+from .errors import SwcmError
+from .files import atomic_folder
+from .models.config import XlmSwcmConfig
+from .models.xlm_swcm import XlmSwcmModel
+from .version import __version__
+
+FORMAT = 1
+WEIGHTS = "model.safetensors"
+CONFIG = "config.json"
+
+
+class Packed(NamedTuple):
+    """What a packed folder holds."""
+
+    model: XlmSwcmModel
+    dictionary: Dictionary
+    sentencepiece_model: str
+    targets: List[str]
+
+
+def build(settings: Dict, dictionary: Dictionary, state: Dict[str, Tensor], origin: str) -> XlmSwcmModel:
+    """Build the model that ``settings`` describe and load ``state`` into it, in float32 for decoding.
+
+    Args:
+        settings: fields of ``XlmSwcmConfig``; others are left out.
+        state: every tensor, or each of those that are tied once.
+        origin: file that the state came from, for messages.
+
+    Raises:
+        SwcmError: tensors that are missing, left over or of another shape, all named.
+    """
+    fields = {field.name for field in dataclasses.fields(XlmSwcmConfig)}
+    cfg = XlmSwcmConfig(**{name: value for name, value in settings.items() if name in fields and name != "_name"})
+    cfg.pretrained_encoder = None
+    model = XlmSwcmModel.build_model(cfg, SimpleNamespace(source_dictionary=dictionary, target_dictionary=dictionary))
+    own = model.state_dict()
+    aliases = tied_names(own)
+    problems = ["{} is missing".format(name) for name in own if name not in state and aliases[name] not in state]
+    problems += ["{} is unknown".format(name) for name in state if name not in own]
+    problems += [
+        "{} is {}, the settings and the dictionary give {}".format(name, tuple(state[name].shape), tuple(own[name].shape))
+        for name in own
+        if name in state and state[name].shape != own[name].shape
+    ]
+    if problems:
+        raise SwcmError("the weights in {} do not fit their settings".format(origin), problems)
+    model.load_state_dict({name: state[name if name in state else aliases[name]].float() for name in own})
+    return model.eval()
+
+
+def tied_names(state: Dict[str, Tensor]) -> Dict[str, str]:
+    """For every name the first name of the same tensor (itself, where it is not tied)."""
+    first: Dict[int, str] = {}
+    return {name: first.setdefault(tensor.data_ptr(), name) for name, tensor in state.items()}
+
+
+def write(folder: str, model: XlmSwcmModel, dictionary: Dictionary, pieces: bytes, targets: List[str], force: bool):
+    """Write a packed folder; it appears whole or not at all."""
+    state = model.state_dict()
+    aliases = tied_names(state)
+    settings = {
+        field.name: getattr(model.cfg, field.name)
+        for field in dataclasses.fields(XlmSwcmConfig)
+        if not field.name.startswith("_") and field.name != "pretrained_encoder"
+    }
+    settings = {name: getattr(value, "value", value) for name, value in settings.items()}  # enums as their text
+    config = {"format": FORMAT, "swcm_fairseq": __version__, "model": settings, "targets": targets}
+    with atomic_folder(folder, force) as temporary:
+        unique = {name: tensor.contiguous() for name, tensor in state.items() if aliases[name] == name}
+        save_file(unique, os.path.join(temporary, WEIGHTS))
+        dictionary.save(os.path.join(temporary, DICTIONARY))
+        with open(os.path.join(temporary, SENTENCEPIECE_MODEL), "wb") as stream:
+            stream.write(pieces)
+        with open(os.path.join(temporary, CONFIG), "w", encoding="utf-8") as stream:
+            json.dump(config, stream, indent=2, sort_keys=True)
+            stream.write("\n")
+
+
+def read(folder: str) -> Packed:
+    """Read a packed folder; raises ``SwcmError`` for all that is missing or of another kind."""
+    paths = {name: os.path.join(folder, name) for name in (CONFIG, WEIGHTS, DICTIONARY, SENTENCEPIECE_MODEL)}
+    missing = [name for name, path in paths.items() if not os.path.exists(path)]
+    if missing:
+        raise SwcmError("{} is no folder of swcm-pack".format(folder), ["{} is missing".format(n) for n in missing])
+    try:
+        with open(paths[CONFIG], encoding="utf-8") as stream:
+            config = json.load(stream)
+        settings, targets, version = config["model"], list(config["targets"]), config["format"]
+    except (ValueError, KeyError, TypeError) as error:
+        raise SwcmError("{} is no settings file of swcm-pack: {}".format(paths[CONFIG], error))
+    if version != FORMAT:
+        raise SwcmError("{} has format {}; this version reads {}".format(paths[CONFIG], version, FORMAT))
+    try:
+        state = load_file(paths[WEIGHTS])
+    except SafetensorError as error:
+        raise SwcmError("{} cannot be read: {}".format(paths[WEIGHTS], error))
+    dictionary = read_dictionary(paths[DICTIONARY])
+    model = build(settings, dictionary, state, paths[WEIGHTS])
+    return Packed(model, dictionary, paths[SENTENCEPIECE_MODEL], targets)

@@ -1,0 +1,3 @@
+"""The registered tasks."""
+
+from .. import plugin  # noqa: F401

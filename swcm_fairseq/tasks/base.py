@@ -1,0 +1,144 @@
+"""What the tasks share: one dictionary with tags, raw text in and out, and a forced target language."""
+
+import logging
+import os
+from argparse import Namespace
+from typing import List, Optional
+
+import torch
+from fairseq import utils
+from fairseq.data import Dictionary, encoders
+from fairseq.tasks import FairseqTask
+
+from ..data.data_bin import DICTIONARY, load_dictionary, sentencepiece_model
+from ..data.dictionary import symbols_that_are_no_text, tags_in
+from ..data.languages import tag_of
+from ..data.pairs import PairDataset
+from ..errors import SwcmError
+from ..training_run import TrainingRun
+
+logger = logging.getLogger(__name__)
+
+
+class SwcmTask(FairseqTask):
+    """Base of the package's tasks.
+
+    Args:
+        cfg: with ``data``: a folder, or several joined by colons, one a pass over the data.
+        dictionary: of source and target.
+    """
+
+    def __init__(self, cfg, dictionary: Dictionary):
+        super().__init__(cfg)
+        self.dictionary = dictionary
+        self.folders = utils.split_paths(cfg.data)
+        #: Names of the groups that the criterion reports apart, ``objective.languages``.
+        self.loss_groups: List[str] = []
+
+    @property
+    def source_dictionary(self) -> Dictionary:
+        return self.dictionary
+
+    @property
+    def target_dictionary(self) -> Dictionary:
+        return self.dictionary
+
+    @classmethod
+    def read_dictionary(cls, cfg, suffixes: List[str]) -> Dictionary:
+        """The data's dictionary, which must hold tags."""
+        folders = utils.split_paths(cfg.data)
+        missing = [folder for folder in folders if not os.path.isdir(folder)]
+        if missing:
+            raise SwcmError("no such data folder: {}".format(", ".join(missing)))
+        dictionary = load_dictionary(folders, suffixes)
+        logger.info("dictionary: %d symbols, tags %s", len(dictionary), " ".join(tags_in(dictionary.symbols)))
+        return dictionary
+
+    def tag_index(self, tag: str) -> int:
+        """Dictionary id of a tag such as ``[kk]``; raises ``SwcmError`` where the dictionary has none."""
+        index = self.dictionary.index(tag)
+        if index == self.dictionary.unk():
+            known = " ".join(tags_in(self.dictionary.symbols)) or "none"
+            raise SwcmError(
+                "the dictionary in {} has no tag {}; it has: {}. Make one with preprocess/build_dict.py --langs".format(
+                    self.folders[0], tag, known
+                )
+            )
+        return index
+
+    def language_index(self, code: str) -> int:
+        """Dictionary id of a language's tag."""
+        return self.tag_index(tag_of(code))
+
+    # ------------------------------------------------------------------ building
+
+    def build_model(self, cfg, from_checkpoint=False):
+        """Build the model; in a training run also leave what decoding needs beside the checkpoints."""
+        run = None if from_checkpoint else TrainingRun.of(cfg)
+        if run is not None:
+            run.check_restored_files()
+            os.makedirs(run.save_dir, exist_ok=True)
+        model = super().build_model(cfg, from_checkpoint)
+        if run is not None:
+            self._leave_decoding_kit(run)
+        return model
+
+    def _leave_decoding_kit(self, run: TrainingRun) -> None:
+        if not run.is_master:
+            return
+        path = os.path.join(run.save_dir, DICTIONARY)
+        self.dictionary.save(path + ".tmp")
+        os.replace(path + ".tmp", path)
+        pieces = sentencepiece_model(self.folders)
+        if pieces is not None:
+            run.keep_beside_checkpoints(pieces)
+
+    def build_bpe(self, args):
+        """fairseq's ``--bpe``; without it, the SentencePiece model beside the data, so that text goes in and out."""
+        chosen = super().build_bpe(args)
+        path = sentencepiece_model(self.folders)
+        if chosen is not None or path is None:
+            return chosen
+        return encoders.build_bpe(Namespace(bpe="sentencepiece", sentencepiece_model=path))
+
+    def build_generator(self, models, args, seq_gen_cls=None, extra_gen_cls_kwargs=None, **kwargs):
+        """fairseq's generator, which here never writes a tag, ``<mask>`` or ``<s>``: they are no text."""
+        extra = dict(extra_gen_cls_kwargs or {})
+        if not getattr(args, "score_reference", False):
+            extra.setdefault("tokens_to_suppress", symbols_that_are_no_text(self.dictionary))
+        return super().build_generator(models, args, seq_gen_cls, extra_gen_cls_kwargs=extra, **kwargs)
+
+    # ------------------------------------------------------------------ decoding
+
+    def default_tag_index(self) -> Optional[int]:
+        """The tag that raw input is decoded into, or None when the task has several targets."""
+        raise NotImplementedError
+
+    def inference_step(self, generator, models, sample, prefix_tokens=None, constraints=None):
+        """Decode a batch; the decoder's first input is each sentence's tag, which forces the language."""
+        if not hasattr(generator, "beam_size"):  # scores references, whose inputs hold the tag already
+            return super().inference_step(generator, models, sample, prefix_tokens, constraints)
+        source = sample["net_input"]["src_tokens"]
+        tags = sample.get("tag")
+        if tags is None:
+            default = self.default_tag_index()
+            if default is None:
+                raise SwcmError("several target languages: say which with --target-lang or --target-tag")
+            tags = torch.full((source.size(0),), default)
+        first = tags.to(source.device).repeat_interleave(generator.beam_size)
+        with torch.no_grad():
+            return generator.generate(
+                models, sample, prefix_tokens=prefix_tokens, constraints=constraints, bos_token=first
+            )
+
+    def build_dataset_for_inference(self, src_tokens, src_lengths, constraints=None):
+        """Raw input for ``fairseq-interactive``: pieces without ``<s>``."""
+        return PairDataset(
+            src_tokens,
+            src_lengths,
+            None,
+            None,
+            self.dictionary,
+            tag=self.default_tag_index() or 0,
+            constraints=constraints,
+        )

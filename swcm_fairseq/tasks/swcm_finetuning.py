@@ -1,0 +1,155 @@
+"""Fine-tuning: one or several pairs of source and target in one model (paper, section 4.2)."""
+
+import logging
+from dataclasses import dataclass, field
+from typing import List, NamedTuple, Optional
+
+from fairseq.data import indexed_dataset  # noqa: F401  (registers the dataset kinds)
+from fairseq.dataclass import FairseqDataclass
+from fairseq.tasks import register_task
+from omegaconf import II
+
+from ..data.data_bin import load_pair
+from ..data.languages import tag_of
+from ..data.mixture import MixtureDataset
+from ..data.pairs import PairDataset
+from ..errors import SwcmError
+from .base import SwcmTask
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass
+class SwcmFinetuningConfig(FairseqDataclass):
+    """Flags of ``--task swcm_finetuning``."""
+
+    data: str = field(
+        default="", metadata={"help": "data folder of recipes/binarize.sh, or several joined by colons, one a pass"}
+    )
+    lang_pairs: Optional[str] = field(
+        default=None, metadata={"help": "pairs of file suffixes to train together, such as zh-kk,zh-mn"}
+    )
+    source_lang: Optional[str] = field(
+        default=None, metadata={"help": "suffix of the source files, for one pair", "argparse_alias": "-s"}
+    )
+    target_lang: Optional[str] = field(
+        default=None, metadata={"help": "suffix of the target files, for one pair", "argparse_alias": "-t"}
+    )
+    target_tag: Optional[str] = field(
+        default=None, metadata={"help": "language of the target, where it is not the suffix (such as bo)"}
+    )
+    sampling_alpha: float = field(
+        default=1.0, metadata={"help": "exponent of the shares that pairs are drawn with; 1 takes every example once"}
+    )
+    truncate_source: bool = field(default=False, metadata={"help": "cut sources to --max-source-positions"})
+    max_source_positions: int = field(default=512, metadata={"help": "longest source in pieces, specials included"})
+    max_target_positions: int = field(default=512, metadata={"help": "longest target in pieces, </s> included"})
+    dataset_impl: Optional[str] = II("dataset.dataset_impl")
+    required_seq_len_multiple: int = II("dataset.required_seq_len_multiple")
+    seed: int = II("common.seed")
+
+
+class Pair(NamedTuple):
+    """A pair of file suffixes, and the language that the second is in."""
+
+    source: str
+    target: str
+    language: str
+
+    def __str__(self) -> str:
+        return "{}-{}".format(self.source, self.target)
+
+
+@register_task("swcm_finetuning", dataclass=SwcmFinetuningConfig)
+class SwcmFinetuningTask(SwcmTask):
+    """Translation, summarization and reading comprehension from pairs of text.
+
+    The source is ``<s> x </s>``; the decoder starts with the target language's tag and writes ``y </s>``.
+    File suffixes and languages are two things: in summarization both sides are in one language.
+    """
+
+    def __init__(self, cfg, dictionary, pairs: List[Pair]):
+        super().__init__(cfg, dictionary)
+        self.pairs = pairs
+        self.tags = [self.language_index(pair.language) for pair in pairs]
+        self.loss_groups = ["mt.{}".format(pair) for pair in pairs]
+
+    @classmethod
+    def setup_task(cls, cfg, **kwargs):
+        pairs = pairs_of(cfg)
+        suffixes = [suffix for pair in pairs for suffix in (pair.source, pair.target)]
+        return cls(cfg, cls.read_dictionary(cfg, sorted(set(suffixes))), pairs)
+
+    def default_tag_index(self) -> Optional[int]:
+        return self.tags[0] if len(set(self.tags)) == 1 else None
+
+    def load_dataset(self, split, epoch=1, combine=False, **kwargs):
+        """Load ``split`` of every pair; epochs go through the data folders in turn."""
+        folder = self.folders[(epoch - 1) % len(self.folders)]
+        datasets, missing = [], []
+        for group, pair in enumerate(self.pairs):
+            sides = load_pair(folder, split, pair.source, pair.target, self.dictionary, self.cfg.dataset_impl)
+            if not sides:
+                missing.append("{}.{}".format(split, pair))
+                continue
+            datasets.append(
+                PairDataset(
+                    sides["source"],
+                    sides["source"].sizes,
+                    sides["target"],
+                    sides["target"].sizes,
+                    self.dictionary,
+                    self.tags[group],
+                    group=group,
+                    max_source=self.cfg.max_source_positions if self.cfg.truncate_source else None,
+                    pad_to_multiple=self.cfg.required_seq_len_multiple,
+                )
+            )
+            logger.info("%s %s: %d examples from %s", split, pair, len(datasets[-1]), folder)
+        if missing:
+            raise SwcmError("{} has no data for {}".format(folder, ", ".join(missing)))
+        if len(datasets) == 1:
+            self.datasets[split] = datasets[0]
+        else:
+            alpha = self.cfg.sampling_alpha if split == "train" else None
+            self.datasets[split] = MixtureDataset(datasets, alpha, self.cfg.seed)
+
+    def max_positions(self):
+        """(source, target) limits in pieces."""
+        return self.cfg.max_source_positions, self.cfg.max_target_positions
+
+
+def pairs_of(cfg) -> List[Pair]:
+    """The pairs that the flags name; raises ``SwcmError`` for all that is wrong with them."""
+    if not cfg.data:
+        raise SwcmError("give the data folder")
+    one = [cfg.source_lang, cfg.target_lang]
+    if cfg.lang_pairs:
+        names = [name.strip() for name in cfg.lang_pairs.split(",") if name.strip()]
+        problems = ["{!r} is not SOURCE-TARGET".format(name) for name in names if len(name.split("-")) != 2]
+        problems += ["{} is named twice".format(name) for name in sorted(set(names)) if names.count(name) > 1]
+        if any(one):
+            problems.append("--source-lang and --target-lang name one pair; leave them out or leave out --lang-pairs")
+        if problems:
+            raise SwcmError("--lang-pairs {}".format(cfg.lang_pairs), problems)
+        suffixes = [name.split("-") for name in names]
+    elif all(one):
+        suffixes = [one]
+    elif cfg.target_lang or cfg.target_tag:
+        # Raw text has no files, so the target alone will do.
+        target = cfg.target_lang or cfg.target_tag
+        suffixes = [[cfg.source_lang or target, target]]
+    else:
+        raise SwcmError("name the languages: --lang-pairs zh-kk,zh-mn or --source-lang zh --target-lang kk")
+    if cfg.target_tag and len(suffixes) > 1:
+        raise SwcmError("--target-tag {} goes with one pair, not with {}".format(cfg.target_tag, cfg.lang_pairs))
+    pairs = [Pair(source, target, cfg.target_tag or target) for source, target in suffixes]
+    problems = []
+    for pair in pairs:
+        try:
+            tag_of(pair.language)
+        except SwcmError as error:
+            problems.append("{}: {}; --target-tag says the language of a suffix".format(pair, error))
+    if problems:
+        raise SwcmError("a language without a tag", problems)
+    return pairs

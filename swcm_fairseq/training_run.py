@@ -1,0 +1,80 @@
+"""What a model or task may know of the fairseq-train run that builds it."""
+
+import importlib.util
+import os
+import shutil
+from typing import Iterable, Optional
+
+from omegaconf import open_dict
+
+from .errors import SwcmError
+
+MARK = "swcm_run"
+LIVE = "_swcm_live"
+
+
+class TrainingRun:
+    """The whole configuration of a running ``fairseq-train``, found from one of its nodes.
+
+    fairseq hands models and tasks only their own part of the configuration. The rest (where checkpoints go, what
+    is restored) hangs above it in the same tree.
+    """
+
+    def __init__(self, root) -> None:
+        self.root = root
+        self.save_dir = root.checkpoint.save_dir
+        self.is_master = root.distributed_training.distributed_rank == 0
+
+    @classmethod
+    def of(cls, cfg) -> "Optional[TrainingRun]":
+        """The run that ``cfg`` is a part of; None when nothing is being trained.
+
+        A checkpoint keeps a configuration of the same shape. The two are told apart by a mark that every run sets
+        in its configuration, and so in its checkpoints, and by a note on the object that only this process sees.
+        """
+        parent = getattr(cfg, "_get_parent", None)
+        root = parent() if parent is not None else None
+        if root is None or "checkpoint" not in root or "optimization" not in root:
+            return None
+        if MARK in root and not root.__dict__.get(LIVE):
+            return None
+        with open_dict(root):
+            root[MARK] = True
+        root.__dict__[LIVE] = True
+        return cls(root)
+
+    def allow_bf16_off_tpus(self) -> None:
+        """Undo that fairseq's ``--bf16`` means a TPU, where there is none: CPUs and GPUs have bf16 too."""
+        if importlib.util.find_spec("torch_xla") is None:
+            self.root.common.tpu = False
+            self.root.distributed_training.tpu = False
+
+    def keep_model_settings(self, cfg, names: Iterable[str]) -> None:
+        """Copy settings that building has filled in to the configuration that checkpoints keep.
+
+        fairseq builds a model from a merged copy of its settings, so what is filled in there would be lost.
+        """
+        model = self.root.model
+        if model is cfg:
+            return
+        with open_dict(model):
+            for name in names:
+                model[name] = cfg[name]
+
+    def keep_beside_checkpoints(self, path: str) -> None:
+        """Copy a file that decoding needs into the checkpoint folder."""
+        if not self.is_master:
+            return
+        target = os.path.join(self.save_dir, os.path.basename(path))
+        if os.path.abspath(path) != os.path.abspath(target):
+            shutil.copyfile(path, target + ".tmp")
+            os.replace(target + ".tmp", target)
+
+    def check_restored_files(self) -> None:
+        """Refuse files to start from that do not exist: fairseq would only warn and train from scratch."""
+        name = self.root.checkpoint.restore_file
+        if name != "checkpoint_last.pt" and not os.path.exists(name):
+            raise SwcmError("--restore-file {}: no such file; nothing was trained".format(name))
+        name = self.root.checkpoint.finetune_from_model
+        if name and not os.path.exists(name):
+            raise SwcmError("--finetune-from-model {}: no such file; nothing was trained".format(name))
