@@ -68,6 +68,25 @@ class OpenedEncoder:
         """The table of token types [types, C], None where the layout has none."""
         return self.files.read(self.match.token_types) if self.match.token_types else None
 
+    def refuse_surplus_rows(self) -> None:
+        """Raise ``SwcmError`` where the embedding has more rows than the vocabulary needs."""
+        if self.surplus_rows:
+            needed, rows = self.vocabulary.rows(), self.config.vocab_size
+            raise SwcmError(
+                "{}: the embedding has {} rows; the specials, the {} pieces of {} and <mask> take {}, so rows {} to {} "
+                "are surplus, or the vocabulary is another encoder's; to cut them: "
+                "preprocess/prune_encoder.py --encoder {} --out NEW".format(
+                    self.path,
+                    rows,
+                    len(self.vocabulary.pieces or []),
+                    self.vocabulary.origin,
+                    needed,
+                    needed,
+                    rows - 1,
+                    self.path,
+                )
+            )
+
 
 def read_encoder(path: str) -> PretrainedEncoder:
     """Read an encoder of XLM-R's kind and check that it is whole and agrees with itself.
@@ -80,20 +99,7 @@ def read_encoder(path: str) -> PretrainedEncoder:
         SwcmError: lists everything that is wrong with it.
     """
     opened = open_encoder(path)
-    if opened.surplus_rows:
-        raise SwcmError(
-            "{}: the embedding has {} rows, specials, pieces ({}) and <mask> take {}: rows {} to {} are surplus, or "
-            "the vocabulary is another encoder's; cut surplus rows with preprocess/prune_encoder.py --encoder {} "
-            "--out NEW".format(
-                path,
-                opened.config.vocab_size,
-                opened.vocabulary.origin,
-                opened.vocabulary.rows(),
-                opened.vocabulary.rows(),
-                opened.config.vocab_size - 1,
-                path,
-            )
-        )
+    opened.refuse_surplus_rows()
     tensors = {name: opened.tensor(name) for name in opened.match.origins}
     sources = dict(opened.match.sources)
     token_types = opened.token_types()

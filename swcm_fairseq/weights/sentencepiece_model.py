@@ -18,7 +18,9 @@ NORMAL, UNKNOWN, CONTROL, USER_DEFINED, UNUSED, BYTE = 1, 2, 3, 4, 5, 6
 # Field numbers of ModelProto and of its SentencePiece.
 _PIECES, _TRAINER_SPEC, _NORMALIZER_SPEC = 1, 2, 3
 _PIECE_TEXT, _PIECE_SCORE, _PIECE_TYPE = 1, 2, 3
-_TRAINER_VOCAB_SIZE = 4
+_TRAINER_MODEL_TYPE, _TRAINER_VOCAB_SIZE = 3, 4
+
+UNIGRAM = 1  # TrainerSpec.ModelType, and its default
 
 _VARINT, _FIXED64, _BYTES, _FIXED32 = 0, 1, 2, 5
 
@@ -70,6 +72,17 @@ class SentencePieceModel:
     def normalizer_spec(self) -> bytes:
         """The normalizer's settings, serialized (they hold the character map)."""
         return b"".join(value for number, _, value in self.rest if number == _NORMALIZER_SPEC)
+
+    def is_unigram(self) -> bool:
+        """Whether text is cut by the pieces' probabilities alone (BPE needs the pieces that others grow from)."""
+        kinds = [
+            value
+            for number, _, spec in self.rest
+            if number == _TRAINER_SPEC
+            for field, _, value in _fields(spec)
+            if field == _TRAINER_MODEL_TYPE
+        ]
+        return not kinds or kinds[-1] == UNIGRAM
 
     def to_bytes(self) -> bytes:
         """The model file, with the trainer's ``vocab_size`` in step with the pieces."""

@@ -1,0 +1,85 @@
+"""Write fairseq's dictionary for an encoder: its pieces in row order, ``<mask>``, then the languages' tags.
+
+fairseq puts its four specials before them, so that every symbol's id is its row in the encoder's embedding;
+the tags' rows are added when a model is built.
+"""
+
+import argparse
+import os
+import sys
+from collections import Counter
+from typing import List
+
+from swcm_fairseq.data.languages import tag_of
+from swcm_fairseq.errors import SwcmError, run_command
+from swcm_fairseq.files import atomic_write, refuse_overwrite
+from swcm_fairseq.weights.encoder import open_encoder
+from swcm_fairseq.weights.vocabulary import MASK, SPECIALS
+
+
+def dictionary_symbols(pieces: List[str], codes: List[str]) -> List[str]:
+    """The dictionary's symbols after the four specials.
+
+    Args:
+        pieces: in row order.
+        codes: languages, such as ``["zh", "kk"]``.
+
+    Raises:
+        SwcmError: every unknown language, and every symbol that fairseq could not read back or that stands twice.
+    """
+    problems, tags = [], []
+    for code in codes:
+        try:
+            tags.append(tag_of(code))
+        except SwcmError as error:
+            problems.append(str(error))
+    symbols = pieces + [MASK] + tags
+    counts = Counter(list(SPECIALS) + symbols)
+    for symbol, count in counts.items():
+        if count > 1:
+            kind = "the tag" if symbol in tags else "the symbol"
+            problems.append("{} {} stands {} times".format(kind, symbol, count))
+    # Lines of a dictionary end where Python's universal newlines see an end, and their parts are cut at spaces.
+    problems += ["the piece {!r} cannot stand in a dictionary".format(p) for p in pieces if not p or set(p) & set(" \r\n")]
+    if problems:
+        raise SwcmError("no dictionary can be made:", problems)
+    return symbols
+
+
+def language_codes(text: str) -> List[str]:
+    """Parse ``zh,kk,mn``."""
+    codes = [code.strip() for code in text.split(",")]
+    if not all(codes):
+        raise argparse.ArgumentTypeError("give languages separated by commas, such as zh,kk,mn,ug")
+    return codes
+
+
+def main(argv=None) -> int:
+    """Build the dictionary that the command line asks for."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--encoder", required=True, metavar="DIR", help="encoder folder with its SentencePiece model")
+    parser.add_argument("--langs", required=True, type=language_codes, metavar="zh,kk", help="languages to get a tag")
+    parser.add_argument("--out", required=True, metavar="FILE", help="dictionary to write (dict.txt)")
+    parser.add_argument("--force", action="store_true", help="replace FILE")
+    args = parser.parse_args(argv)
+
+    refuse_overwrite(args.out, args.force)
+    encoder = open_encoder(args.encoder)
+    encoder.refuse_surplus_rows()
+    if encoder.vocabulary.pieces is None:
+        raise SwcmError("{} has no SentencePiece model, so its pieces are unknown; put it there".format(args.encoder))
+    symbols = dictionary_symbols(encoder.vocabulary.pieces, args.langs)
+    with atomic_write(args.out) as stream:
+        stream.writelines(symbol + " 1\n" for symbol in symbols)
+    unusable = [piece for piece in encoder.vocabulary.pieces if piece.split() != [piece]]
+    if unusable:
+        print(
+            "note: fairseq cuts text at any white space, so it never uses {}".format(", ".join(map(repr, unusable))),
+            file=sys.stderr,
+        )
+    print("{}: {} symbols, tags {}".format(os.path.normpath(args.out), len(symbols), " ".join(symbols[-len(args.langs) :])))
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(run_command(main))
