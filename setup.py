@@ -34,14 +34,17 @@ setup(
         "ve-fairseq==0.12.3; python_version >= '3.11'",
         "torch>=1.12",
         "numpy>=1.21",
-        "sentencepiece>=0.1.99",
+        "sentencepiece>=0.2",
         # SentencePiece models are protocol buffers; cutting and extending a vocabulary edits them as such.
         "protobuf>=3.20",
         "safetensors>=0.4",
         "sacrebleu>=2.3",
+        "rouge-score>=0.1.2",
+        # Unicode scripts in regular expressions.
+        "regex",
     ],
     extras_require={
-        "test": ["pytest>=7", "hypothesis>=6", "rouge-score>=0.1.2", "transformers>=4.30"],
+        "test": ["pytest>=7", "hypothesis>=6", "transformers>=4.30"],
         "plots": ["matplotlib>=3.5", "tensorboard>=2.10"],
     },
     entry_points={

@@ -1,0 +1,8 @@
+"""Scores that mean something in every script: one metric a file, one tokenizer for all scripts, signatures.
+
+``score`` is the door; ``swcm-score`` is the same as a command. Nothing here imports torch or fairseq.
+"""
+
+from .metrics import METRICS, score
+
+__all__ = ["METRICS", "score"]
