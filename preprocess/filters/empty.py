@@ -1,0 +1,21 @@
+"""Lines without text."""
+
+import regex
+
+from preprocess.variables import without_variables
+
+_LETTER = regex.compile(r"\p{L}")
+
+
+def is_empty(text: str) -> bool:
+    """Nothing is left of the line: it was blank, or markup alone."""
+    return not text
+
+
+def has_no_letters(text: str) -> bool:
+    """Numbers, signs and variables alone: there is nothing to translate or to learn a language from.
+
+    A variable in running text is no reason: models can copy it like a name, and in programs' strings one line
+    in twenty has one, the long sentences above all.
+    """
+    return not (_LETTER.search(text) and _LETTER.search(without_variables(text)))

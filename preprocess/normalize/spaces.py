@@ -1,0 +1,20 @@
+"""White space."""
+
+import re
+
+_MONGOLIAN = "\u1800-\u180d\u180f-\u18af"
+# The narrow no-break space U+202F joins a suffix to its word in traditional Mongolian: there it is part of the
+# spelling. Elsewhere it is a space like the others.
+_NARROW = re.compile("(?<![{0}])\u202f(?![{0}])".format(_MONGOLIAN))
+# Every other space of Unicode. A non-joiner beside a space, or at an end, joins nothing.
+# (The look behind keeps the search linear in long runs of non-joiners.)
+_SPACES = re.compile("(?<!\u200c)\u200c*[ \t-\r\x1c-\x1f\x85\xa0\u1680\u2000-\u200a\u2028\u2029\u205f\u3000]+\u200c*")
+
+
+def collapse_spaces(text: str) -> str:
+    """One plain space for every run of spaces, none at the ends.
+
+    Lost: kinds and numbers of spaces, no-break spaces among them.
+    """
+    text = _SPACES.sub(" ", _NARROW.sub(" ", text))
+    return text.strip(" \u200c")
