@@ -49,7 +49,8 @@ swcm_gpus() {
 swcm_cores() { nproc 2>/dev/null || getconf _NPROCESSORS_ONLN 2>/dev/null || echo 1; }
 
 # use_environment: make the environment if need be, and put its commands (fairseq-train, swcm-score, ...) first.
+# SWCM_SKIP_SETUP=1 takes the environment at SWCM_VENV as it is, for one that was not made by recipes/setup.sh.
 use_environment() {
-    bash "$SWCM_ROOT/recipes/setup.sh"
+    [ "${SWCM_SKIP_SETUP:-0}" = 1 ] || bash "$SWCM_ROOT/recipes/setup.sh"
     export PATH="$SWCM_VENV/bin:$PATH"
 }

@@ -8,6 +8,9 @@ from ..errors import SwcmError
 _PIECE_START = "\u2581"
 # S source, T target, H hypothesis as the model wrote it, D the same as text; the number is the sentence's place.
 _LINE = re.compile(r"([STHD])-(\d+)\t(.*)\Z", re.DOTALL)
+# fairseq-generate's own log stands between them, and ends with the number of sentences.
+_LOG = "| INFO | fairseq_cli.generate |"
+_LOG_END = re.compile(r"\| fairseq_cli\.generate \| Translated ([\d,]+) sentences ")
 _CUT_LINE = re.compile(r"[STHD](-\d*)?\Z")
 _SHOWN = 5
 
@@ -75,6 +78,11 @@ def read_generated(path: str) -> Generated:
     seen = set().union(*fields.values())
     if not seen:
         raise SwcmError("{} is no output of fairseq-generate: it has no lines such as D-0".format(path))
+    translated = [int(end.group(1).replace(",", "")) for end in map(_LOG_END.search, lines) if end]
+    if not translated and any(_LOG in line for line in lines):
+        problems.append("its log has no end (Translated ... sentences)")
+    elif translated and sum(translated) != len(seen):
+        problems.append("its log tells of {} sentences, {} are there".format(sum(translated), len(seen)))
     problems += _missing("sentences", set(range(max(seen) + 1)), seen)
     problems += _missing("hypotheses as text (D lines)", seen, hypotheses)
     if references:

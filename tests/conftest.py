@@ -1,0 +1,91 @@
+"""What all tests share: the checkout, running commands, the network."""
+
+import functools
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+# Before torch is imported by any test: more threads only wait for each other on tensors this small.
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+# No test may depend on a model hub, nor wait for one.
+os.environ.setdefault("HF_HUB_OFFLINE", "1")
+
+ROOT = Path(__file__).resolve().parent.parent
+
+
+@functools.lru_cache(maxsize=None)
+def network_problem():
+    """None when pip reaches its index, else the reason."""
+    # A dry run asks the index and fetches nothing that stays; six is small and always there.
+    probe = [sys.executable, "-m", "pip", "install", "--dry-run", "--ignore-installed", "--no-deps", "--quiet",
+             "--no-cache-dir", "six"]
+    try:
+        done = subprocess.run(probe, stdout=subprocess.PIPE, stderr=subprocess.PIPE, timeout=90)
+    except subprocess.TimeoutExpired:
+        return "the package index did not answer within 90 seconds"
+    return None if done.returncode == 0 else done.stderr.decode(errors="replace").strip()[-300:]
+
+
+def pytest_runtest_setup(item):
+    if item.get_closest_marker("network"):
+        problem = network_problem()
+        if problem and os.environ.get("CI") == "true":
+            pytest.fail("no network: {}".format(problem), pytrace=False)
+        if problem:
+            pytest.skip("no network: {}".format(problem))
+
+
+@pytest.fixture(scope="session")
+def repo():
+    """Path of the checkout."""
+    return ROOT
+
+
+@pytest.fixture(scope="session")
+def run():
+    """``run(arguments, check=True, timeout=300, **options)``: run a command and return its CompletedProcess.
+
+    ``python``, fairseq's commands and recipes use the environment that runs the tests; the checkout is on
+    PYTHONPATH; output is text. With ``check``, a failure shows both of the command's outputs. ``options`` go to
+    subprocess.run; ``env`` adds to the environment, and a value of None takes a variable out of it.
+    """
+
+    def run_command(arguments, check=True, timeout=300, env=None, **options):
+        environment = dict(os.environ)
+        environment["PATH"] = os.path.dirname(sys.executable) + os.pathsep + environment.get("PATH", "")
+        environment["PYTHONPATH"] = os.pathsep.join(filter(None, [str(ROOT), environment.get("PYTHONPATH")]))
+        environment["PYTHONIOENCODING"] = "utf-8"
+        # Recipes take this environment too, whoever made it.
+        environment["SWCM_VENV"] = sys.prefix
+        environment["SWCM_SKIP_SETUP"] = "1"
+        for name, value in (env or {}).items():
+            if value is None:
+                environment.pop(name, None)
+            else:
+                environment[name] = str(value)
+        arguments = [str(argument) for argument in arguments]
+        if arguments[0] == "python":
+            arguments[0] = sys.executable
+        done = subprocess.run(
+            arguments,
+            env=environment,
+            timeout=timeout,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            encoding="utf-8",
+            errors="replace",
+            **options,
+        )
+        if check and done.returncode != 0:
+            pytest.fail(
+                "{} exited with {}\n--- standard output ---\n{}\n--- standard error ---\n{}".format(
+                    " ".join(arguments), done.returncode, done.stdout[-4000:], done.stderr[-4000:]
+                ),
+                pytrace=False,
+            )
+        return done
+
+    return run_command

@@ -1,0 +1,101 @@
+"""The command: what it prints, how it fails."""
+
+import json
+import re
+
+import pytest
+
+from swcm_fairseq.scoring import score
+from swcm_fairseq.scoring.command import main
+
+HYPOTHESES = ["бір сөз ғана бар", "екі кітап", "үш мектеп бар"]
+REFERENCES = ["бір сөз ғана бар еді", "екі үлкен кітап", "төрт мектеп бар"]
+
+
+@pytest.fixture
+def files(tmp_path):
+    def write(name, lines):
+        (tmp_path / name).write_text("".join(line + "\n" for line in lines), encoding="utf-8")
+        return str(tmp_path / name)
+
+    generated = [
+        "{}-{}\t{}▁{}".format(kind, number, "-0.5\t" if kind in "HD" else "", text.replace(" ", " ▁"))
+        for number in (2, 0, 1)
+        for kind, text in [("T", REFERENCES[number]), ("H", HYPOTHESES[number]), ("D", HYPOTHESES[number])]
+    ]
+    return {
+        "hyp": write("out.kk", HYPOTHESES),
+        "ref": write("test.kk", REFERENCES),
+        "gen": write("gen.txt", generated),
+        "short": write("short.kk", HYPOTHESES[:2]),
+        "empty": write("empty.kk", []),
+    }
+
+
+def test_two_files_and_the_generate_output_score_the_same(files, capsys):
+    assert main(["--lang", "kk", "--hyp", files["hyp"], "--ref", files["ref"], "--json"]) == 0
+    from_files = json.loads(capsys.readouterr().out)
+    assert main(["--lang", "kk", "--generate-output", files["gen"], "--json"]) == 0
+    assert json.loads(capsys.readouterr().out) == from_files == score(HYPOTHESES, REFERENCES, "kk")
+
+
+def test_several_systems_and_the_yardstick_in_the_shape_of_the_scores_file(files, capsys):
+    main(["--lang", "kk", "--hyp", files["hyp"], files["ref"], "--ref", files["ref"], "--shuffled", "--json"])
+    systems = json.loads(capsys.readouterr().out)["systems"]
+    assert list(systems) == [files["hyp"], files["ref"], "shuffled"]
+    assert systems[files["ref"]]["kk"]["chrf"] == pytest.approx(100)
+    assert systems["shuffled"]["kk"]["chrf"] < systems[files["hyp"]]["kk"]["chrf"] < 100
+
+
+def test_the_table_is_aligned_and_names_what_it_shows(files, capsys):
+    main(["--lang", "kk", "--hyp", files["hyp"], "--ref", files["ref"], "--shuffled", "--metrics", "chrf,rougeL"])
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[0].split() == ["kk", "(3", "sentences)", "chrF", "ROUGE-L", "ROUGE-L", "P", "ROUGE-L", "R"]
+    assert len({len(line) for line in lines[:3]}) == 1
+    assert all(re.search(r"\d\.\d\d$", line) for line in lines[1:3])
+    assert lines[2].startswith("shuffled ")
+    assert lines[4].startswith("chrF     norm:nmt_nfkc|nrefs:1|")
+
+
+@pytest.mark.parametrize(
+    "arguments, words",
+    [
+        (["--lang", "kk", "--hyp", "{short}", "--ref", "{ref}"], "short.kk has 2 sentences, .*test.kk has 3"),
+        (["--lang", "kk", "--hyp", "{empty}", "--ref", "{ref}"], "empty.kk is empty"),
+        (["--lang", "kk", "--hyp", "{hyp}", "--ref", "{hyp}x"], "out.kkx: No such file"),
+        (["--lang", "xx", "--hyp", "{hyp}", "--ref", "{ref}"], "unknown language 'xx'"),
+        (["--lang", "kk", "--generate-output", "{hyp}"], "out.kk is no output of fairseq-generate"),
+        (["--lang", "kk", "--generate-output", "{gen}", "--ref", "{short}"], "gen.txt has 3 sentences, .* has 2"),
+    ],
+)
+def test_bad_input_is_one_error_without_traceback(files, run, arguments, words):
+    arguments = [argument.format(**files) for argument in arguments]
+    done = run(["python", "-m", "swcm_fairseq.scoring.command", *arguments], check=False)
+    assert done.returncode == 1
+    assert done.stdout == ""
+    assert "Traceback" not in done.stderr
+    assert re.search(words, done.stderr)
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["--lang", "kk"],
+        ["--lang", "kk", "--hyp", "{hyp}"],
+        ["--hyp", "{hyp}", "--ref", "{ref}"],
+        ["--lang", "kk", "--hyp", "{hyp}", "--ref", "{ref}", "--metrics", "meteor"],
+    ],
+)
+def test_wrong_usage_exits_with_2(files, capsys, arguments):
+    with pytest.raises(SystemExit) as error:
+        main([argument.format(**files) for argument in arguments])
+    assert error.value.code == 2
+    assert "usage: swcm-score" in capsys.readouterr().err
+
+
+def test_scoring_starts_without_torch_and_fairseq(run):
+    code = (
+        "import sys; from swcm_fairseq.scoring.command import main; "
+        "print([name for name in ('torch', 'fairseq', 'nltk', 'transformers') if name in sys.modules])"
+    )
+    assert run(["python", "-c", code]).stdout.strip() == "[]"

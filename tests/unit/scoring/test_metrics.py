@@ -1,0 +1,143 @@
+"""Scores against sacreBLEU's own command, rouge-score, and slow plain formulas."""
+
+import json
+import random
+
+import pytest
+
+from swcm_fairseq.data.languages import language
+from swcm_fairseq.errors import SwcmError
+from swcm_fairseq.scoring import METRICS, score
+from swcm_fairseq.scoring.rouge import rougeL
+from swcm_fairseq.scoring.tokenizers import tokenizer_for
+
+ALPHABETS = {
+    "bo": ["བཀྲ་", "ཤིས་", "བདེ་", "ལེགས་", "ཁ་", "། "],
+    "dz": ["རྫོང་", "ཁ་", "འབྲུག་", "ཡིག་", "༎ "],
+    "ug": ["ئۇيغۇر ", "تىلى ", "مەكتەپ ", "كىتاب ", "، "],
+    "kk": ["қазақ ", "тілі ", "мектеп ", "кітап ", ", "],
+    "kk_Arab": ["قازاق ", "ٴتىلى ", "مەكتەپ ", "كىتاپ ", "، "],
+    "mn": ["монгол ", "хэл ", "сургууль ", "ном ", ". "],
+    "mn_Mong": ["ᠮᠣᠩᠭᠣᠯ ", "ᠬᠡᠯᠡ ", "ᠨᠣᠮ ", "ᠪᠢᠴᠢᠭ\u180b ", "᠃ "],
+    "zh": ["中", "文", "学", "校", "书", "，", "OK "],
+    "km": ["ភា", "សា", "ខែ", "រៀ", "។ "],
+    "en": ["the ", "Cat ", "sat ", "on ", "mats, ", "2 "],
+}
+
+
+def sentences(code, count, seed):
+    generator = random.Random(seed)
+    units = ALPHABETS[code]
+    return ["".join(generator.choice(units) for _ in range(generator.randint(4, 12))).strip() for _ in range(count)]
+
+
+@pytest.mark.parametrize("code", sorted(ALPHABETS))
+def test_identical_sentences_score_100_and_strange_ones_far_less(code):
+    # Each sentence is longer than four tokens once, or BLEU's 4-grams would not exist.
+    texts = ["".join(ALPHABETS[code]) + text for text in sentences(code, 20, 1)]
+    same = score(texts, texts, code, metrics=list(METRICS))
+    strange = score(sentences("en" if code != "en" else "kk", 20, 2), texts, code, metrics=list(METRICS))
+    for name, value in same.items():
+        if name != "signatures":
+            assert value == pytest.approx(100.0), name
+            assert strange[name] < 30, name
+
+
+@pytest.mark.parametrize("code, tokenizer", [("kk", "13a"), ("en", "13a"), ("zh", "zh")])
+def test_bleu_and_chrf_equal_sacrebleu(code, tokenizer, tmp_path, run):
+    hypotheses, references = sentences(code, 60, 3), sentences(code, 60, 4)
+    (tmp_path / "hyp").write_text("\n".join(hypotheses) + "\n", encoding="utf-8")
+    (tmp_path / "ref").write_text("\n".join(references) + "\n", encoding="utf-8")
+
+    def sacrebleu(*options):
+        command = ["python", "-m", "sacrebleu", tmp_path / "ref", "-i", tmp_path / "hyp", "-w", "9", "-f", "json"]
+        return json.loads(run([*command, *options]).stdout)
+
+    ours = score(hypotheses, references, code, normalizer="none")
+    for name, theirs in [
+        ("bleu", sacrebleu("-m", "bleu", "-tok", tokenizer)),
+        ("chrf", sacrebleu("-m", "chrf")),
+        ("chrfpp", sacrebleu("-m", "chrf", "--chrf-word-order", "2")),
+    ]:
+        assert ours[name] == pytest.approx(theirs["score"], abs=1e-6), name
+        assert ours["signatures"][name] == "norm:none|" + theirs["signature"]
+
+
+def test_bleu_of_tibetan_counts_syllables_and_says_so():
+    # 5 and 6 syllables and a shad each. 1-grams 5 of 6, 2-grams 3 of 5, 3-grams 1 of 4, 4-grams 0 of 3
+    # (smoothed to 1/2 of 3), worked out by hand; brevity exp(1 - 7/6).
+    result = score(["ཀ་ཁ་ག་ང་ཅ།"], ["ཀ་ཁ་ག་ཆ་ཅ་ཇ།"], "bo", metrics=["bleu"])
+    expected = 100 * (5 / 6 * 2 / 5 * 1 / 4 * (1 / 2) / 3) ** 0.25 * 2.718281828459045 ** (1 - 7 / 6)
+    assert result["bleu"] == pytest.approx(expected)
+    assert "|tok:swcm-bo-syllables|" in result["signatures"]["bleu"]
+    assert "|tok:swcm-characters|" in score(["ភា"], ["ភា"], "km")["signatures"]["bleu"]
+
+
+def test_rouge_equals_rouge_score_on_ascii():
+    from rouge_score.rouge_scorer import RougeScorer
+
+    kinds = ["rouge1", "rouge2", "rougeL"]
+    scorer = RougeScorer(kinds)
+    hypotheses, references = sentences("en", 100, 5), sentences("en", 100, 6)
+    ours = score(hypotheses, references, "en", metrics=kinds)
+    results = [scorer.score(reference, hypothesis) for hypothesis, reference in zip(hypotheses, references)]
+    for kind in kinds:
+        for name, part in [(kind, "fmeasure"), (kind + "_p", "precision"), (kind + "_r", "recall")]:
+            assert ours[name] == pytest.approx(sum(getattr(r[kind], part) for r in results), abs=1e-9)
+
+
+def plain_lcs(a, b, known=None):
+    """The longest common subsequence by its definition: both end in the same token, or one of them loses it."""
+    known = {} if known is None else known
+    if not a or not b:
+        return 0
+    if (len(a), len(b)) not in known:
+        if a[-1] == b[-1]:
+            known[len(a), len(b)] = 1 + plain_lcs(a[:-1], b[:-1], known)
+        else:
+            known[len(a), len(b)] = max(plain_lcs(a[:-1], b, known), plain_lcs(a, b[:-1], known))
+    return known[len(a), len(b)]
+
+
+def test_rouge_l_against_a_plain_lcs_in_all_scripts():
+    for code in ALPHABETS:
+        target = language(code)
+        split = tokenizer_for(target)
+        for hypothesis, reference in zip(sentences(code, 200, 7), sentences(code, 200, 8)):
+            values, _ = rougeL([hypothesis], [reference], target)
+            ours, theirs = split(hypothesis.lower()), split(reference.lower())
+            common = plain_lcs(ours, theirs)
+            assert values["rougeL_p"] == pytest.approx(100 * common / max(len(ours), 1))
+            assert values["rougeL_r"] == pytest.approx(100 * common / max(len(theirs), 1))
+
+
+def test_a_reference_is_normalized_as_the_hypothesis_was():
+    # The model's pieces have U+202F as a space and full-width forms plain; its reference came from a raw file.
+    hypotheses = ["ᠮᠣᠩᠭᠣᠯ ᠤᠨ ᠨᠣᠮ ᠪᠠᠢᠨ\u180eᠠ (1)"]
+    references = ["ᠮᠣᠩᠭᠣᠯ\u202fᠤᠨ  ᠨᠣᠮ ᠪᠠᠢᠨ\u180eᠠ （１）"]
+    normalized = score(hypotheses, references, "mn")
+    assert normalized["chrf"] == pytest.approx(100) and normalized["bleu"] == pytest.approx(100)
+    assert normalized["signatures"]["chrf"].startswith("norm:nmt_nfkc|")
+    assert score(hypotheses, references, "mn", normalizer="none")["chrfpp"] < 90
+
+
+def test_keys_are_those_of_the_scores_file():
+    assert list(score(["a"], ["a"], "kk")) == ["bleu", "chrf", "chrfpp", "signatures"]
+    assert list(score(["a"], ["a"], "kk")["signatures"]) == ["bleu", "chrf", "chrfpp"]
+
+
+def test_all_that_is_wrong_is_said_at_once():
+    with pytest.raises(SwcmError) as error:
+        score(["a", "b"], ["  "], "kk", metrics=["bleu", "meteor"], normalizer="nfd")
+    for part in ["'meteor'", "'nfd'", "2 hypotheses for 1 references", "hold no text"]:
+        assert part in str(error.value)
+
+
+def test_an_unknown_language():
+    with pytest.raises(SwcmError, match="unknown language 'kaz'"):
+        score(["a"], ["a"], "kaz")
+
+
+def test_empty_hypotheses_score_0():
+    result = score(["", ""], ["бір сөз", "екі сөз"], "kk", metrics=list(METRICS))
+    assert {value for name, value in result.items() if name != "signatures"} == {0.0}

@@ -1,0 +1,27 @@
+"""The shuffled references."""
+
+import pytest
+
+from swcm_fairseq.errors import SwcmError
+from swcm_fairseq.scoring.yardsticks import shuffled
+
+
+@pytest.mark.parametrize("count", [2, 3, 4, 7, 100])
+def test_each_sentence_once_and_none_in_its_place(count):
+    sentences = ["sentence {}".format(number) for number in range(count)]
+    for seed in range(20):
+        result = shuffled(sentences, seed)
+        assert sorted(result) == sorted(sentences)
+        assert all(there != here for there, here in zip(result, sentences))
+
+
+def test_one_seed_is_one_order_and_the_list_given_is_left_alone():
+    sentences = [str(number) for number in range(50)]
+    assert shuffled(sentences) == shuffled(sentences)
+    assert shuffled(sentences, 1) != shuffled(sentences, 2)
+    assert sentences == [str(number) for number in range(50)]
+
+
+def test_one_sentence_has_no_other_order():
+    with pytest.raises(SwcmError, match="two sentences"):
+        shuffled(["alone"])
