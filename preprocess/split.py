@@ -1,0 +1,230 @@
+"""Split clean parallel text into train, valid and test so that no held-out sentence has a twin in training.
+
+    python preprocess/split.py --pairs clean/zh-kk clean/zh-mn --pivot zh --out split --valid 100 --test 150
+
+All pairs are split together by their pivot side. Its sentences are put into clusters of near-duplicates
+(preprocess/near_duplicates.py says what that means), and a cluster goes to one part as a whole, in all pairs.
+Sentences that all pairs have are held out first, so that test sets of several languages are comparable. Clusters
+of more than --max-cluster sentences stay in train. Writes DIR/{train,valid,test}.zh-kk.{zh,kk} and
+DIR/split.counts.json, where read = train + valid + test + left_out for each pair. The result is a function
+of the files and of --seed.
+"""
+
+import argparse
+import collections
+import json
+import os
+import random
+import sys
+from typing import Dict, List, Sequence, Set, Tuple
+
+# Run by path, from anywhere: the packages stand beside this script's folder.
+sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+
+from preprocess.lines import read_aligned  # noqa: E402
+from preprocess.near_duplicates import closest, clusters, fingerprint, index, ngrams  # noqa: E402
+from swcm_fairseq.data.languages import CHARACTERS, language  # noqa: E402
+from swcm_fairseq.errors import SwcmError, run_command  # noqa: E402
+from swcm_fairseq.files import atomic_folder  # noqa: E402
+
+HELD_OUT = ("test", "valid")  # in the order in which they are filled
+
+Line = Tuple[str, str]  # pivot, other side
+Corpus = Dict[str, List[Line]]  # name of the pair ("zh-kk") -> its lines
+
+
+def read_pairs(prefixes: Sequence[str], pivot: str) -> Corpus:
+    """Read ``PREFIX.zh`` and ``PREFIX.kk`` for each ``.../zh-kk``; pivot first in every line."""
+    corpus: Corpus = {}
+    problems = []
+    for prefix in prefixes:
+        name = os.path.basename(prefix)
+        codes = name.split("-")
+        if len(codes) != 2 or pivot not in codes or codes[0] == codes[1]:
+            problems.append("{}: the name must be two languages, one of them {}, such as {}-kk".format(prefix, pivot, pivot))
+            continue
+        if name in corpus:
+            problems.append("{}: a second pair of the name {}".format(prefix, name))
+            continue
+        other = codes[1] if codes[0] == pivot else codes[0]
+        paths = ["{}.{}".format(prefix, code) for code in (pivot, other)]
+        absent = [path for path in paths if not os.path.isfile(path)]
+        if absent:
+            problems += ["{}: no such file".format(path) for path in absent]
+            continue
+        corpus[name] = list(read_aligned(paths))
+    if problems:
+        raise SwcmError("pairs that cannot be split", problems)
+    return corpus
+
+
+def group(corpus: Corpus, n: int, similarity: str) -> List[List[str]]:
+    """Clusters of the fingerprints of all pivot sentences."""
+    prints = sorted({fingerprint(pivot) for lines in corpus.values() for pivot, _ in lines})
+    found = clusters([ngrams(text, n) for text in prints], similarity)
+    return [[prints[position] for position in cluster] for cluster in found]
+
+
+def hold_out(
+    corpus: Corpus, groups: Sequence[Sequence[str]], wanted: Dict[str, int], max_cluster: int, seed: int
+) -> Dict[str, Set[str]]:
+    """Choose clusters for test and valid until each pair has its lines; returns part -> fingerprints.
+
+    Raises:
+        SwcmError: some pair has too few lines in clusters that may be held out.
+    """
+    lines_of = {name: collections.Counter(fingerprint(pivot) for pivot, _ in lines) for name, lines in corpus.items()}
+    candidates = [cluster for cluster in groups if len(cluster) <= max_cluster]
+    random.Random(seed).shuffle(candidates)
+
+    def lines_in(cluster: Sequence[str]) -> Dict[str, int]:
+        return {name: sum(counts[text] for text in cluster) for name, counts in lines_of.items()}
+
+    # A stable sort: random among those that as many pairs have.
+    queue = [(lines_in(cluster), cluster) for cluster in candidates]
+    queue.sort(key=lambda item: -sum(map(bool, item[0].values())))
+    parts: Dict[str, Set[str]] = {}
+    problems = []
+    for part in HELD_OUT:
+        missing = {name: wanted[part] for name in corpus}
+        parts[part] = set()
+        rest = []
+        for available, cluster in queue:
+            if any(missing[name] > 0 and number for name, number in available.items()):
+                parts[part].update(cluster)
+                for name, number in available.items():
+                    missing[name] -= number
+            else:
+                rest.append((available, cluster))
+        queue = rest
+        problems += [
+            "{}: {} lines for {} are missing".format(name, number, part) for name, number in missing.items() if number > 0
+        ]
+    if problems:
+        raise SwcmError("not enough text to hold out; ask for less, or raise --max-cluster", problems)
+    return parts
+
+
+def distribute(
+    corpus: Corpus, parts: Dict[str, Set[str]], wanted: Dict[str, int], max_train: int, seed: int
+) -> Dict[str, Dict[str, List[Line]]]:
+    """Part -> pair -> lines, in the order of the input; the surplus of a part is left out.
+
+    What is held out for one pair is in no pair's train, so a pair may have more held-out lines than it asked for.
+    """
+    result: Dict[str, Dict[str, List[Line]]] = {part: {} for part in ("train",) + HELD_OUT}
+    for name, lines in corpus.items():
+        placed: Dict[str, List[Line]] = {part: [] for part in result}
+        for line in lines:
+            text = fingerprint(line[0])
+            placed[next((part for part in HELD_OUT if text in parts[part]), "train")].append(line)
+        if not placed["train"]:
+            raise SwcmError("{}: nothing is left for train; ask for smaller --valid and --test".format(name))
+        limits = dict(wanted, train=max_train or len(lines))
+        for part, all_lines in placed.items():
+            # Seeded by name too: a pair's sample does not depend on what else is split.
+            chooser = random.Random("{}/{}/{}".format(seed, part, name))
+            chosen = sorted(chooser.sample(range(len(all_lines)), min(limits[part], len(all_lines))))
+            result[part][name] = [all_lines[i] for i in chosen]
+    return result
+
+
+def check(split: Dict[str, Dict[str, List[Line]]], n: int, similarity: str) -> Dict:
+    """Measure, without the clusters, how close each held-out sentence comes to training; the closest must be no twin."""
+    prints = sorted({fingerprint(pivot) for lines in split["train"].values() for pivot, _ in lines})
+    sets = [ngrams(text, n) for text in prints]
+    postings = index(sets)
+    report = {}
+    for part in HELD_OUT:
+        held = sorted({fingerprint(pivot) for lines in split[part].values() for pivot, _ in lines})
+        best = [closest(ngrams(text, n), sets, postings) for text in held]
+        histogram = collections.Counter("{:.1f}".format(int(value * 10) / 10) for value in best)
+        report[part] = {
+            "sentences": len(held),
+            "greatest_overlap": round(max(best, default=0.0), 4),
+            "histogram": dict(sorted(histogram.items())),
+            # No twin by its source, and yet the same translation: common for short labels.
+            "targets_in_train": {
+                name: len([1 for _, other in lines if other in {line[1] for line in split["train"][name]}])
+                for name, lines in split[part].items()
+            },
+        }
+        assert max(best, default=0.0) < float(similarity), "a held-out sentence has a twin in training"
+    return report
+
+
+def cluster_statistics(groups: Sequence[Sequence[str]], max_cluster: int) -> Dict:
+    sizes = [len(cluster) for cluster in groups]
+    return {
+        "pivot_sentences": sum(sizes),
+        "clusters": len(sizes),
+        "singletons": sizes.count(1),
+        "largest": sorted(sizes, reverse=True)[:5],
+        "sentences_kept_in_train_by_size": sum(size for size in sizes if size > max_cluster),
+    }
+
+
+def parse_arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--pairs", nargs="+", required=True, metavar="PREFIX", help="clean/zh-kk for clean/zh-kk.zh, .kk")
+    parser.add_argument("--pivot", required=True, metavar="CODE", help="the language that all pairs share")
+    parser.add_argument("--out", required=True, metavar="DIR", help="folder to write")
+    parser.add_argument("--valid", type=int, required=True, metavar="N", help="lines for validation, of each pair")
+    parser.add_argument("--test", type=int, required=True, metavar="N", help="lines for test, of each pair")
+    parser.add_argument("--max-train", type=int, default=0, metavar="N", help="most lines for training, of each pair, "
+                        "chosen at random (default: all)")
+    parser.add_argument("--seed", type=int, default=1, metavar="N", help="(default: %(default)s)")
+    parser.add_argument("--similarity", default="0.7", metavar="SHARE", help="share of n-grams from which two pivot "
+                        "sentences are twins (default: %(default)s)")
+    parser.add_argument("--ngram", type=int, default=0, metavar="N", help="length of the n-grams, 2 or more (default: 2 "
+                        "for a pivot written without spaces, 3 for others)")
+    parser.add_argument("--max-cluster", type=int, default=10, metavar="N", help="larger clusters of twins stay in train "
+                        "(default: %(default)s)")
+    parser.add_argument("--force", action="store_true", help="replace a finished output")
+    options = parser.parse_args()
+    try:
+        if not 0 < float(options.similarity) <= 1:
+            raise ValueError
+    except ValueError:
+        parser.error("--similarity must be a number over 0 and at most 1")
+    if options.valid < 0 or options.test < 0 or options.max_train < 0 or options.max_cluster < 1:
+        parser.error("--valid, --test and --max-train must not be negative, --max-cluster at least 1")
+    if options.ngram and options.ngram < 2:
+        parser.error("--ngram must be at least 2")
+    return options
+
+
+def main() -> None:
+    options = parse_arguments()
+    n = options.ngram or (2 if language(options.pivot).units == CHARACTERS else 3)
+    wanted = {"test": options.test, "valid": options.valid}
+    with atomic_folder(options.out, options.force) as folder:
+        corpus = read_pairs(options.pairs, options.pivot)
+        groups = group(corpus, n, options.similarity)
+        parts = hold_out(corpus, groups, wanted, options.max_cluster, options.seed)
+        split = distribute(corpus, parts, wanted, options.max_train, options.seed)
+        counts = {"pairs": {}, "clusters": cluster_statistics(groups, options.max_cluster),
+                  "closest_in_train": check(split, n, options.similarity),
+                  "settings": {"ngram": n, "similarity": options.similarity, "seed": options.seed}}
+        for name, lines in corpus.items():
+            codes = sorted(name.split("-"), key=lambda code: code != options.pivot)
+            for part, pairs in split.items():
+                for side, code in enumerate(codes):
+                    path = os.path.join(folder, "{}.{}.{}".format(part, name, code))
+                    with open(path, "w", encoding="utf-8", newline="\n") as stream:
+                        stream.writelines(line[side] + "\n" for line in pairs[name])
+            kept = {part: len(pairs[name]) for part, pairs in split.items()}
+            kept["left_out"] = len(lines) - sum(kept.values())
+            counts["pairs"][name] = dict(kept, read=len(lines))
+            assert kept["left_out"] >= 0
+        with open(os.path.join(folder, "split.counts.json"), "w", encoding="utf-8", newline="\n") as stream:
+            json.dump(counts, stream, indent=2)
+            stream.write("\n")
+    for name, kept in counts["pairs"].items():
+        print("{}: train {train}, valid {valid}, test {test}, left out {left_out}, of {read}".format(name, **kept))
+    closest_test = counts["closest_in_train"]["test"]["greatest_overlap"]
+    print("no test sentence shares more than {} of its n-grams with a training sentence".format(closest_test))
+
+
+if __name__ == "__main__":
+    sys.exit(run_command(main))
