@@ -107,6 +107,16 @@ def test_a_failed_install_is_one_error_and_is_tried_again(bench):
     assert bench.called() != []
 
 
+def test_what_a_failed_change_left_is_not_taken_for_finished(bench):
+    python = bench.python("3.11")
+    bench.setup(SWCM_PYTHON=python)
+    (bench.folder / "calls.fail").write_text("-e ")
+    assert bench.setup(SWCM_PYTHON=python, SWCM_EXTRAS="plots").returncode == 1
+    (bench.folder / "calls.fail").unlink()
+    assert bench.setup(SWCM_PYTHON=python).returncode == 0
+    assert bench.called() != []
+
+
 def test_another_torch_is_installed_anew_and_what_it_brings_is_not_pinned(bench):
     python = bench.python("3.11")
     bench.setup(SWCM_PYTHON=python)

@@ -78,6 +78,22 @@ def test_no_cut_goes_unseen_without_the_log_around_it(tmp_path):
                 read_generated(path)
 
 
+def test_no_cut_goes_unseen_in_the_least_that_can_be_scored(tmp_path):
+    """Text and reference lines alone, cut anywhere: inside the last line too."""
+    data = "".join(line for line in PIECES.splitlines(True) if line[:2] in ("T-", "D-")).encode("utf-8")
+    for length in range(1, len(data)):
+        path = tmp_path / "cut.txt"
+        path.write_bytes(data[:length])
+        with pytest.raises(SwcmError):
+            read_generated(str(path))
+
+
+def test_a_cut_at_the_start_of_the_last_sentence(tmp_path):
+    for start in ["S", "S-", "S-1"]:
+        with pytest.raises(SwcmError, match="line 4: cut in the middle"):
+            read_generated(write(tmp_path, "S-0\ta\nT-0\ta\nD-0\t-1\ta\n" + start))
+
+
 def test_all_that_is_missing_is_named_at_once(tmp_path):
     text = "S-0\ta\nT-0\ta\nH-0\t-1\ta\nS-3\ta\nH-3\t-1\ta\nD-3\t-1\ta\n"
     with pytest.raises(SwcmError) as error:

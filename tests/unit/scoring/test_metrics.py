@@ -78,7 +78,7 @@ def test_rouge_equals_rouge_score_on_ascii():
 
     kinds = ["rouge1", "rouge2", "rougeL"]
     scorer = RougeScorer(kinds)
-    hypotheses, references = sentences("en", 100, 5), sentences("en", 100, 6)
+    hypotheses, references = [text.upper() for text in sentences("en", 100, 5)], sentences("en", 100, 6)
     ours = score(hypotheses, references, "en", metrics=kinds)
     results = [scorer.score(reference, hypothesis) for hypothesis, reference in zip(hypotheses, references)]
     for kind in kinds:
