@@ -1,0 +1,93 @@
+"""Toy parts that tests share: a dictionary, models, batches, tasks and binarized data, small enough to build at will."""
+
+import os
+from types import SimpleNamespace
+from typing import Dict, List, Sequence
+
+import torch
+from fairseq.data import Dictionary, indexed_dataset
+from omegaconf import OmegaConf
+
+from swcm_fairseq.models.config import XlmSwcmConfig
+from swcm_fairseq.models.xlm_swcm import XlmSwcmModel
+from swcm_fairseq.tasks.swcm_finetuning import SwcmFinetuningConfig, SwcmFinetuningTask
+from swcm_fairseq.weights import read_encoder
+
+LANGUAGES = ("zh", "kk", "mn")
+PIECES = tuple("abcdefghijklmnopqrst")
+# Four layers and an insertion after every second: custom, custom, normal, custom, custom, normal.
+SIZES = {
+    "encoder_layers": 4,
+    "encoder_embed_dim": 16,
+    "encoder_ffn_embed_dim": 24,
+    "encoder_attention_heads": 4,
+    "max_positions": 40,
+}
+NO_DROPOUT = {"dropout": 0.0, "attention_dropout": 0.0}
+
+
+def toy_dictionary(pieces: Sequence[str] = PIECES, languages: Sequence[str] = LANGUAGES) -> Dictionary:
+    """Specials, pieces, ``<mask>``, tags: in the order that the package asks for."""
+    dictionary = Dictionary()
+    for symbol in [*pieces, "<mask>", *("[{}]".format(code) for code in languages)]:
+        dictionary.add_symbol(symbol)
+    return dictionary
+
+
+def build_model(source: Dictionary, target: Dictionary = None, seed: int = 1, **settings) -> XlmSwcmModel:
+    """The model as it is built for a training: from ``pretrained_encoder``, or random with the sizes given."""
+    torch.manual_seed(seed)
+    task = SimpleNamespace(source_dictionary=source, target_dictionary=target or source)
+    return XlmSwcmModel.build_model(XlmSwcmConfig(**{**NO_DROPOUT, **settings}), task).eval()
+
+
+def start_from(folder: str, languages: Sequence[str] = LANGUAGES, **settings) -> XlmSwcmModel:
+    """A model that starts from the encoder in ``folder``, with the dictionary that fits."""
+    dictionary = toy_dictionary(read_encoder(folder).pieces, languages)
+    return build_model(dictionary, pretrained_encoder=folder, **settings)
+
+
+def toy_model(dictionary: Dictionary, target: Dictionary = None, seed: int = 1, **settings) -> XlmSwcmModel:
+    """A random model whose every weight matters: a fresh one is so close to the identity that it would hide bugs."""
+    settings = {**SIZES, "insert_normal_every": 2, **settings}
+    model = build_model(dictionary, target, seed, **settings)
+    with torch.no_grad():
+        for parameter in model.parameters():
+            parameter.add_(0.3 * torch.randn_like(parameter))
+    return model
+
+
+def toy_sources(dictionary: Dictionary, lengths: Sequence[int], left: bool = False, seed: int = 0) -> torch.Tensor:
+    """Random sources ``<s> x </s>`` of ``lengths`` (specials included) [B, S], padded on the right or the left."""
+    generator = torch.Generator().manual_seed(seed)
+    batch = torch.full((len(lengths), max(lengths)), dictionary.pad())
+    for row, length in zip(batch, lengths):
+        pieces = torch.randint(dictionary.nspecial, dictionary.index("<mask>"), (length,), generator=generator)
+        pieces[0], pieces[-1] = dictionary.bos(), dictionary.eos()
+        if left:
+            row[-length:] = pieces
+        else:
+            row[:length] = pieces
+    return batch
+
+
+def toy_task(folder, dictionary: Dictionary, **settings) -> SwcmFinetuningTask:
+    """The fine-tuning task over ``folder``, as ``fairseq-train`` sets it up."""
+    fields = {"data": str(folder), "seed": 1, "dataset_impl": None, "required_seq_len_multiple": 1, **settings}
+    cfg = OmegaConf.structured(SwcmFinetuningConfig(**fields))
+    dictionary.save(os.path.join(str(folder), "dict.txt"))
+    return SwcmFinetuningTask.setup_task(cfg)
+
+
+def write_data_bin(folder, dictionary: Dictionary, sides: Dict[str, List[str]]) -> str:
+    """Write what ``fairseq-preprocess`` writes: ``{"train.zh-kk.kk": lines of pieces, ...}`` and the dictionaries."""
+    folder = str(folder)
+    os.makedirs(folder, exist_ok=True)
+    for name, lines in sides.items():
+        prefix = os.path.join(folder, name)
+        builder = indexed_dataset.make_builder(prefix + ".bin", impl="mmap", vocab_size=len(dictionary))
+        for line in lines:
+            builder.add_item(dictionary.encode_line(line, add_if_not_exist=False))
+        builder.finalize(prefix + ".idx")
+        dictionary.save(os.path.join(folder, "dict.{}.txt".format(name.split(".")[-1])))
+    return folder

@@ -1,0 +1,43 @@
+import pytest
+
+from swcm_fairseq.modules.layer_plan import layer_plan
+
+
+def written(plan):
+    """``c0 c1 n-`` for custom layers from encoder layers 0 and 1 and a normal one from none."""
+    return " ".join(
+        planned.kind[0] + ("-" if planned.encoder_layer is None else str(planned.encoder_layer)) for planned in plan
+    )
+
+
+# By hand from section 3.2 of the paper: after every X layers one more.
+@pytest.mark.parametrize(
+    "every, expected",
+    [
+        (0, "c0 c1 c2 c3"),
+        (1, "c0 n- c1 n- c2 n- c3 n-"),
+        (2, "c0 c1 n- c2 c3 n-"),
+        (3, "c0 c1 c2 n- c3"),
+        (4, "c0 c1 c2 c3 n-"),
+        (5, "c0 c1 c2 c3"),
+    ],
+)
+def test_a_normal_layer_follows_every_x_custom_ones(every, expected):
+    assert written(layer_plan(4, every)) == expected
+
+
+def test_the_papers_twelve_layers_become_sixteen():
+    assert written(layer_plan(12)) == "c0 c1 c2 n- c3 c4 c5 n- c6 c7 c8 n- c9 c10 c11 n-"
+
+
+@pytest.mark.parametrize(
+    "name, flags, expected",
+    [
+        ("BASE-A", {"insert_every": 0}, "c0 c1 c2 c3"),
+        ("BASE-B", {"inserted": "duplicate"}, "c0 c1 c2 c2 c3"),
+        ("Cino-Transformer", {"layer_kind": "normal"}, "n0 n1 n2 n- n3"),
+        ("normal duplicates", {"layer_kind": "normal", "inserted": "duplicate"}, "n0 n1 n2 n2 n3"),
+    ],
+)
+def test_the_papers_variants(name, flags, expected):
+    assert written(layer_plan(4, **flags)) == expected

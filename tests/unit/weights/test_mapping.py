@@ -1,0 +1,191 @@
+"""The start, tensor by tensor, against the encoder's own file."""
+
+import os
+
+import pytest
+import torch
+from safetensors.torch import load_file
+
+from swcm_fairseq.errors import SwcmError
+from swcm_fairseq.weights import read_encoder
+from swcm_fairseq.weights.mapping import start_model
+from tests.tiny_encoder import make_encoder_folder
+from tests.toy import build_model, start_from, toy_dictionary
+
+# Hugging Face's names, beside the parts of a decoder layer that start from them (paper, section 3.2).
+FROM_ATTENTION = {
+    "in_proj": ["attention.self.query", "attention.self.key", "attention.self.value"],
+    "out_proj": ["attention.output.dense"],
+    "layer_norm": ["attention.output.LayerNorm"],
+}
+FROM_FEED_FORWARD = {"fc1": ["intermediate.dense"], "fc2": ["output.dense"], "layer_norm": ["output.LayerNorm"]}
+PARTS = {
+    "encoder": {"self_attn": FROM_ATTENTION, "ffn": FROM_FEED_FORWARD},
+    "custom": {
+        "self_attn": FROM_ATTENTION,
+        "ffn1": FROM_FEED_FORWARD,
+        "cross_attn": FROM_ATTENTION,
+        "ffn2": FROM_FEED_FORWARD,
+    },
+    "normal": {"self_attn": FROM_ATTENTION, "cross_attn": FROM_ATTENTION, "ffn": FROM_FEED_FORWARD},
+}
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    return make_encoder_folder(tmp_path_factory.mktemp("encoder"))
+
+
+@pytest.fixture(scope="module")
+def file(folder):
+    return load_file(os.path.join(folder, "model.safetensors"))
+
+
+def expected_layer(file, kind, layer):
+    """Name within a layer of this package -> the tensor that section 3.2 wants there."""
+    wanted = {}
+    for part, modules in PARTS[kind].items():
+        for module, names in modules.items():
+            for each in ("weight", "bias"):
+                parts = [file["encoder.layer.{}.{}.{}".format(layer, name, each)] for name in names]
+                wanted["{}.{}.{}".format(part, module, each)] = torch.cat(parts)
+    return wanted
+
+
+def assert_equal(layer, expected):
+    state = layer.state_dict()
+    assert set(state) == set(expected)
+    for name, tensor in state.items():
+        assert torch.equal(tensor, expected[name]), name
+
+
+def same_anywhere(layer, others):
+    """Names of matrices in ``layer`` that equal any matrix of ``others``."""
+    matrices = [t for other in others for t in other.state_dict().values() if t.dim() == 2]
+    matrices += [t for whole in matrices for t in whole.chunk(3) if whole.size(0) % 3 == 0]
+    own = {name: tensor for name, tensor in layer.state_dict().items() if tensor.dim() == 2}
+    return [n for n, t in own.items() if any(t.shape == other.shape and torch.equal(t, other) for other in matrices)]
+
+
+def test_encoder_layers_are_the_files(folder, file):
+    model = start_from(folder)
+    for index, layer in enumerate(model.encoder.layers):
+        assert_equal(layer, expected_layer(file, "encoder", index))
+
+
+def test_custom_layer_i_equals_encoder_layer_i(folder, file):
+    layers = start_from(folder).decoder.layers
+    for place, index in ((0, 0), (1, 1), (2, 2), (4, 3)):  # X = 3: the normal layer is the fourth
+        assert_equal(layers[place], expected_layer(file, "custom", index))
+
+
+def test_embeddings_are_the_files_with_token_type_zero_added_in(folder, file):
+    state = start_from(folder).state_dict()
+    positions = file["embeddings.position_embeddings.weight"] + file["embeddings.token_type_embeddings.weight"][0]
+    rows = file["embeddings.word_embeddings.weight"]
+    for side in ("encoder", "decoder"):
+        assert torch.equal(state[side + ".embeddings.tokens.weight"][: len(rows)], rows)
+        assert torch.equal(state[side + ".embeddings.positions.weight"], positions)
+        for each in ("weight", "bias"):
+            assert torch.equal(state[side + ".embeddings.layer_norm." + each], file["embeddings.LayerNorm." + each])
+
+
+def test_encoder_decoder_and_the_two_attentions_of_a_layer_are_copies(folder):
+    model = start_from(folder)
+    layer = model.decoder.layers[0]
+    parts = [model.encoder.layers[0].self_attn, layer.self_attn, layer.cross_attn]
+    forwards = [model.encoder.layers[0].ffn, layer.ffn1, layer.ffn2]
+    with torch.no_grad():
+        for group in (parts, forwards):
+            for changed in group:
+                before = [{n: t.clone() for n, t in other.state_dict().items()} for other in group]
+                for parameter in changed.parameters():
+                    parameter.add_(1.0)
+                for other, old in zip(group, before):
+                    for name, tensor in other.state_dict().items():
+                        assert torch.equal(tensor, old[name]) != (other is changed), name
+
+
+@torch.no_grad()
+def test_a_started_custom_layer_is_its_encoder_layer_twice(folder):
+    model = start_from(folder, insert_normal_every=0)
+    torch.manual_seed(0)
+    x = torch.randn(2, 6, 24)
+    padding = torch.tensor([[False] * 6, [False] * 4 + [True] * 2])[:, None, None]
+    for encoder_layer, custom in zip(model.encoder.layers, model.decoder.layers):
+        once = encoder_layer(x, padding)
+        output, _ = custom(x, memory=once, mask=padding, memory_mask=padding)
+        torch.testing.assert_close(output, encoder_layer(once, padding), atol=1e-5, rtol=0)
+
+
+def test_normal_layers_are_random(folder):
+    model, other = start_from(folder, insert_normal_every=2), start_from(folder, insert_normal_every=2, seed=2)
+    normal = [model.decoder.layers[i] for i in (2, 5)]
+    assert same_anywhere(normal[0], list(model.encoder.layers) + normal[1:]) == []
+    assert same_anywhere(normal[0], [other.decoder.layers[2]]) == []
+    assert same_anywhere(normal[0], [start_from(folder, insert_normal_every=2).decoder.layers[2]]) != []
+
+
+@pytest.mark.parametrize("kind", ["custom", "normal"])
+def test_random_start_keeps_kinds_number_and_embeddings_and_draws_every_layer(folder, kind):
+    shared = start_from(folder, decoder_layer_kind=kind)
+    model = start_from(folder, decoder_layer_kind=kind, decoder_init="random")
+    assert [type(layer) for layer in model.decoder.layers] == [type(layer) for layer in shared.decoder.layers]
+    for layer in model.decoder.layers:
+        assert same_anywhere(layer, model.encoder.layers) == []
+    for name, tensor in model.encoder.state_dict().items():
+        if name != "embeddings.tokens.weight":
+            assert torch.equal(tensor, shared.encoder.state_dict()[name]), name
+    rows = slice(0, len(model.encoder.dictionary) - 3)
+    assert torch.equal(model.decoder.embeddings.tokens.weight[rows], shared.encoder.embeddings.tokens.weight[rows])
+
+
+def test_normal_kind_starts_its_three_parts_from_one_encoder_layer(folder, file):
+    layers = start_from(folder, decoder_layer_kind="normal").decoder.layers
+    for place, index in ((0, 0), (1, 1), (2, 2), (4, 3)):
+        assert_equal(layers[place], expected_layer(file, "normal", index))
+
+
+def test_duplicates_are_second_copies_of_their_own(folder, file):
+    layers = start_from(folder, inserted_layers="duplicate").decoder.layers
+    for place, index in enumerate((0, 1, 2, 2, 3)):
+        assert_equal(layers[place], expected_layer(file, "custom", index))
+    with torch.no_grad():
+        layers[2].ffn1.fc1.weight.zero_()
+    assert layers[3].ffn1.fc1.weight.any()
+
+
+def test_tag_rows_start_near_that_of_bos_and_differ(folder, file):
+    rows = start_from(folder).state_dict()["encoder.embeddings.tokens.weight"]
+    bos, tags = file["embeddings.word_embeddings.weight"][0], rows[-3:]
+    for tag in tags:
+        distance = float((tag - bos).norm() / bos.norm())
+        assert 0.01 < distance < 0.3
+    assert not torch.equal(tags[0], tags[1]) and not torch.equal(tags[1], tags[2])
+
+
+def test_an_untied_output_starts_from_the_token_table_with_a_zero_bias(folder):
+    model = start_from(folder, untie_output_projection=True)
+    weight, bias = model.output_parameters()
+    table = model.encoder.embeddings.tokens.weight
+    assert torch.equal(weight, table) and weight.data_ptr() != table.data_ptr()
+    assert not bias.any()
+
+
+def test_all_that_does_not_fit_is_named_at_once(folder):
+    encoder = read_encoder(folder)
+    dictionary = toy_dictionary(encoder.pieces)
+    model = build_model(
+        dictionary,
+        encoder_layers=3,
+        encoder_embed_dim=24,
+        encoder_ffn_embed_dim=39,
+        encoder_attention_heads=4,
+        max_positions=64,
+    )
+    with pytest.raises(SwcmError) as caught:
+        start_model(model, model.decoder.plan, encoder, "shared")
+    message = str(caught.value)
+    assert "encoder.layer.3.output.dense.weight has no place in the model" in message
+    assert "encoder.layer.0.intermediate.dense.weight is (40, 24), encoder.layers.0.ffn.fc1.weight wants (39, 24)" in message
+    assert "decoder.layers.0.ffn2.fc2.weight" in message
