@@ -1,24 +1,26 @@
 """Sentences that are nearly the same, found exactly.
 
-Two sentences are twins when at least a threshold of the n-grams of the shorter one occur in the other:
+A sentence is compared as a set: its character n-grams, or its pieces. Two sets A, B are twins when they share
+a threshold of the elements of the smaller or of the larger one:
 
-    overlap(a, b) = |A & B| / min(|A|, |B|),    A, B: sets of character n-grams
+    |A & B| / min(|A|, |B|)     strict: a sentence is a twin of every longer one that contains most of it
+    |A & B| / max(|A|, |B|)     both sentences consist of the same for the most part
 
-No usual measure is stricter: overlap >= share of a's n-grams in b, share of b's in a, Dice >= Jaccard. So sentences
-that are no twins here have less than the threshold in common by any of them.
+For the same sets the first is at least as great as Dice, Dice as the second, and the second as Jaccard.
 
-The search is exact, not by hashes (MinHash): the short strings that this is for have a dozen n-grams, so an
-inverted index with the prefix filter of set-similarity joins takes seconds for 40,000 of them, and the result is
-the same on every machine.
+The search is exact, not by hashes (MinHash): the short strings that this is for have a dozen elements, so an
+inverted index with the prefix filter of set-similarity joins takes seconds for 40,000 of them, and the result
+is the same on every machine.
 """
 
 import collections
 from fractions import Fraction
-from typing import Dict, FrozenSet, Iterator, List, Sequence, Tuple
+from typing import Callable, Dict, FrozenSet, Iterable, Iterator, List, Sequence, Tuple
 
 import regex
 
-Ngrams = FrozenSet[str]
+Elements = FrozenSet[str]
+Of = Callable[[int, int], int]  # min or max: which of the two sizes the shared elements are a share of
 
 _NO_TEXT = regex.compile(r"[^\p{L}\p{M}\p{N}]+")
 _NUMBER = regex.compile(r"\p{N}+")
@@ -32,50 +34,49 @@ def fingerprint(text: str) -> str:
     return _NUMBER.sub("0", _NO_TEXT.sub("", text.casefold())) or text
 
 
-def ngrams(text: str, n: int) -> Ngrams:
+def ngrams(text: str, n: int) -> Elements:
     """The set of character n-grams (n >= 2) of a text with its start and end marked; at least one."""
     marked = _START + text + _END
     return frozenset(marked[i : i + n] for i in range(max(1, len(marked) - n + 1)))
 
 
-def overlap(a: Ngrams, b: Ngrams) -> float:
-    """Share of the n-grams of the smaller set that the other set has too."""
-    return len(a & b) / min(len(a), len(b))
+def overlap(a: Elements, b: Elements, of: Of = min) -> float:
+    """Share of the elements of the smaller (``min``) or larger (``max``) set that the other set has too."""
+    return len(a & b) / of(len(a), len(b))
 
 
-def index(sets: Sequence[Ngrams]) -> Dict[str, List[int]]:
-    """For each n-gram the positions of the sets that have it, in order."""
+def index(sets: Sequence[Elements]) -> Dict[str, List[int]]:
+    """For each element the positions of the sets that have it, in order."""
     postings: Dict[str, List[int]] = collections.defaultdict(list)
-    for position, grams in enumerate(sets):
-        for gram in grams:
-            postings[gram].append(position)
+    for position, elements in enumerate(sets):
+        for element in elements:
+            postings[element].append(position)
     return postings
 
 
-def twins(sets: Sequence[Ngrams], threshold: str) -> Iterator[Tuple[int, int]]:
+def twins(sets: Sequence[Elements], threshold: str, of: Of = min) -> Iterator[Tuple[int, int]]:
     """Every pair of positions, each once, whose overlap is at least ``threshold`` (a decimal number, ``"0.7"``).
 
-    Prefix filter: of m n-grams at least k = ceil(threshold * m) must be shared, so at least one of any m - k + 1
-    of them is; the rarest ones are looked up, and what they find is compared in full.
+    Prefix filter: of the m elements of the set that the overlap is a share of, k = ceil(threshold * m) must be
+    shared, so at least one of any m - k + 1 of them is; the rarest ones are looked up, and what they find is
+    compared in full. No set may be empty.
     """
     share = Fraction(threshold)
     postings = index(sets)
-    for position, grams in enumerate(sets):
-        size = len(grams)
+    for position, elements in enumerate(sets):
+        size = len(elements)
         needed = -(-share.numerator * size // share.denominator)
-        rarest = sorted(grams, key=lambda gram: (len(postings[gram]), gram))[: size - needed + 1]
-        found = set()
-        for gram in rarest:
-            found.update(postings[gram])
-        for other in found:
-            # Each pair is looked at from its smaller side; of two as large, from the first.
-            if (len(sets[other]), other) > (size, position) and len(grams & sets[other]) >= needed:
+        rarest = sorted(elements, key=lambda element: (len(postings[element]), element))[: size - needed + 1]
+        for other in set().union(*(postings[element] for element in rarest)):
+            # Each pair is looked at from the side that the overlap is a share of; of two as large, from the first.
+            larger = (len(sets[other]), other) > (size, position)
+            if larger == (of is min) and other != position and len(elements & sets[other]) >= needed:
                 yield position, other
 
 
-def clusters(sets: Sequence[Ngrams], threshold: str) -> List[List[int]]:
-    """Positions grouped so that twins, and twins of twins, are together; sorted."""
-    parent = list(range(len(sets)))
+def clusters(size: int, pairs: Iterable[Tuple[int, int]]) -> List[List[int]]:
+    """The positions 0 .. size - 1, grouped so that paired ones, and pairs of pairs, are together; sorted."""
+    parent = list(range(size))
 
     def root(position: int) -> int:
         while parent[position] != position:
@@ -83,19 +84,19 @@ def clusters(sets: Sequence[Ngrams], threshold: str) -> List[List[int]]:
             position = parent[position]
         return position
 
-    for a, b in twins(sets, threshold):
+    for a, b in pairs:
         a, b = sorted((root(a), root(b)))
         parent[b] = a
     groups: Dict[int, List[int]] = collections.defaultdict(list)
-    for position in range(len(sets)):
+    for position in range(size):
         groups[root(position)].append(position)
     return sorted(groups.values())
 
 
-def closest(grams: Ngrams, sets: Sequence[Ngrams], postings: Dict[str, List[int]]) -> float:
-    """The greatest overlap of ``grams`` with any of ``sets``, whose index is ``postings``; 0 where nothing is shared.
+def closest(elements: Elements, sets: Sequence[Elements], postings: Dict[str, List[int]], of: Of = min) -> float:
+    """The greatest overlap with any of ``sets``, whose index is ``postings``; 0 where nothing is shared.
 
-    It counts all shared n-grams, without the filter and the clusters above, so it can check them.
+    It counts all that is shared, without the filter and the clusters above, so it can check them.
     """
-    shared = collections.Counter(position for gram in grams for position in postings.get(gram, ()))
-    return max((number / min(len(grams), len(sets[position])) for position, number in shared.items()), default=0.0)
+    shared = collections.Counter(position for element in elements for position in postings.get(element, ()))
+    return max((number / of(len(elements), len(sets[position])) for position, number in shared.items()), default=0.0)

@@ -2,10 +2,14 @@
 
     python preprocess/split.py --pairs clean/zh-kk clean/zh-mn --pivot zh --out split --valid 100 --test 150
 
-All pairs are split together by their pivot side. Its sentences are put into clusters of near-duplicates
-(preprocess/near_duplicates.py says what that means), and a cluster goes to one part as a whole, in all pairs.
-Sentences that all pairs have are held out first, so that test sets of several languages are comparable. Clusters
-of more than --max-cluster sentences stay in train. Writes DIR/{train,valid,test}.zh-kk.{zh,kk} and
+All pairs are split together by their pivot side. Two of its sentences are twins when they share 0.7 (--similarity)
+
+  - of the character n-grams of the shorter one, case, numbers and punctuation set aside, or
+  - with --spm, of the pieces of the one that has more of them, as a model sees them.
+
+Twins, and twins of twins, are a cluster, which goes to one part as a whole, in all pairs. Sentences that all pairs
+have are held out first, so that the test sets of several languages are comparable. Clusters of more than
+--max-cluster sentences stay in train. Writes DIR/{train,valid,test}.zh-kk.{zh,kk} and
 DIR/split.counts.json, where read = train + valid + test + left_out for each pair. The result is a function
 of the files and of --seed.
 """
@@ -16,13 +20,13 @@ import json
 import os
 import random
 import sys
-from typing import Dict, List, Sequence, Set, Tuple
+from typing import Callable, Dict, List, NamedTuple, Sequence, Set, Tuple
 
 # Run by path, from anywhere: the packages stand beside this script's folder.
 sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 
 from preprocess.lines import read_aligned  # noqa: E402
-from preprocess.near_duplicates import closest, clusters, fingerprint, index, ngrams  # noqa: E402
+from preprocess.near_duplicates import Elements, Of, closest, clusters, fingerprint, index, ngrams, twins  # noqa: E402
 from swcm_fairseq.data.languages import CHARACTERS, language  # noqa: E402
 from swcm_fairseq.errors import SwcmError, run_command  # noqa: E402
 from swcm_fairseq.files import atomic_folder  # noqa: E402
@@ -31,6 +35,32 @@ HELD_OUT = ("test", "valid")  # in the order in which they are filled
 
 Line = Tuple[str, str]  # pivot, other side
 Corpus = Dict[str, List[Line]]  # name of the pair ("zh-kk") -> its lines
+
+
+class Measure(NamedTuple):
+    """One way to compare two sentences: as which sets, and what the shared elements are a share of."""
+
+    name: str
+    elements: Callable[[str], Elements]
+    of: Of
+
+
+def measures(n: int, spm: str) -> List[Measure]:
+    """Character n-grams, and pieces where a SentencePiece model is given."""
+    chosen = [Measure("ngrams", lambda text: ngrams(fingerprint(text), n), min)]
+    if spm:
+        import sentencepiece  # here, for without --spm it is not needed
+
+        processor = sentencepiece.SentencePieceProcessor()
+        processor.Load(spm)
+        # A text of unknown or no pieces still has to be some set.
+        chosen.append(Measure("pieces", lambda text: frozenset(processor.EncodeAsPieces(text)) or frozenset([text]), max))
+    return chosen
+
+
+def pivots(pairs: Corpus) -> List[str]:
+    """The different pivot sentences of all pairs, sorted."""
+    return sorted({pivot for lines in pairs.values() for pivot, _ in lines})
 
 
 def read_pairs(prefixes: Sequence[str], pivot: str) -> Corpus:
@@ -58,22 +88,24 @@ def read_pairs(prefixes: Sequence[str], pivot: str) -> Corpus:
     return corpus
 
 
-def group(corpus: Corpus, n: int, similarity: str) -> List[List[str]]:
-    """Clusters of the fingerprints of all pivot sentences."""
-    prints = sorted({fingerprint(pivot) for lines in corpus.values() for pivot, _ in lines})
-    found = clusters([ngrams(text, n) for text in prints], similarity)
-    return [[prints[position] for position in cluster] for cluster in found]
+def group(corpus: Corpus, compare: Sequence[Measure], similarity: str) -> List[List[str]]:
+    """Clusters of the pivot sentences: twins by any measure are together."""
+    texts = pivots(corpus)
+    pairs = (
+        pair for measure in compare for pair in twins([measure.elements(text) for text in texts], similarity, measure.of)
+    )
+    return [[texts[position] for position in cluster] for cluster in clusters(len(texts), pairs)]
 
 
 def hold_out(
     corpus: Corpus, groups: Sequence[Sequence[str]], wanted: Dict[str, int], max_cluster: int, seed: int
 ) -> Dict[str, Set[str]]:
-    """Choose clusters for test and valid until each pair has its lines; returns part -> fingerprints.
+    """Choose clusters for test and valid until each pair has its lines; returns part -> pivot sentences.
 
     Raises:
         SwcmError: some pair has too few lines in clusters that may be held out.
     """
-    lines_of = {name: collections.Counter(fingerprint(pivot) for pivot, _ in lines) for name, lines in corpus.items()}
+    lines_of = {name: collections.Counter(pivot for pivot, _ in lines) for name, lines in corpus.items()}
     candidates = [cluster for cluster in groups if len(cluster) <= max_cluster]
     random.Random(seed).shuffle(candidates)
 
@@ -107,17 +139,16 @@ def hold_out(
 
 def distribute(
     corpus: Corpus, parts: Dict[str, Set[str]], wanted: Dict[str, int], max_train: int, seed: int
-) -> Dict[str, Dict[str, List[Line]]]:
+) -> Dict[str, Corpus]:
     """Part -> pair -> lines, in the order of the input; the surplus of a part is left out.
 
     What is held out for one pair is in no pair's train, so a pair may have more held-out lines than it asked for.
     """
-    result: Dict[str, Dict[str, List[Line]]] = {part: {} for part in ("train",) + HELD_OUT}
+    result: Dict[str, Corpus] = {part: {} for part in ("train",) + HELD_OUT}
     for name, lines in corpus.items():
         placed: Dict[str, List[Line]] = {part: [] for part in result}
         for line in lines:
-            text = fingerprint(line[0])
-            placed[next((part for part in HELD_OUT if text in parts[part]), "train")].append(line)
+            placed[next((part for part in HELD_OUT if line[0] in parts[part]), "train")].append(line)
         if not placed["train"]:
             raise SwcmError("{}: nothing is left for train; ask for smaller --valid and --test".format(name))
         limits = dict(wanted, train=max_train or len(lines))
@@ -129,27 +160,26 @@ def distribute(
     return result
 
 
-def check(split: Dict[str, Dict[str, List[Line]]], n: int, similarity: str) -> Dict:
-    """Measure, without the clusters, how close each held-out sentence comes to training; the closest must be no twin."""
-    prints = sorted({fingerprint(pivot) for lines in split["train"].values() for pivot, _ in lines})
-    sets = [ngrams(text, n) for text in prints]
-    postings = index(sets)
-    report = {}
+def check(split: Dict[str, Corpus], compare: Sequence[Measure], similarity: str) -> Dict:
+    """Measure, without the clusters, how close each held-out sentence comes to training; none may be a twin."""
+    report: Dict = {part: {"sentences": len(pivots(split[part])), "closest": {}} for part in HELD_OUT}
+    for measure in compare:
+        sets = [measure.elements(text) for text in pivots(split["train"])]
+        postings = index(sets)
+        for part in HELD_OUT:
+            best = [closest(measure.elements(text), sets, postings, measure.of) for text in pivots(split[part])]
+            histogram = collections.Counter("{:.1f}".format(int(value * 10) / 10) for value in best)
+            greatest = max(best, default=0.0)
+            report[part]["closest"][measure.name] = {
+                "greatest": round(greatest, 4), "histogram": dict(sorted(histogram.items()))
+            }
+            assert greatest < float(similarity), "a held-out sentence has a twin in training"
+    # No twin by its source, and yet the same translation: common for short labels.
     for part in HELD_OUT:
-        held = sorted({fingerprint(pivot) for lines in split[part].values() for pivot, _ in lines})
-        best = [closest(ngrams(text, n), sets, postings) for text in held]
-        histogram = collections.Counter("{:.1f}".format(int(value * 10) / 10) for value in best)
-        report[part] = {
-            "sentences": len(held),
-            "greatest_overlap": round(max(best, default=0.0), 4),
-            "histogram": dict(sorted(histogram.items())),
-            # No twin by its source, and yet the same translation: common for short labels.
-            "targets_in_train": {
-                name: len([1 for _, other in lines if other in {line[1] for line in split["train"][name]}])
-                for name, lines in split[part].items()
-            },
-        }
-        assert max(best, default=0.0) < float(similarity), "a held-out sentence has a twin in training"
+        report[part]["targets_in_train"] = {}
+        for name, lines in split[part].items():
+            known = {other for _, other in split["train"][name]}
+            report[part]["targets_in_train"][name] = sum(other in known for _, other in lines)
     return report
 
 
@@ -174,8 +204,9 @@ def parse_arguments() -> argparse.Namespace:
     parser.add_argument("--max-train", type=int, default=0, metavar="N", help="most lines for training, of each pair, "
                         "chosen at random (default: all)")
     parser.add_argument("--seed", type=int, default=1, metavar="N", help="(default: %(default)s)")
-    parser.add_argument("--similarity", default="0.7", metavar="SHARE", help="share of n-grams from which two pivot "
-                        "sentences are twins (default: %(default)s)")
+    parser.add_argument("--similarity", default="0.7", metavar="SHARE", help="share from which two pivot sentences are "
+                        "twins (default: %(default)s)")
+    parser.add_argument("--spm", metavar="FILE", help="SentencePiece model, to compare by its pieces too")
     parser.add_argument("--ngram", type=int, default=0, metavar="N", help="length of the n-grams, 2 or more (default: 2 "
                         "for a pivot written without spaces, 3 for others)")
     parser.add_argument("--max-cluster", type=int, default=10, metavar="N", help="larger clusters of twins stay in train "
@@ -197,14 +228,15 @@ def parse_arguments() -> argparse.Namespace:
 def main() -> None:
     options = parse_arguments()
     n = options.ngram or (2 if language(options.pivot).units == CHARACTERS else 3)
+    compare = measures(n, options.spm)
     wanted = {"test": options.test, "valid": options.valid}
     with atomic_folder(options.out, options.force) as folder:
         corpus = read_pairs(options.pairs, options.pivot)
-        groups = group(corpus, n, options.similarity)
+        groups = group(corpus, compare, options.similarity)
         parts = hold_out(corpus, groups, wanted, options.max_cluster, options.seed)
         split = distribute(corpus, parts, wanted, options.max_train, options.seed)
         counts = {"pairs": {}, "clusters": cluster_statistics(groups, options.max_cluster),
-                  "closest_in_train": check(split, n, options.similarity),
+                  "closest_in_train": check(split, compare, options.similarity),
                   "settings": {"ngram": n, "similarity": options.similarity, "seed": options.seed}}
         for name, lines in corpus.items():
             codes = sorted(name.split("-"), key=lambda code: code != options.pivot)
@@ -222,8 +254,8 @@ def main() -> None:
             stream.write("\n")
     for name, kept in counts["pairs"].items():
         print("{}: train {train}, valid {valid}, test {test}, left out {left_out}, of {read}".format(name, **kept))
-    closest_test = counts["closest_in_train"]["test"]["greatest_overlap"]
-    print("no test sentence shares more than {} of its n-grams with a training sentence".format(closest_test))
+    for name, found in counts["closest_in_train"]["test"]["closest"].items():
+        print("the test sentence closest to training shares {greatest} of its {}".format(name, **found))
 
 
 if __name__ == "__main__":
