@@ -92,7 +92,9 @@ FAIRSEQ = Layout(
     # The encoder was called decoder before fairseq 0.10.
     prefixes=("encoder.sentence_encoder.", "decoder.sentence_encoder."),
     layer_prefix="layers.",
-    unneeded=r"version|(encoder\.|decoder\.)?(lm_head|classification_heads)\..*",
+    # fairseq 0.12.2 keeps a second copy of each layer's linears for a fast path; it need not be up to date.
+    unneeded=r"version|(encoder\.|decoder\.)?(lm_head|classification_heads)\..*"
+    r"|layers\.\d+\.(in_proj|out_proj|fc1|fc2)_(weight|bias)",
 )
 
 
@@ -125,31 +127,32 @@ def match_names(layout: Layout, shapes: Dict[str, Shape]) -> Match:
         return Match({}, {}, None, [], {}, ["no tensor is named {}".format(wanted)])
 
     layers = _count_layers(prefix + layout.layer_prefix, shapes)
+    groups = {"the embedding": list(_SHAPES)}
+    groups.update(("layer {}".format(n), layer_tensor_names(n)) for n in range(layers))
     origins: Dict[str, List[str]] = {}
     sources: Dict[str, str] = {}
     problems: List[str] = [] if layers else ["there is no layer ({}0...)".format(prefix + layout.layer_prefix)]
-    for group in [list(_SHAPES)] + [_layer_names(n) for n in range(layers)]:
-        missing = []
-        for name in group:
-            for template in _templates(layout, name):
-                if all(prefix + each in shapes for each in _expand(template)):
-                    sources[name] = prefix + template
-                    origins[name] = [prefix + each for each in _expand(template)]
-                    break
-            else:
-                missing.append(prefix + _templates(layout, name)[0])
-        if len(missing) == len(group):
-            problems.append("{} is missing as a whole".format(group[0].split(".self_attn")[0].replace("s.", " ")))
-        else:
-            problems += ["{} is missing".format(name) for name in missing]
-
     token_types = prefix + layout.token_types if prefix + layout.token_types in shapes else None
-    taken = {each for names in origins.values() for each in names} | {token_types}
-    unused, unknown = [], []
-    for name in shapes:
-        bare = name[len(prefix) :] if name.startswith(prefix) else name
-        if name not in taken:
-            (unused if re.fullmatch(layout.unneeded, bare) else unknown).append(name)
+    taken = {token_types}
+    for title, names in groups.items():
+        missing = []
+        for name in names:
+            # Where no template is there as a whole, the one with most of its parts says what is missing.
+            templates = [prefix + template for template in _templates(layout, name)]
+            template = max(templates, key=lambda each: sum(part in shapes for part in _expand(each)))
+            parts = _expand(template)
+            absent = [part for part in parts if part not in shapes]
+            taken.update(parts)
+            missing += absent
+            if not absent:
+                origins[name], sources[name] = parts, template
+        if not any(name in origins for name in names):
+            missing = [title + " as a whole"]
+        problems += ["{} is missing".format(name) for name in missing]
+
+    left = [name for name in shapes if name not in taken]
+    unused = [name for name in left if re.fullmatch(layout.unneeded, _without(prefix, name))]
+    unknown = [name for name in left if name not in set(unused)]
     problems += ["{} is no tensor that an encoder of this kind has".format(name) for name in unknown]
     sizes = _sizes(origins, shapes)
     sizes["N"] = layers
@@ -159,7 +162,7 @@ def match_names(layout: Layout, shapes: Dict[str, Shape]) -> Match:
 
 def layer_tensor_names(layer: int) -> List[str]:
     """Our names of one layer's tensors."""
-    return _layer_names(layer)
+    return ["layers.{}.{}".format(layer, name) for name in _LAYER_SHAPES]
 
 
 def hugging_face_names(name: str) -> List[str]:
@@ -190,8 +193,8 @@ def _expand(template: str) -> List[str]:
     return [template[: group.start()] + each + template[group.end() :] for each in group.group(1).split(",")]
 
 
-def _layer_names(layer: int) -> List[str]:
-    return ["layers.{}.{}".format(layer, name) for name in _LAYER_SHAPES]
+def _without(prefix: str, name: str) -> str:
+    return name[len(prefix) :] if name.startswith(prefix) else name
 
 
 def _count_layers(prefix: str, names: Iterable[str]) -> int:

@@ -54,7 +54,7 @@ def safe_load(path: str) -> Any:
             with torch.serialization.safe_globals(allowed_globals()):
                 return torch.load(path, map_location="cpu", weights_only=True)
         return torch.load(path, map_location="cpu", pickle_module=_restricted_pickle())
-    except (OSError, MemoryError):
+    except MemoryError:
         raise
     except Exception as error:
         refused = _refused_name(error)

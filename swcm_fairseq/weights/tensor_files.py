@@ -34,8 +34,11 @@ class TensorFiles:
         self._readers: Dict[str, Callable[[], torch.Tensor]] = {}
 
     def read(self, name: str) -> torch.Tensor:
-        """The tensor ``name`` in float32, of shape ``shapes[name]``."""
-        return self._readers[name]().detach().to(torch.float32)
+        """The tensor ``name`` in float32, of shape ``shapes[name]``.
+
+        It is a copy: what safetensors gives may be the mapped file itself, and change when that is rewritten.
+        """
+        return self._readers[name]().detach().to(torch.float32, copy=True)
 
     def add_state(self, state: Dict[str, Any]) -> None:
         """Add the tensors of a state dictionary; entries that are no tensors are left out."""
@@ -100,17 +103,23 @@ def read_json(path: str) -> Dict[str, Any]:
     return content
 
 
-def _shards(index: str) -> List[str]:
+def shard_names(index: str) -> List[str]:
+    """The names of the files that the index file ``index`` spreads the tensors over; all stand beside it."""
     weight_map = read_json(index).get("weight_map")
     if not isinstance(weight_map, dict) or not weight_map:
         raise SwcmError("{} has no weight_map, which names the file of each tensor".format(index))
-    folder = os.path.dirname(index)
     names = sorted(set(map(str, weight_map.values())))
-    # A shard stands beside its index; a path could point anywhere.
+    # A path could point anywhere.
     strange = [name for name in names if os.path.basename(name) != name]
-    missing = [name for name in names if not os.path.isfile(os.path.join(folder, name))]
-    problems = ["{} is a path, not a file name".format(name) for name in strange]
-    problems += ["{} is missing".format(name) for name in missing if name not in strange]
-    if problems:
-        raise SwcmError("{} names files that cannot be used:".format(index), problems)
-    return [os.path.join(folder, name) for name in names]
+    if strange:
+        raise SwcmError("{} names paths where file names are wanted:".format(index), strange)
+    return names
+
+
+def _shards(index: str) -> List[str]:
+    folder = os.path.dirname(index)
+    paths = [os.path.join(folder, name) for name in shard_names(index)]
+    missing = [path for path in paths if not os.path.isfile(path)]
+    if missing:
+        raise SwcmError("{} names files that are missing:".format(index), missing)
+    return paths
