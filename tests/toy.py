@@ -48,12 +48,18 @@ def start_from(folder: str, languages: Sequence[str] = LANGUAGES, **settings) ->
 
 
 def toy_model(dictionary: Dictionary, target: Dictionary = None, seed: int = 1, **settings) -> XlmSwcmModel:
-    """A random model whose every weight matters: a fresh one is so close to the identity that it would hide bugs."""
+    """A random model whose outputs depend on its source and on every weight.
+
+    A fresh one is so close to the identity that it would hide bugs; wider weights would drown the input.
+    """
     settings = {**SIZES, "insert_normal_every": 2, **settings}
     model = build_model(dictionary, target, seed, **settings)
     with torch.no_grad():
         for parameter in model.parameters():
-            parameter.add_(0.3 * torch.randn_like(parameter))
+            if parameter.dim() == 2:
+                parameter.copy_(torch.randn_like(parameter) / parameter.size(1) ** 0.5)
+            else:
+                parameter.add_(0.1 * torch.randn_like(parameter))
     return model
 
 

@@ -1,0 +1,205 @@
+"""Decoding through a task: the language is forced, and a sentence's output depends on nothing but its source."""
+
+import os
+
+import pytest
+import torch
+from fairseq.dataclass.configs import GenerationConfig
+
+from swcm_fairseq.errors import SwcmError
+from tests.tiny_encoder import sentencepiece_pieces, train_sentencepiece
+from tests.toy import PIECES, toy_dictionary, toy_model, toy_task, write_data_bin
+
+DICTIONARY = toy_dictionary()
+# Lengths that make batches with padding; the pieces are arbitrary.
+SOURCES = ["a b c", "d", "e f g h i j", "k l", "m n o p", "q r s t a b c"]
+TARGETS = ["b", "c d", "e f g", "h", "i j", "k l m"]
+MAX_LENGTH = 8
+
+
+@pytest.fixture(scope="module")
+def task(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("data")
+    sides = {}
+    for language in ("kk", "mn"):
+        sides["test.zh-{}.zh".format(language)] = SOURCES
+        sides["test.zh-{}.{}".format(language, language)] = TARGETS
+    write_data_bin(folder, DICTIONARY, sides)
+    task = toy_task(folder, DICTIONARY, lang_pairs="zh-kk,zh-mn")
+    task.load_dataset("test")
+    return task
+
+
+def ending_model(seed):
+    """A model that ends sentences at different lengths, so that batches shrink while they are decoded."""
+    model = toy_model(DICTIONARY, seed=seed, untie_output_projection=True)
+    with torch.no_grad():
+        model.output_parameters()[1][DICTIONARY.eos()] += 1.0
+    return model
+
+
+@pytest.fixture(scope="module")
+def model():
+    return ending_model(seed=1)
+
+
+def decode(task, models, indices, **settings):
+    """Hypotheses of the examples at ``indices``, decoded in one batch: index -> list of best first."""
+    dataset = task.dataset("test")
+    batch = dataset.collater([dataset[index] for index in indices])
+    generator = task.build_generator(models, GenerationConfig(**{"max_len_b": MAX_LENGTH, **settings}))
+    return dict(zip(batch["id"].tolist(), task.inference_step(generator, models, batch)))
+
+
+def tokens_of(hypotheses):
+    return hypotheses[0]["tokens"].tolist()
+
+
+def greedy(task, model, index):
+    """One sentence, all tokens anew at every step, without any cache; its pieces and its mean log-probability."""
+    example = task.dataset("test")[index]
+    never = [DICTIONARY.index(s) for s in ("<s>", "<pad>", "<mask>", "[zh]", "[kk]", "[mn]")]
+    tokens, scores = [example.tag], []
+    for step in range(MAX_LENGTH + 1):
+        logits, _ = model(example.source[None], None, torch.tensor([tokens]))
+        probabilities = logits[0, -1].log_softmax(-1)
+        allowed = probabilities.clone()
+        allowed[never] = float("-inf")
+        if step == 0:
+            allowed[DICTIONARY.eos()] = float("-inf")  # fairseq's --min-len 1
+        best = DICTIONARY.eos() if step == MAX_LENGTH else int(allowed.argmax())
+        tokens.append(best)
+        scores.append(float(probabilities[best]))
+        if best == DICTIONARY.eos():
+            break
+    return tokens[1:], sum(scores) / len(scores)
+
+
+@torch.no_grad()
+def test_beam_one_is_greedy_with_each_sentences_tag(task, model):
+    found = decode(task, [model], range(12), beam=1)
+    lengths = set()
+    for index in range(12):
+        tokens, score = greedy(task, model, index)
+        assert tokens_of(found[index]) == tokens
+        assert abs(float(found[index][0]["score"]) - score) < 1e-4
+        lengths.add(len(tokens))
+    assert len(lengths) > 2, lengths
+    # The first six and the last six have the same sources and other tags.
+    assert [tokens_of(found[i]) for i in range(6)] != [tokens_of(found[i]) for i in range(6, 12)]
+
+
+@pytest.mark.parametrize("beam", [1, 4])
+def test_batch_size_and_order_change_no_token_and_no_score(task, model, beam):
+    whole = decode(task, [model], range(12), beam=beam, nbest=beam)
+    orders = [[index] for index in range(12)] + [[11, 0, 5, 6], [2, 9], list(reversed(range(12)))]
+    for order in orders:
+        for index, hypotheses in decode(task, [model], order, beam=beam, nbest=beam).items():
+            assert [h["tokens"].tolist() for h in hypotheses] == [h["tokens"].tolist() for h in whole[index]]
+            for one, other in zip(hypotheses, whole[index]):
+                assert abs(float(one["score"]) - float(other["score"])) < 1e-4
+
+
+def test_a_wider_beam_finds_nothing_worse(task, model):
+    narrow, wide = (decode(task, [model], range(12), beam=beam, unnormalized=True) for beam in (1, 8))
+    assert all(float(wide[i][0]["score"]) >= float(narrow[i][0]["score"]) - 1e-4 for i in range(12))
+    assert any(float(wide[i][0]["score"]) > float(narrow[i][0]["score"]) + 1e-3 for i in range(12))
+
+
+@pytest.mark.parametrize("settings", [{"beam": 1}, {"beam": 5}, {"beam": 3, "sampling": True}], ids=str)
+def test_symbols_that_are_no_text_never_come_out(task, settings):
+    model = toy_model(DICTIONARY, untie_output_projection=True)
+    no_text = [DICTIONARY.index(symbol) for symbol in ("<s>", "<mask>", "[zh]", "[kk]", "[mn]")]
+    with torch.no_grad():
+        model.output_parameters()[1][no_text] = 20.0  # what the model likes best by far
+    for hypotheses in decode(task, [model], range(6), **settings).values():
+        for hypothesis in hypotheses:
+            assert not set(hypothesis["tokens"].tolist()) & set(no_text)
+
+
+def test_two_models_are_averaged(task, model):
+    other = ending_model(seed=8)
+    together = decode(task, [model, other], range(6), beam=1)
+    assert [tokens_of(h) for h in decode(task, [model, model], range(6), beam=1).values()] == [
+        tokens_of(h) for h in decode(task, [model], range(6), beam=1).values()
+    ]
+    example = task.dataset("test")[0]
+    start = torch.tensor([[example.tag]])
+    with torch.no_grad():
+        first, second = (m(example.source[None], None, start)[0][0, -1].softmax(-1) for m in (model, other))
+    expected = ((first + second) / 2).log()[tokens_of(together[0])[0]]
+    assert abs(float(together[0][0]["positional_scores"][0]) - float(expected)) < 1e-4
+
+
+@torch.no_grad()
+def test_references_are_scored_by_teacher_forcing(task, model):
+    for index, hypotheses in decode(task, [model], range(6), score_reference=True).items():
+        example = task.dataset("test")[index]
+        tokens = torch.cat([torch.tensor([example.tag]), example.target[:-1]])
+        logits, _ = model(example.source[None], None, tokens[None])
+        expected = logits[0].log_softmax(-1).gather(1, example.target[:, None].long())[:, 0]
+        assert tokens_of(hypotheses) == example.target.tolist()
+        torch.testing.assert_close(hypotheses[0]["positional_scores"], expected, atol=1e-4, rtol=0)
+
+
+def test_prefix_tokens_are_kept_and_gone_on_from(task, model):
+    dataset = task.dataset("test")
+    batch = dataset.collater([dataset[0], dataset[2]])
+    generator = task.build_generator([model], GenerationConfig(beam=2, max_len_b=MAX_LENGTH))
+    prefix = torch.tensor([[DICTIONARY.index("t"), DICTIONARY.index("s")]] * 2)
+    for hypotheses in task.inference_step(generator, [model], batch, prefix_tokens=prefix):
+        assert tokens_of(hypotheses)[:2] == prefix[0].tolist()
+
+
+def test_raw_text_goes_to_the_one_target_and_is_refused_with_several(task, model, tmp_path):
+    one = toy_task(tmp_path, DICTIONARY, source_lang="zh", target_lang="mn")
+    pieces = [DICTIONARY.encode_line(line, add_if_not_exist=False).long() for line in SOURCES]
+
+    def batch_for(task):
+        dataset = task.build_dataset_for_inference(pieces, [len(piece) for piece in pieces])
+        return dataset.collater([dataset[index] for index in range(len(SOURCES))])
+
+    batch = batch_for(one)
+    generator = one.build_generator([model], GenerationConfig(beam=1, max_len_b=MAX_LENGTH))
+    found = one.inference_step(generator, [model], batch)
+    expected = decode(task, [model], range(6, 12), beam=1)  # zh-mn comes second
+    assert [tokens_of(h) for h in found] == [tokens_of(h) for h in expected.values()]
+
+    with pytest.raises(SwcmError, match="--target-lang or --target-tag"):
+        several = batch_for(task)
+        del several["tag"]
+        task.inference_step(generator, [model], several)
+
+
+def test_a_tag_that_the_dictionary_lacks_is_an_error_that_names_those_it_has(tmp_path):
+    with pytest.raises(SwcmError, match=r"no tag \[ug\]; it has: \[zh\] \[kk\] \[mn\].*build_dict.py --langs"):
+        toy_task(tmp_path, DICTIONARY, source_lang="zh", target_lang="ug")
+
+
+def test_no_folder_no_dictionary_and_differing_dictionaries(tmp_path):
+    read = type(toy_task(tmp_path, DICTIONARY, source_lang="zh", target_lang="kk")).read_dictionary
+
+    class Settings:
+        data = str(tmp_path / "none")
+
+    with pytest.raises(SwcmError, match="no such data folder: .*none"):
+        read(Settings, ["zh"])
+    Settings.data = str(tmp_path / "empty")
+    os.makedirs(Settings.data)
+    with pytest.raises(SwcmError, match="no dictionary in .*empty"):
+        read(Settings, ["zh"])
+    DICTIONARY.save(str(tmp_path / "empty" / "dict.zh.txt"))
+    toy_dictionary(PIECES[1:]).save(str(tmp_path / "empty" / "dict.kk.txt"))
+    with pytest.raises(SwcmError, match="dictionaries differ") as caught:
+        read(Settings, ["zh", "kk"])
+    assert caught.value.problems == [str(tmp_path / "empty" / "dict.kk.txt")]
+
+
+def test_text_goes_in_and_out_by_the_sentencepiece_model_beside_the_data(tmp_path):
+    pieces = train_sentencepiece()
+    (tmp_path / "sentencepiece.bpe.model").write_bytes(pieces)
+    task = toy_task(tmp_path, toy_dictionary(sentencepiece_pieces(pieces)), source_lang="zh", target_lang="kk")
+    bpe = task.build_bpe(None)
+    encoded = bpe.encode("打开文件")
+    assert set(encoded.split(" ")) <= set(task.source_dictionary.symbols)
+    assert bpe.decode(encoded) == "打开文件"
