@@ -14,16 +14,23 @@ DECODER_FROM_ENCODER = {
     "normal": {"self_attn": "self_attn", "cross_attn": "self_attn", "ffn": "ffn"},
 }
 
+# Module of the encoder <- its name where encoders are read (weights/layouts.py), which is fairseq's.
+ENCODER_FROM_READER = {
+    "embeddings.tokens": "embed_tokens",
+    "embeddings.positions": "embed_positions",
+    "embeddings.layer_norm": "layernorm_embedding",
+    "self_attn.in_proj": "self_attn.in_proj",
+    "self_attn.out_proj": "self_attn.out_proj",
+    "self_attn.layer_norm": "self_attn_layer_norm",
+    "ffn.fc1": "fc1",
+    "ffn.fc2": "fc2",
+    "ffn.layer_norm": "final_layer_norm",
+}
+
 # A new tag's row is the row of <s> plus noise of this share of that row's spread: enough to tell tags apart.
 TAG_NOISE = 0.1
 BOS_ROW = 0
 TOKEN_TABLE = "encoder.embeddings.tokens.weight"
-
-
-def _TEMP(v):
-    for a, b in [("embeddings.tokens", "embed_tokens"), ("embeddings.positions", "embed_positions"), ("embeddings.layer_norm", "layernorm_embedding"), ("self_attn.layer_norm", "self_attn_layer_norm"), ("ffn.fc", "fc"), ("ffn.layer_norm", "final_layer_norm")]:
-        v = v.replace(a, b)
-    return v
 
 
 class Origin(NamedTuple):
@@ -56,7 +63,6 @@ def start_model(model, plan: List[PlannedLayer], encoder, decoder_init: str) -> 
     """
     state = model.state_dict()
     sources = {} if encoder is None else _sources(state, plan, decoder_init)
-    sources = {k: _TEMP(v) for k, v in sources.items()}
     if encoder is not None:
         _check_fit(state, sources, encoder)
     origins: Dict[str, Origin] = {}
@@ -78,7 +84,7 @@ def start_model(model, plan: List[PlannedLayer], encoder, decoder_init: str) -> 
 
 def _sources(state: Dict[str, Tensor], plan: List[PlannedLayer], decoder_init: str) -> Dict[str, str]:
     """Name in the model's state -> name among the encoder's tensors, for all that is copied."""
-    found = {name: name[len("encoder.") :] for name in state if name.startswith("encoder.")}
+    found = {name: _read_name(name[len("encoder.") :]) for name in state if name.startswith("encoder.")}
     if decoder_init == "random":
         return found
     for name in state:
@@ -89,8 +95,18 @@ def _sources(state: Dict[str, Tensor], plan: List[PlannedLayer], decoder_init: s
         planned = plan[index]
         if planned.encoder_layer is not None:
             origin = DECODER_FROM_ENCODER[planned.kind][part_name]
-            found[name] = "layers.{}.{}.{}".format(planned.encoder_layer, origin, tensor_name)
+            found[name] = _read_name("layers.{}.{}.{}".format(planned.encoder_layer, origin, tensor_name))
     return found
+
+
+def _read_name(name: str) -> str:
+    """``layers.3.ffn.fc1.weight``, a name in the encoder's state -> ``layers.3.fc1.weight``, where it was read."""
+    layer = ""
+    if name.startswith("layers."):
+        _, number, name = name.split(".", 2)
+        layer = "layers.{}.".format(number)
+    module, tensor = name.rsplit(".", 1)
+    return "{}{}.{}".format(layer, ENCODER_FROM_READER[module], tensor)
 
 
 def _decoder_part(name: str) -> Optional[Tuple[int, str, str]]:
