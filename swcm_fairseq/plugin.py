@@ -4,6 +4,7 @@ import sys
 
 import torch
 
+from . import checkpointing, processes
 from . import criterions, optim  # noqa: F401  (registers them; fairseq imports only models/ and tasks/)
 from .errors import report_without_traceback
 from .weights.safe_load import allowed_globals
@@ -14,3 +15,6 @@ sys.excepthook = report_without_traceback(sys.excepthook)
 # the few plain classes that checkpoints hold.
 if hasattr(torch.serialization, "add_safe_globals"):
     torch.serialization.add_safe_globals(allowed_globals())
+
+checkpointing.install()
+processes.install()

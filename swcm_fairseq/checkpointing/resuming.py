@@ -1,0 +1,100 @@
+"""Where a run goes on: from the newest whole checkpoint of its folder."""
+
+import functools
+import logging
+import os
+import re
+from typing import List, NamedTuple
+
+import torch
+from fairseq import checkpoint_utils
+
+from ..errors import SwcmError
+from .progress import Progress, read_progress
+from .writing import copy, remove_unfinished
+
+logger = logging.getLogger(__name__)
+
+_DEFAULT = "checkpoint_last.pt"
+
+
+class Checkpoint(NamedTuple):
+    """A whole checkpoint file."""
+
+    path: str
+    progress: Progress
+    written_ns: int
+
+    def __str__(self) -> str:
+        return "{} (epoch {}, {} updates)".format(
+            os.path.basename(self.path), self.progress.epoch, self.progress.updates
+        )
+
+
+def whole_checkpoints(folder: str, suffix: str = "") -> List[Checkpoint]:
+    """The whole checkpoints that fairseq has saved in ``folder``, but for checkpoint_last.pt; the newest first."""
+    pattern = re.compile(r"checkpoint(\d+|_\d+_\d+|_best|\.best_.+){}\.pt".format(re.escape(suffix)))
+    found = []
+    for name in os.listdir(folder):
+        path = os.path.join(folder, name)
+        progress = read_progress(path) if pattern.fullmatch(name) else None
+        if progress is not None:
+            found.append(Checkpoint(path, progress, os.stat(path).st_mtime_ns))
+    return sorted(found, key=lambda one: (one.written_ns, one.progress.updates, one.path), reverse=True)
+
+
+def finish_interrupted_save(folder: str, suffix: str = "") -> None:
+    """Bring ``checkpoint_last.pt`` up to the newest whole checkpoint, where a kill fell between the two.
+
+    A save writes one file and copies it to ``checkpoint_best.pt``, where it is the best, and to ``checkpoint_last.pt``.
+    After a kill the last may be behind, missing, or, where an older version wrote it, cut. It is behind where another
+    is both further and later: one that is only further was left behind on purpose, by someone who went back.
+
+    Raises:
+        SwcmError: ``checkpoint_last.pt`` is cut and no whole checkpoint lies beside it.
+    """
+    if not os.path.isdir(folder):
+        return
+    remove_unfinished(folder, suffix)
+    last = os.path.join(folder, "checkpoint_last{}.pt".format(suffix))
+    others = whole_checkpoints(folder, suffix)
+    exists = os.path.isfile(last)
+    progress = read_progress(last) if exists else None
+    if progress is None and exists and not others:
+        raise SwcmError(
+            "{} was cut short or is damaged, and there is no whole checkpoint beside it; remove it to train from "
+            "the start, or name another with --restore-file".format(last)
+        )
+    if progress is not None:
+        written = os.stat(last).st_mtime_ns
+        others = [one for one in others if one.written_ns > written and one.progress.updates > progress.updates]
+    elif not exists:
+        # Who keeps the best of a finished run and trains anew beside it wants no resuming; a kill in the first save
+        # leaves the file that the best is a copy of.
+        others = [one for one in others if "best" not in os.path.basename(one.path)]
+    if not others:
+        return
+    newest = others[0]
+    state = "missing" if not exists else "cut short or damaged" if progress is None else "older"
+    logger.warning("%s is %s: going on from the newest whole checkpoint, %s", last, state, newest)
+    if newest.progress.is_best:
+        best = os.path.join(folder, "checkpoint_best{}.pt".format(suffix))
+        if best != newest.path:
+            copy(newest.path, best)
+    copy(newest.path, last)
+
+
+def install() -> None:
+    """Have interrupted saves finished before fairseq looks for the checkpoint to go on from."""
+    stock = checkpoint_utils.load_checkpoint
+
+    @functools.wraps(stock)
+    def load_checkpoint(cfg, trainer, **options):
+        if cfg.restore_file == _DEFAULT and not cfg.no_last_checkpoints:
+            if trainer.should_save_checkpoint_on_current_rank:
+                finish_interrupted_save(cfg.save_dir, trainer.checkpoint_suffix)
+            if torch.distributed.is_available() and torch.distributed.is_initialized():
+                torch.distributed.barrier()
+        return stock(cfg, trainer, **options)
+
+    checkpoint_utils.load_checkpoint = load_checkpoint

@@ -1,0 +1,143 @@
+"""Checkpoints that are whole whenever the process may be killed, and that never fail in silence.
+
+fairseq writes the first file of a save under another name and renames it, but copies it to ``checkpoint_best.pt`` and
+``checkpoint_last.pt`` in place: a kill meanwhile leaves a cut file. Where writing fails it tries again at the place in
+the file where it stopped, so a disk that was full for a moment leaves a file that cannot be read.
+"""
+
+import contextlib
+import errno
+import logging
+import os
+import shutil
+import time
+from typing import BinaryIO, Callable
+
+import torch
+from fairseq import checkpoint_utils
+from fairseq.file_io import PathManager
+
+from ..errors import SwcmError
+
+logger = logging.getLogger(__name__)
+
+#: Ends the name of a file that is being written. It is the same each time, so that killed runs leave one such file and
+#: not many.
+UNFINISHED = ".tmp"
+
+_ATTEMPTS, _PAUSE_S = 3, 2.5
+_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+
+
+class _Stream:
+    """A file that remembers its first error and swallows what follows.
+
+    torch's writer takes an error of the stream badly: some versions end the process.
+    """
+
+    def __init__(self, file: BinaryIO) -> None:
+        self.file = file
+        self.error = None
+
+    def write(self, data) -> int:
+        if self.error is None:
+            try:
+                self.file.write(data)
+            except OSError as error:
+                self.error = error
+        return len(data)
+
+    def flush(self) -> None:
+        pass
+
+
+def save(state, path: str) -> None:
+    """``torch.save`` such that ``path`` is the old file or the whole new one.
+
+    Raises:
+        SwcmError: the file could not be written; what stood at ``path`` stands there still.
+    """
+
+    def write(temporary: str) -> None:
+        with open(temporary, "wb") as file:
+            stream = _Stream(file)
+            torch.save(state, stream)
+            if stream.error is not None:
+                raise stream.error
+            _to_disk(file)
+
+    _replace(path, write)
+
+
+def copy(source: str, path: str) -> None:
+    """Copy a file such that ``path`` is the old file or the whole new one; raises as ``save`` does.
+
+    A copy and not a link: someone may write over one of the two later, to go back to an older checkpoint.
+    """
+
+    def write(temporary: str) -> None:
+        shutil.copyfile(source, temporary)
+        with open(temporary, "rb+") as file:
+            _to_disk(file)
+
+    _replace(path, write)
+
+
+def remove_unfinished(folder: str, suffix: str = "") -> None:
+    """Remove what killed runs left of checkpoints that they were writing."""
+    for name in os.listdir(folder):
+        if name.startswith("checkpoint") and name.endswith(suffix + ".pt" + UNFINISHED):
+            os.remove(os.path.join(folder, name))
+
+
+def _to_disk(file: BinaryIO) -> None:
+    file.flush()
+    os.fsync(file.fileno())
+
+
+def _replace(path: str, write: Callable[[str], None]) -> None:
+    temporary = path + UNFINISHED
+    for attempt in range(1, _ATTEMPTS + 1):
+        try:
+            write(temporary)
+            os.replace(temporary, path)
+            return
+        except OSError as error:
+            with contextlib.suppress(OSError):
+                os.remove(temporary)
+            # Folders on a network fail now and then.
+            if error.errno in _FULL or attempt == _ATTEMPTS:
+                raise SwcmError(_complaint(path, error))
+            logger.warning("%s: %s; trying again", path, error)
+            time.sleep(_PAUSE_S)
+
+
+def _complaint(path: str, error: OSError) -> str:
+    reason = error.strerror or str(error)
+    if error.errno not in _FULL:
+        return "{} could not be written: {}; older checkpoints are untouched".format(path, reason)
+    free = shutil.disk_usage(os.path.dirname(os.path.abspath(path))).free
+    return (
+        "{} could not be written: {} ({:.1f} GB are free there). Older checkpoints are untouched: make room, or keep "
+        "fewer of them with --keep-interval-updates or --no-epoch-checkpoints, and start the same command "
+        "again".format(path, reason, free / 1e9)
+    )
+
+
+def install() -> None:
+    """Have fairseq save and copy checkpoints in this way, where they lie in the file system."""
+    stock_save, stock_copy = checkpoint_utils.torch_persistent_save, PathManager.copy
+
+    def torch_persistent_save(obj, filename, async_write=False):
+        if async_write or not isinstance(filename, str) or PathManager.path_requires_pathmanager(filename):
+            return stock_save(obj, filename, async_write)
+        return save(obj, filename)
+
+    def copy_file(src_path, dst_path, overwrite=False):
+        if PathManager.path_requires_pathmanager(src_path) or PathManager.path_requires_pathmanager(dst_path):
+            return stock_copy(src_path, dst_path, overwrite)
+        copy(src_path, dst_path)
+        return True
+
+    checkpoint_utils.torch_persistent_save = torch_persistent_save
+    PathManager.copy = staticmethod(copy_file)

@@ -1,0 +1,131 @@
+"""A training that is killed and started again is the training that was not killed, bit for bit."""
+
+import random
+import re
+import signal
+import zipfile
+from pathlib import Path
+
+import pytest
+
+from tests.toy import PIECES, toy_dictionary, write_data_bin
+from tests.trainings import read_probe, run_trainings
+
+ROOT = Path(__file__).resolve().parent.parent.parent
+UPDATES = 12
+
+
+def make_data(folder) -> str:
+    """Two pairs of random sentences; about 5 updates an epoch with the flags below."""
+    chance = random.Random(0)
+    sides = {}
+    for split, lines in (("train", 60), ("valid", 6)):
+        for pair in ("zh-kk", "zh-mn"):
+            count = lines if pair == "zh-kk" else lines // 2
+            text = [" ".join(chance.choices(PIECES, k=chance.randint(3, 6))) for _ in range(count)]
+            for side in pair.split("-"):
+                sides["{}.{}.{}".format(split, pair, side)] = text
+    return write_data_bin(folder, toy_dictionary(), sides)
+
+
+def flags(data, save_dir, *more):
+    """A training with dropout, accumulated batches, languages drawn anew each epoch and a rate that moves."""
+    text = (
+        "{} --user-dir {}/swcm_fairseq --save-dir {} --task swcm_finetuning --lang-pairs zh-kk,zh-mn --arch xlm_swcm "
+        "--encoder-layers 2 --encoder-embed-dim 16 --encoder-ffn-embed-dim 24 --encoder-attention-heads 2 "
+        "--insert-normal-every 2 --max-positions 40 --dropout 0.2 --sampling-alpha 0.3 --criterion label_smoothed_cross_entropy "
+        "--label-smoothing 0.1 --optimizer adam --lr 3e-3 --lr-scheduler inverse_sqrt --warmup-updates 4 "
+        "--clip-norm 1.0 --max-tokens 60 --update-freq 2 --max-update {} --save-interval-updates 3 "
+        "--no-epoch-checkpoints --log-format json --log-interval 1 --cpu --seed 7"
+    )
+    return text.format(data, ROOT, save_dir, UPDATES).split() + list(more)
+
+
+class Trainings:
+    """Collects jobs, runs them all, and finds their results by name."""
+
+    def __init__(self, folder) -> None:
+        self.folder, self.jobs = Path(folder), []
+        self.data = make_data(self.folder / "data")
+
+    def add(self, name: str, *more: str, kill=None, save_dir: str = "") -> None:
+        folder = self.folder / (save_dir or name)
+        self.jobs.append({
+            "args": flags(self.data, folder, *more),
+            "probe": str(self.folder / (name + ".probe")),
+            "log": str(self.folder / (name + ".log")),
+            "kill": kill,
+        })
+        self.name_of = [Path(job["log"]).stem for job in self.jobs]
+
+    def run(self) -> None:
+        self.codes = dict(zip(self.name_of, run_trainings(self.folder, self.jobs)))
+
+    def probe(self, name: str):
+        assert self.codes[name] in (0, -signal.SIGKILL), self.log(name)[-3000:]
+        return read_probe(self.folder / (name + ".probe"))
+
+    def log(self, name: str) -> str:
+        return (self.folder / (name + ".log")).read_text()
+
+
+PRECISIONS = {"float32": [], "bf16": ["--bf16"]}
+# Killed in the middle of the second epoch, then in the writing of a checkpoint; each time gone on with as many workers.
+STAGES = {
+    "first": {"workers": 1, "kill": {"update": 8, "in": "step"}, "starts": 1},
+    "second": {"workers": 2, "kill": {"update": 9, "in": "checkpoint_last.pt"}, "starts": 7},
+    "third": {"workers": 0, "kill": None, "starts": 10},
+}
+
+
+@pytest.fixture(scope="module")
+def trainings(tmp_path_factory):
+    """For each precision a whole training without workers, and one in three stages."""
+    runs = Trainings(tmp_path_factory.mktemp("resume"))
+    for precision, more in PRECISIONS.items():
+        runs.add(precision, *more)
+        for stage, how in STAGES.items():
+            workers = ["--num-workers", str(how["workers"])]
+            runs.add("{}.{}".format(precision, stage), *more, *workers, kill=how["kill"], save_dir=precision + ".staged")
+    runs.run()
+    return runs
+
+
+@pytest.mark.parametrize("stage", STAGES)
+@pytest.mark.parametrize("precision", PRECISIONS)
+def test_killed_and_resumed_run_equals_the_whole_run(trainings, precision, stage):
+    name, kill = "{}.{}".format(precision, stage), STAGES[stage]["kill"]
+    whole, part = trainings.probe(precision), trainings.probe(name)
+    assert trainings.codes[name] == (-signal.SIGKILL if kill else 0)
+    assert list(whole) == list(range(1, UPDATES + 1))
+    last = kill["update"] - (kill["in"] == "step") if kill else UPDATES
+    assert list(part) == list(range(STAGES[stage]["starts"], last + 1))
+    assert part == {number: whole[number] for number in part}
+
+
+def test_kills_fall_into_a_later_epoch(trainings):
+    # Else the tests above say nothing of what an epoch draws and how its batches are made.
+    assert "(epoch 2 @ 6 updates)" in trainings.log("float32.second")
+    assert "(epoch 2 @ 9 updates)" in trainings.log("float32.third")
+
+
+def test_masters_hold_more_than_the_weights(trainings):
+    # Else the equality in bf16 would not show that masters were restored.
+    whole = trainings.probe("bf16")
+    assert len({update.masters for update in whole.values()}) == UPDATES
+    assert "restored the float32 masters" in trainings.log("bf16.second")
+
+
+def test_kill_in_the_writing_leaves_the_newest_whole_file_to_go_on_from(trainings):
+    log = trainings.log("float32.third")
+    assert re.search(r"checkpoint_last.pt is older: going on from .*checkpoint_\S+ \(epoch 2, 9 updates\)", log)
+
+
+def test_checkpoints_are_whole_and_no_unfinished_ones_are_left(trainings):
+    for precision in PRECISIONS:
+        folder = trainings.folder / (precision + ".staged")
+        assert not list(folder.glob("*.tmp"))
+        assert {path.name for path in folder.glob("*.pt")} >= {"checkpoint_best.pt", "checkpoint_last.pt"}
+        for path in folder.glob("*.pt"):
+            with zipfile.ZipFile(str(path)) as archive:
+                assert archive.testzip() is None

@@ -1,0 +1,171 @@
+"""Trainings that are watched, and killed where a test says so.
+
+As a module: ``run_trainings`` and ``read_probe`` for tests. As a script it is ``fairseq-train`` under watch::
+
+    python tests/trainings.py JOBS.json     each job in a process of its own, forked so that fairseq loads once
+    python tests/trainings.py FLAGS...      one, as fairseq-train; PROBE names the file to write, PROBE.<rank>
+"""
+
+import hashlib
+import json
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+from typing import Dict, List, NamedTuple
+
+ROOT = Path(__file__).resolve().parent.parent
+
+
+class Update(NamedTuple):
+    """What a training did in one update: the exact losses of its batches, and digests of what it left."""
+
+    losses: List[str]
+    weights: str
+    masters: str
+
+
+def run_trainings(folder, jobs: List[Dict], timeout: int = 240) -> List[int]:
+    """Run jobs one after the other and return their exit codes; a killed one has the signal's number, negative.
+
+    A job is ``{"args": flags, "probe": file to write, "log": file for the output}`` and, to be killed like with
+    ``kill -9``, ``"kill": {"update": n}``: with ``"in": "step"`` after update n has computed a loss, with
+    ``"in": NAME`` when half of that file is written in the save after update n.
+    """
+    listed, results = Path(folder) / "jobs.json", Path(folder) / "results.json"
+    listed.write_text(json.dumps(jobs))
+    environment = dict(os.environ, PYTHONPATH=str(ROOT), OMP_NUM_THREADS="1")
+    subprocess.run([sys.executable, __file__, str(listed), str(results)], env=environment, check=True, timeout=timeout)
+    return json.loads(results.read_text())
+
+
+def read_probe(path) -> Dict[int, Update]:
+    """What a watched training wrote, by the number of the update."""
+    lines = [json.loads(line) for line in Path(path).read_text().splitlines()]
+    return {number: Update(*rest) for number, *rest in lines}
+
+
+def _digest(tensors) -> str:
+    import torch
+
+    digest = hashlib.sha256()
+    for tensor in tensors:
+        digest.update(tensor.detach().contiguous().view(-1).view(torch.uint8).numpy().tobytes())
+    return digest.hexdigest()[:16]
+
+
+def _die() -> None:
+    os.kill(os.getpid(), signal.SIGKILL)
+
+
+def _watch(probe: str, kill: Dict) -> None:
+    """Wrap the parts of fairseq that this process is about to use."""
+    from fairseq.tasks import FairseqTask
+    from fairseq.trainer import Trainer
+
+    losses = []
+    task_step, trainer_step = FairseqTask.train_step, Trainer.train_step
+    if kill and kill["in"] != "step":
+        _kill_while_writing(kill["in"], kill["update"], Trainer)
+
+    def watched_task_step(self, sample, model, criterion, optimizer, update_num, ignore_grad=False, **options):
+        result = task_step(self, sample, model, criterion, optimizer, update_num, ignore_grad, **options)
+        losses.append(float(result[0].detach()).hex())
+        if kill and kill["in"] == "step" and kill["update"] == update_num + 1:
+            _die()
+        return result
+
+    def watched_trainer_step(self, samples, raise_oom=False):
+        losses.clear()
+        result = trainer_step(self, samples, raise_oom)
+        weights = _digest(self.get_model().state_dict().values())
+        masters = _digest(getattr(self.optimizer, "fp32_params", []))
+        with open(probe, "a") as stream:
+            stream.write(json.dumps([self.get_num_updates(), losses, weights, masters]) + "\n")
+        return result
+
+    FairseqTask.train_step, Trainer.train_step = watched_task_step, watched_trainer_step
+
+
+def _kill_while_writing(name: str, update: int, trainer_class) -> None:
+    import io
+    import shutil
+
+    import torch
+    from fairseq import checkpoint_utils
+
+    save_checkpoint, save, copyfile = checkpoint_utils.save_checkpoint, torch.save, shutil.copyfile
+    now, writing = [0], [""]
+
+    def watched_save_checkpoint(cfg, trainer, epoch_itr, val_loss):
+        now[0] = trainer.get_num_updates()
+        return save_checkpoint(cfg, trainer, epoch_itr, val_loss)
+
+    def half(path, content, stream) -> None:
+        stream.write(content[: len(content) // 2])
+        stream.flush()
+        _die()
+
+    def watched_copyfile(source, path, **options):
+        if now[0] == update and os.path.basename(path).startswith(name):
+            with open(path, "wb") as stream:
+                half(path, Path(source).read_bytes(), stream)
+        return copyfile(source, path, **options)
+
+    trainer_save = trainer_class.save_checkpoint
+
+    def watched_trainer_save(self, filename, extra_state):
+        writing[0] = os.path.basename(filename)
+        return trainer_save(self, filename, extra_state)
+
+    def watched_save(state, stream, **options):
+        if now[0] == update and writing[0].startswith(name):
+            whole = io.BytesIO()
+            save(state, whole)
+            # The plug-in hands a stream over that wraps the file; what is in the file's buffer would be lost.
+            file = getattr(stream, "file", stream)
+            half(name, whole.getvalue(), file)
+        return save(state, stream, **options)
+
+    checkpoint_utils.save_checkpoint = watched_save_checkpoint
+    trainer_class.save_checkpoint = watched_trainer_save
+    torch.save, shutil.copyfile = watched_save, watched_copyfile
+
+
+def _train(args: List[str], probe: str, kill: Dict) -> None:
+    from fairseq_cli import train
+
+    _watch(probe, kill)
+    sys.argv = ["fairseq-train", *args]
+    train.cli_main()
+
+
+def _run_job(job: Dict) -> int:
+    sys.stdout.flush()
+    child = os.fork()
+    if child:
+        status = os.waitpid(child, 0)[1]
+        return -os.WTERMSIG(status) if os.WIFSIGNALED(status) else os.WEXITSTATUS(status)
+    code = 1
+    try:
+        log = os.open(job["log"], os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o666)
+        os.dup2(log, 1)
+        os.dup2(log, 2)
+        _train(job["args"], job["probe"], job.get("kill"))
+        code = 0
+    except BaseException:
+        sys.excepthook(*sys.exc_info())
+    finally:
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os._exit(code)
+
+
+if __name__ == "__main__":
+    if sys.argv[1].endswith(".json"):
+        import fairseq_cli.train  # noqa: F401  (once, before the forks)
+
+        Path(sys.argv[2]).write_text(json.dumps([_run_job(job) for job in json.loads(Path(sys.argv[1]).read_text())]))
+    else:
+        _train(sys.argv[1:], os.environ["PROBE"] + "." + os.environ.get("RANK", "0"), {})
