@@ -83,3 +83,12 @@ def load_pair(folder: str, split: str, source: str, target: str, dictionary: Dic
             )
         return loaded
     return {}
+
+
+def load_documents(folder: str, split: str, code: str, dictionary: Dictionary, impl: Optional[str]):
+    """Monolingual text of one split, an indexed dataset with one document a line, or None where there is none.
+
+    Its files are named as ``fairseq-preprocess --only-source --source-lang kk`` names them: ``train.kk-None.kk``.
+    """
+    name = os.path.join(folder, "{0}.{1}-None.{1}".format(split, code))
+    return data_utils.load_indexed_dataset(name, dictionary, impl) if os.path.exists(name + ".idx") else None

@@ -1,6 +1,6 @@
 """How often each language is drawn (paper, section 4.1; XLM-R, Conneau et al. 2020)."""
 
-from typing import List, Sequence
+from typing import List, Sequence, Tuple
 
 import numpy as np
 
@@ -31,3 +31,27 @@ def draw(size: int, count: int, random: np.random.RandomState) -> np.ndarray:
     whole, rest = divmod(count, size)
     parts = [np.arange(size)] * whole + [random.permutation(size)[:rest]]
     return np.concatenate(parts).astype(np.int64)
+
+
+def objective_shares(
+    texts: Sequence[int], pairs: Sequence[int], alpha: float, mt_share: float
+) -> Tuple[np.ndarray, int]:
+    """Shares of an epoch and its length, for denoising and translation together.
+
+    Args:
+        texts: denoising examples of each language.
+        pairs: translation examples of each pair in one direction.
+        alpha: see ``sampling_shares``; used among languages, and among pairs.
+        mt_share: share of translation, where there is denoising too.
+
+    Returns:
+        the share of each language, then of each pair's two directions, side by side; and how many examples an epoch
+        has: all denoising examples and so many translations that they are ``mt_share``.
+    """
+    if not len(pairs):
+        return sampling_shares(texts, alpha), int(sum(texts))
+    directions = np.repeat(sampling_shares(pairs, alpha) / 2, 2)
+    if not len(texts):
+        return directions, 2 * int(sum(pairs))
+    shares = np.concatenate([(1 - mt_share) * sampling_shares(texts, alpha), mt_share * directions])
+    return shares, int(round(sum(texts) / (1 - mt_share)))
