@@ -8,8 +8,8 @@ All pairs are split together by their pivot side. Two of its sentences are twins
   - with --spm, of the pieces of the one that has more of them, as a model sees them.
 
 Twins, and twins of twins, are a cluster, which goes to one part as a whole, in all pairs. Sentences that all pairs
-have are held out first, so that the test sets of several languages are comparable. Clusters of more than
---max-cluster sentences stay in train. Writes DIR/{train,valid,test}.zh-kk.{zh,kk} and
+have are held out first, so that the test sets of several languages are comparable; a pivot sentence stands in a
+test set once, with its first translation. Clusters of more than --max-cluster sentences stay in train. Writes DIR/{train,valid,test}.zh-kk.{zh,kk} and
 DIR/split.counts.json, where read = train + valid + test + left_out for each pair. The result is a function
 of the files and of --seed.
 """
@@ -25,6 +25,7 @@ from typing import Callable, Dict, List, NamedTuple, Sequence, Set, Tuple
 # Run by path, from anywhere: the packages stand beside this script's folder.
 sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 
+from preprocess.encode import load_model  # noqa: E402
 from preprocess.lines import read_aligned  # noqa: E402
 from preprocess.near_duplicates import Elements, Of, closest, clusters, fingerprint, index, ngrams, twins  # noqa: E402
 from swcm_fairseq.data.languages import CHARACTERS, language  # noqa: E402
@@ -49,12 +50,9 @@ def measures(n: int, spm: str) -> List[Measure]:
     """Character n-grams, and pieces where a SentencePiece model is given."""
     chosen = [Measure("ngrams", lambda text: ngrams(fingerprint(text), n), min)]
     if spm:
-        import sentencepiece  # here, for without --spm it is not needed
-
-        processor = sentencepiece.SentencePieceProcessor()
-        processor.Load(spm)
-        # A text of unknown or no pieces still has to be some set.
-        chosen.append(Measure("pieces", lambda text: frozenset(processor.EncodeAsPieces(text)) or frozenset([text]), max))
+        model = load_model(spm)
+        # A text without pieces still has to be some set.
+        chosen.append(Measure("pieces", lambda text: frozenset(model.encode(text, out_type=str)) or frozenset([text]), max))
     return chosen
 
 
@@ -105,12 +103,12 @@ def hold_out(
     Raises:
         SwcmError: some pair has too few lines in clusters that may be held out.
     """
-    lines_of = {name: collections.Counter(pivot for pivot, _ in lines) for name, lines in corpus.items()}
+    sentences = {name: {pivot for pivot, _ in lines} for name, lines in corpus.items()}
     candidates = [cluster for cluster in groups if len(cluster) <= max_cluster]
     random.Random(seed).shuffle(candidates)
 
     def lines_in(cluster: Sequence[str]) -> Dict[str, int]:
-        return {name: sum(counts[text] for text in cluster) for name, counts in lines_of.items()}
+        return {name: sum(text in known for text in cluster) for name, known in sentences.items()}
 
     # A stable sort: random among those that as many pairs have.
     queue = [(lines_in(cluster), cluster) for cluster in candidates]
@@ -153,6 +151,11 @@ def distribute(
             raise SwcmError("{}: nothing is left for train; ask for smaller --valid and --test".format(name))
         limits = dict(wanted, train=max_train or len(lines))
         for part, all_lines in placed.items():
+            if part in HELD_OUT:
+                first = {}
+                for line in all_lines:
+                    first.setdefault(line[0], line)
+                all_lines = list(first.values())
             # Seeded by name too: a pair's sample does not depend on what else is split.
             chooser = random.Random("{}/{}/{}".format(seed, part, name))
             chosen = sorted(chooser.sample(range(len(all_lines)), min(limits[part], len(all_lines))))

@@ -4,6 +4,7 @@ from typing import Callable
 
 import regex
 
+from preprocess.encode import load_model
 from preprocess.variables import without_variables
 
 _LETTER = regex.compile(r"\p{L}")
@@ -24,11 +25,8 @@ def is_longer_than(characters: int) -> Callable[[str], bool]:
 
 def has_more_pieces_than(pieces: int, model: str) -> Callable[[str], bool]:
     """A test: more than so many pieces of a SentencePiece model (a file)."""
-    import sentencepiece  # here, for the other tests do without it
-
-    processor = sentencepiece.SentencePieceProcessor()
-    processor.Load(model)
-    return lambda text: len(processor.EncodeAsIds(text)) > pieces
+    processor = load_model(model)
+    return lambda text: len(processor.encode(text)) > pieces
 
 
 def weight(text: str) -> int:

@@ -21,7 +21,6 @@ set -euo pipefail
 : "${PIVOT:=zh}"
 : "${LANGS:=kk mn ug}"
 : "${SWCM_LIBREOFFICE_DIR:=}"
-: "${PYTHON:=}"
 [ $# -eq 1 ] || usage_error "bash recipes/data/libreoffice.sh OUT_DIR"
 out=$1
 
@@ -93,10 +92,7 @@ for language in $LANGS; do
 done
 [ ${#wanted[@]} -gt 0 ] || exit 0
 
-if [ -z "$PYTHON" ]; then
-    use_environment
-    PYTHON=$SWCM_PY
-fi
+use_environment
 force=()
 [ "${FORCE:-0}" != 1 ] || force=(--force)
 mkdir -p "$out"
@@ -131,7 +127,7 @@ for language in "$PIVOT" "${wanted[@]}"; do
     unpack "$file" "$work/$language"
 done
 for language in "${wanted[@]}"; do
-    PYTHONPATH=$SWCM_ROOT${PYTHONPATH:+:$PYTHONPATH} "$PYTHON" "$SWCM_ROOT/recipes/data/read_gettext.py" \
+    PYTHONPATH=$SWCM_ROOT${PYTHONPATH:+:$PYTHONPATH} "$SWCM_PY" "$SWCM_ROOT/recipes/data/read_gettext.py" \
         --pivot "$PIVOT" --pivot-dir "$work/$PIVOT" --target "$language" --target-dir "$work/$language" \
         --out "$out/$PIVOT-$language" "${force[@]+"${force[@]}"}"
 done

