@@ -42,7 +42,9 @@ def read_dictionary(path: str) -> Dictionary:
     """Load a fairseq dictionary; raises ``SwcmError`` where the file is none."""
     try:
         return Dictionary.load(path)
-    except (ValueError, RuntimeError, UnicodeError) as error:
+    except OSError:
+        raise
+    except Exception as error:  # the very class that fairseq raises where the file is not UTF-8
         raise SwcmError("{} is not a fairseq dictionary: {}".format(path, error))
 
 
