@@ -1,0 +1,50 @@
+# shellcheck shell=bash
+# How a recipe trains on whatever there is; to be sourced after common.sh.
+#
+# Inputs    GPUs are all that CUDA_VISIBLE_DEVICES leaves; without any, SWCM_CPU_PROCESSES processes on the CPU.
+#           Several machines: the same command on each, with NNODES (their number), NODE_RANK (0, 1, ...), MASTER_ADDR
+#           (the first one's address) and MASTER_PORT; the folder for checkpoints must be the same for all.
+# Hardware  CPU processes were run here, two of them; several GPUs and several machines were not.
+
+: "${SWCM_CPU_PROCESSES:=1}" # processes on a machine without GPU; in bf16 more than one wants torch 2
+: "${NNODES:=1}"             # machines
+: "${NODE_RANK:=0}"          # which of them this one is
+: "${MASTER_ADDR:=}"         # the address of machine 0
+: "${MASTER_PORT:=29500}"    # a free port there
+
+# swcm_train ARGUMENTS: fairseq-train with one process for each device of each machine, all training one model.
+swcm_train() {
+    local gpus here total
+    gpus=$(swcm_gpus)
+    here=$([ "$gpus" -gt 0 ] && echo "$gpus" || echo "$SWCM_CPU_PROCESSES")
+    total=$((here * NNODES))
+    if [ "$NNODES" -eq 1 ] && { [ "$gpus" -gt 0 ] || [ "$here" -eq 1 ]; }; then
+        # fairseq itself starts a process for each GPU of the machine.
+        fairseq-train "$@"
+        return
+    fi
+
+    local where=(--standalone)
+    if [ "$NNODES" -gt 1 ]; then
+        [ -n "$MASTER_ADDR" ] || die "NNODES=$NNODES: set MASTER_ADDR to the address of machine 0"
+        where=(--nnodes "$NNODES" --node_rank "$NODE_RANK" --master_addr "$MASTER_ADDR" --master_port "$MASTER_PORT")
+    fi
+    local flags=(--distributed-world-size "$total")
+    if [ "$gpus" -eq 0 ]; then
+        # torchrun says who is who, but without CUDA fairseq does not listen, and its usual wrapper of the model
+        # wants CUDA devices.
+        flags+=(--distributed-backend gloo --distributed-init-method env:// --distributed-no-spawn
+            --ddp-backend legacy_ddp)
+    fi
+    # torchrun gives each process the same arguments; its number is in the environment.
+    # shellcheck disable=SC2016
+    OMP_NUM_THREADS=${OMP_NUM_THREADS:-$(threads_each "$here")} \
+        torchrun "${where[@]}" --nproc_per_node "$here" --no_python \
+        bash -c 'exec fairseq-train "$@" --distributed-rank "$RANK"' fairseq-train "$@" "${flags[@]}"
+}
+
+# threads_each PROCESSES: the processors of this machine, shared evenly.
+threads_each() {
+    local threads=$(($(swcm_cores) / $1))
+    echo "$((threads > 0 ? threads : 1))"
+}
