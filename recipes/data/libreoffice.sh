@@ -96,7 +96,8 @@ use_environment
 force=()
 [ "${FORCE:-0}" != 1 ] || force=(--force)
 mkdir -p "$out"
-work=$(mktemp -d "$out/.libreoffice.XXXXXX")
+# Absolute: apt takes a relative folder for one under its own.
+work=$(mktemp -d "$(cd "$out" && pwd)/.libreoffice.XXXXXX")
 trap 'rm -rf "$work"' EXIT
 
 folder=${SWCM_LIBREOFFICE_DIR:-$work}

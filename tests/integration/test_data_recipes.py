@@ -270,3 +270,14 @@ def test_real_text_from_package_to_split(run, repo, tmp_path):
              for part in ("train", "valid", "test")}
     assert not lines["train"] & (lines["valid"] | lines["test"])
     assert len(lines["test"]) >= 160
+
+
+@pytest.mark.network
+@pytest.mark.skipif(not shutil.which("apt-get"), reason="this system has no apt")
+def test_missing_package_lists_are_fetched_into_a_folder_of_our_own(libreoffice, tmp_path):
+    (tmp_path / "empty" / "partial").mkdir(parents=True)
+    (tmp_path / "apt.conf").write_text('Dir::State::Lists "{}";\n'.format(tmp_path / "empty"), encoding="utf-8")
+    done = libreoffice("relative/out", LANGS="dz", APT_CONFIG=tmp_path / "apt.conf")
+    assert done.returncode == 0, done.stderr
+    assert "a folder of our own" in done.stdout
+    assert json.loads((tmp_path / "relative" / "out" / "zh-dz.counts.json").read_text())["kept"] > 5000
