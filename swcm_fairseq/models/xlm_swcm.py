@@ -13,6 +13,7 @@ from ..weights.mapping import start_model
 from ..weights.report import REPORT_NAME, summary_lines, write_report
 from ..data.dictionary import check_dictionary
 from ..errors import SwcmError
+from ..handover import add_rows, check_handover, checkpoint_to_start_from
 from ..training_run import TrainingRun
 from .config import DEFAULTS, PRESETS, SIZES, XlmSwcmConfig, fill_in, layer_sizes, resolve_sizes
 from .decoder import SwcmDecoder
@@ -35,6 +36,7 @@ class XlmSwcmModel(FairseqEncoderDecoderModel):
         super().__init__(encoder, decoder)
         self.cfg = cfg
         self.start_origins = {}
+        self.takes_further_tags = False
 
     @classmethod
     def build_model(cls, cfg, task):
@@ -60,7 +62,28 @@ class XlmSwcmModel(FairseqEncoderDecoderModel):
             model._report_start(run)
             cfg.pretrained_encoder = None
             run.keep_model_settings(cfg, SIZES + tuple(DEFAULTS) + ("pretrained_encoder",))
+            earlier = checkpoint_to_start_from(run)
+            if earlier is not None:
+                check_handover(earlier, target.symbols, model.state_dict())
+                model.takes_further_tags = True
         return model
+
+    def upgrade_state_dict_named(self, state_dict, name):
+        """At the start of a training that another hands over to, make room for further languages' tags."""
+        super().upgrade_state_dict_named(state_dict, name)
+        if self.takes_further_tags:
+            add_rows(state_dict, self.state_dict())
+
+    def forward(self, src_tokens, src_lengths, prev_output_tokens, features_only=False, return_all_hiddens=False):
+        """Source [B, S] and decoder input [B, T] -> logits [B, T, V], or features [B, T, C], and extras."""
+        encoder_out = self.encoder(src_tokens, src_lengths, return_all_hiddens=return_all_hiddens)
+        return self.decoder(
+            prev_output_tokens,
+            encoder_out,
+            features_only=features_only,
+            return_all_hiddens=return_all_hiddens,
+            src_lengths=src_lengths,
+        )
 
     def output_parameters(self):
         """Weight [V, C] and bias [V] or None of the output layer."""

@@ -1,0 +1,3 @@
+"""The registered optimizer."""
+
+from .adamw import SwcmAdamW  # noqa: F401
