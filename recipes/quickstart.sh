@@ -24,7 +24,7 @@ set -euo pipefail
 : "${TRAIN_PAIRS:=2700}"       # most pairs a language
 : "${TEST_PAIRS:=150}"
 : "${VALID_PAIRS:=100}"
-: "${MAX_PIECES:=60}"          # longest side of a pair
+: "${MAX_PIECES:=60}"          # longest side of a pair, in the encoder's pieces
 : "${UPDATES:=900}"
 : "${MAX_LEN:=100}"             # most pieces of an output
 export UPDATES MAX_LEN
@@ -55,11 +55,13 @@ fi
 for lang in "${langs[@]}"; do
     done_already "$OUT/clean/zh-$lang.counts.json" "clean zh-$lang" ||
         "$SWCM_PY" "$preprocess/clean.py" --src "$TEXT/zh-$lang.zh" --tgt "$TEXT/zh-$lang.$lang" \
-            --src-lang zh --tgt-lang "$lang" --out "$OUT/clean/zh-$lang"
+            --src-lang zh --tgt-lang "$lang" --spm "$ENCODER/sentencepiece.bpe.model" --max-pieces "$MAX_PIECES" \
+            --out "$OUT/clean/zh-$lang"
 done
 done_already "$OUT/split/split.counts.json" "split" ||
     "$SWCM_PY" "$preprocess/split.py" --pairs "${pairs[@]/#/$OUT/clean/}" --pivot zh --out "$OUT/split" \
-        --valid "$VALID_PAIRS" --test "$TEST_PAIRS" --max-train "$TRAIN_PAIRS"
+        --spm "$ENCODER/sentencepiece.bpe.model" --valid "$VALID_PAIRS" --test "$TEST_PAIRS" \
+        --max-train "$TRAIN_PAIRS"
 
 step "4/8 a smaller encoder: the pieces of the training text, layers ${KEEP_LAYERS:-all}"
 done_already "$OUT/encoder/config.json" "encoder" ||
