@@ -20,6 +20,7 @@ def pack(checkpoint: str, folder: str, data: Optional[str] = None, force: bool =
     """
     from . import packed, plugin  # noqa: F401  (late: --help needs no torch)
     from .data.data_bin import load_dictionary, sentencepiece_model
+    from .data.dictionary import check_sentencepiece_model
     from .weights.safe_load import safe_load
 
     refuse_overwrite(folder, force)
@@ -31,6 +32,7 @@ def pack(checkpoint: str, folder: str, data: Optional[str] = None, force: bool =
     if pieces is None:
         raise SwcmError("no sentencepiece.bpe.model in {}; --data names the folder that has it".format(source))
     dictionary = load_dictionary([source], targets)
+    check_sentencepiece_model(dictionary.symbols, pieces)
     model = packed.build(settings, dictionary, state["model"], checkpoint)
     with open(pieces, "rb") as stream:
         packed.write(folder, model, dictionary, stream.read(), targets, force)

@@ -1,5 +1,6 @@
 """Toy parts that tests share: a dictionary, models, batches, tasks and binarized data, small enough to build at will."""
 
+import dataclasses
 import os
 from types import SimpleNamespace
 from typing import Dict, List, Sequence
@@ -12,6 +13,7 @@ from swcm_fairseq.models.config import XlmSwcmConfig
 from swcm_fairseq.models.xlm_swcm import XlmSwcmModel
 from swcm_fairseq.tasks.swcm_finetuning import SwcmFinetuningConfig, SwcmFinetuningTask
 from swcm_fairseq.weights import read_encoder
+from tests.tiny_encoder import sentencepiece_pieces, train_sentencepiece
 
 LANGUAGES = ("zh", "kk", "mn")
 PIECES = tuple("abcdefghijklmnopqrst")
@@ -97,3 +99,19 @@ def write_data_bin(folder, dictionary: Dictionary, sides: Dict[str, List[str]]) 
         builder.finalize(prefix + ".idx")
         dictionary.save(os.path.join(folder, "dict.{}.txt".format(name.split(".")[-1])))
     return folder
+
+
+def toy_checkpoint(folder, **task) -> str:
+    """Write a checkpoint of a toy model as ``fairseq-train`` leaves it, dictionary and SentencePiece model beside it."""
+    pieces = train_sentencepiece()
+    dictionary = toy_dictionary(sentencepiece_pieces(pieces))
+    model = toy_model(dictionary)
+    settings = {field.name: getattr(model.cfg, field.name) for field in dataclasses.fields(XlmSwcmConfig)}
+    settings = {name: value for name, value in settings.items() if not name.startswith("_")}
+    cfg = {"model": {"_name": "xlm_swcm", **settings}, "task": {"_name": "swcm_finetuning", **task}}
+    path = os.path.join(str(folder), "checkpoint_best.pt")
+    torch.save({"cfg": cfg, "model": model.state_dict()}, path)
+    dictionary.save(os.path.join(str(folder), "dict.txt"))
+    with open(os.path.join(str(folder), "sentencepiece.bpe.model"), "wb") as stream:
+        stream.write(pieces)
+    return path

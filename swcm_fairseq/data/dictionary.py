@@ -4,6 +4,7 @@ import re
 from typing import List, Optional, Tuple
 
 from ..errors import SwcmError
+from ..weights.sentencepiece_model import SentencePieceModel
 from ..weights.vocabulary import MASK, SPECIALS
 
 _TAG = re.compile(r"\[\w+\]\Z")
@@ -58,6 +59,29 @@ def check_dictionary(symbols: List[str], vocab_size: int, pieces: Optional[List[
     if problems:
         raise SwcmError(
             "the dictionary does not match the encoder {}; make it with preprocess/build_dict.py".format(encoder_path),
+            problems,
+        )
+
+
+def check_sentencepiece_model(symbols: List[str], path: str) -> None:
+    """Check that the SentencePiece model at ``path`` cuts text into the dictionary's pieces.
+
+    Args:
+        symbols: of the dictionary, in order, the four specials included.
+        path: of the model.
+
+    Raises:
+        SwcmError: symbols that only one of the two has, named.
+    """
+    # Three specials come first in a model, in another order.
+    pieces = [piece.text for piece in SentencePieceModel.read(path).pieces[3:]]
+    body = symbols[len(SPECIALS) : symbols.index(MASK)] if MASK in symbols else symbols[len(SPECIALS) :]
+    sides = {"in the dictionary but not in the model": _not_in(body, pieces),
+             "in the model but not in the dictionary": _not_in(pieces, body)}
+    problems = ["{}: {}".format(side, _some(found)) for side, found in sides.items() if found]
+    if problems:
+        raise SwcmError(
+            "the SentencePiece model {} does not match the dictionary; put the one there that cut the text".format(path),
             problems,
         )
 

@@ -11,7 +11,7 @@ from fairseq.data import Dictionary, encoders
 from fairseq.tasks import FairseqTask
 
 from ..data.data_bin import DICTIONARY, load_dictionary, sentencepiece_model
-from ..data.dictionary import symbols_that_are_no_text, tags_in
+from ..data.dictionary import check_sentencepiece_model, symbols_that_are_no_text, tags_in
 from ..data.languages import tag_of
 from ..data.pairs import PairDataset
 from ..errors import SwcmError
@@ -75,29 +75,36 @@ class SwcmTask(FairseqTask):
     def build_model(self, cfg, from_checkpoint=False):
         """Build the model; in a training run also leave what decoding needs beside the checkpoints."""
         run = None if from_checkpoint else TrainingRun.of(cfg)
-        if run is not None:
-            run.check_restored_files()
-            os.makedirs(run.save_dir, exist_ok=True)
+        if run is None:
+            return super().build_model(cfg, from_checkpoint)
+        run.check_restored_files()
+        pieces = self._sentencepiece_model()
+        os.makedirs(run.save_dir, exist_ok=True)
         model = super().build_model(cfg, from_checkpoint)
-        if run is not None:
-            self._leave_decoding_kit(run)
+        self._leave_decoding_kit(run, pieces)
         return model
 
-    def _leave_decoding_kit(self, run: TrainingRun) -> None:
+    def _sentencepiece_model(self) -> Optional[str]:
+        """Path of the SentencePiece model beside the data, or None; raises where it is not the dictionary's."""
+        path = sentencepiece_model(self.folders)
+        if path is not None:
+            check_sentencepiece_model(self.dictionary.symbols, path)
+        return path
+
+    def _leave_decoding_kit(self, run: TrainingRun, pieces: Optional[str]) -> None:
         if not run.is_master:
             return
         path = os.path.join(run.save_dir, DICTIONARY)
         self.dictionary.save(path + ".tmp")
         os.replace(path + ".tmp", path)
-        pieces = sentencepiece_model(self.folders)
         if pieces is not None:
             run.keep_beside_checkpoints(pieces)
 
     def build_bpe(self, args):
         """fairseq's ``--bpe``; without it, the SentencePiece model beside the data, so that text goes in and out."""
         chosen = super().build_bpe(args)
-        path = sentencepiece_model(self.folders)
-        if chosen is not None or path is None:
+        path = None if chosen is not None else self._sentencepiece_model()
+        if path is None:
             return chosen
         return encoders.build_bpe(Namespace(bpe="sentencepiece", sentencepiece_model=path))
 

@@ -1,7 +1,14 @@
 import pytest
+from fairseq.data import Dictionary
 
-from swcm_fairseq.data.dictionary import check_dictionary, symbols_that_are_no_text, tags_in
+from swcm_fairseq.data.dictionary import (
+    check_dictionary,
+    check_sentencepiece_model,
+    symbols_that_are_no_text,
+    tags_in,
+)
 from swcm_fairseq.errors import SwcmError
+from tests.tiny_encoder import sentencepiece_pieces, train_sentencepiece
 from tests.toy import toy_dictionary
 
 PIECES = ["▁a", "b", "▁[c]", "d"]
@@ -78,6 +85,19 @@ def test_a_piece_that_looks_like_a_tag_is_none():
 
 def test_no_text_are_tags_mask_and_bos_as_far_as_they_are_there():
     assert symbols_that_are_no_text(toy_dictionary("ab", ["kk"])) == ("<s>", "<mask>", "[kk]")
-    from fairseq.data import Dictionary
-
     assert symbols_that_are_no_text(Dictionary()) == ("<s>",)
+
+
+def test_a_sentencepiece_model_has_the_dictionarys_pieces(tmp_path):
+    path = tmp_path / "sentencepiece.bpe.model"
+    path.write_bytes(train_sentencepiece())
+    pieces = sentencepiece_pieces(train_sentencepiece())
+    check_sentencepiece_model(toy_dictionary(pieces).symbols, str(path))
+    other = toy_dictionary(pieces[:-1] + ["elsewhere"])
+    with pytest.raises(SwcmError) as caught:
+        check_sentencepiece_model(other.symbols, str(path))
+    assert str(path) in str(caught.value)
+    assert caught.value.problems == [
+        "in the dictionary but not in the model: 'elsewhere'",
+        "in the model but not in the dictionary: {!r}".format(pieces[-1]),
+    ]

@@ -1,0 +1,65 @@
+import subprocess
+import sys
+
+import pytest
+
+from swcm_fairseq.errors import SwcmError, report_without_traceback, run_command
+
+
+def test_problems_stand_on_lines_of_their_own():
+    error = SwcmError("file x is wrong", ["line 1", "line 2"])
+    assert str(error) == "file x is wrong\n  - line 1\n  - line 2"
+    assert error.problems == ["line 1", "line 2"]
+    assert str(SwcmError("one line")) == "one line" and SwcmError("one line").problems == []
+
+
+def failing(error):
+    def main():
+        raise error
+
+    return main
+
+
+@pytest.mark.parametrize(
+    "error, message",
+    [
+        (SwcmError("mend this"), "error: mend this\n"),
+        (FileNotFoundError(2, "No such file", "x.txt"), "error: [Errno 2] No such file: 'x.txt'\n"),
+        (KeyboardInterrupt(), "interrupted\n"),
+    ],
+    ids=lambda value: type(value).__name__,
+)
+def test_what_a_user_can_mend_is_one_line_and_exit_code_one(error, message, capsys):
+    assert run_command(failing(error)) == 1
+    output = capsys.readouterr()
+    assert (output.out, output.err) == ("", message)
+
+
+def test_a_bug_keeps_its_traceback(capsys):
+    assert run_command(failing(ZeroDivisionError("oops"))) == 1
+    assert "Traceback" in capsys.readouterr().err
+
+
+def test_exit_codes_of_main_and_argparse_pass_through():
+    assert run_command(lambda: None) == 0
+    assert run_command(lambda: 3) == 3
+    with pytest.raises(SystemExit):
+        run_command(failing(SystemExit(2)))
+
+
+def test_the_hook_hides_the_traceback_of_user_errors_alone(capsys):
+    seen = []
+    hook = report_without_traceback(lambda *given: seen.append(given))
+    for error in (SwcmError("mend this"), ValueError("bug")):
+        hook(type(error), error, None)
+    assert capsys.readouterr().err == "error: mend this\n"
+    assert [given[0] for given in seen] == [ValueError]
+
+
+def test_a_process_ends_with_code_one_and_without_traceback(repo):
+    program = (
+        "import sys; sys.path.insert(0, {!r}); import swcm_fairseq.errors as e;"
+        "sys.excepthook = e.report_without_traceback(sys.excepthook); raise e.SwcmError('mend this')"
+    )
+    done = subprocess.run([sys.executable, "-c", program.format(str(repo))], stderr=subprocess.PIPE)
+    assert (done.returncode, done.stderr) == (1, b"error: mend this\n")
