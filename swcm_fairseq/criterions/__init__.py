@@ -1,0 +1,3 @@
+"""Losses; importing this registers ``swcm_cross_entropy`` with fairseq."""
+
+from .swcm_cross_entropy import SwcmCrossEntropy  # noqa: F401

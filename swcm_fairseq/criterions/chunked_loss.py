@@ -1,0 +1,191 @@
+"""Output layer and label-smoothed cross-entropy in chunks of tokens.
+
+With a vocabulary of 250,000 pieces the logits of one batch take gigabytes, and their gradient as much again. Here they
+exist for one chunk of tokens at a time: a chunk's logits become its loss and, in the same pass, its gradients, so
+three matrix products a chunk are all that is ever computed.
+
+Axes: N tokens (no padding among them), C channels, V vocabulary.
+"""
+
+import torch
+from torch.autograd.function import once_differentiable
+
+
+def chunked_cross_entropy(hidden, weight, bias, targets, label_smoothing=0.0, chunk_size=-1):
+    """Loss of ``softmax(hidden @ weight.T + bias)`` against ``targets``, summed over the tokens.
+
+    The smoothed target gives each of the V - 1 other pieces ``label_smoothing / (V - 1)`` and the right one the rest,
+    which is what fairseq's label_smoothed_cross_entropy computes.
+
+    Args:
+        hidden: decoder output, (N, C).
+        weight: output layer, (V, C); its gradient comes in its own dtype.
+        bias: (V,) or None.
+        targets: (N,), int64, every one a piece that counts.
+        label_smoothing: share of the probability that is spread, 0 for none.
+        chunk_size: tokens a chunk; -1 takes ``default_chunk_size``.
+
+    Returns:
+        The loss (scalar, natural logarithm, differentiable), the negative log-likelihood of each target (N,), and
+        whether each target is the most likely piece (N,), bool. Floats are float32 (float64 for float64 input).
+    """
+    if hidden.is_cuda and torch.is_autocast_enabled():
+        hidden = hidden.to(torch.get_autocast_gpu_dtype())
+    if chunk_size == -1:
+        chunk_size = default_chunk_size(weight.size(0), hidden)
+    if chunk_size < 1:
+        raise ValueError("chunk_size is {}; it must be positive, or -1 for the default".format(chunk_size))
+    return _ChunkedCrossEntropy.apply(
+        hidden, weight, bias, targets, label_smoothing, chunk_size, torch.is_grad_enabled()
+    )
+
+
+def default_chunk_size(vocabulary, hidden):
+    """Tokens a chunk: 64 MiB of logits (1 GiB on a GPU), but enough to keep the matrix products efficient.
+
+    With few tokens a chunk, reading and writing the gradient of ``weight`` costs as much as the products do.
+    """
+    item = hidden.element_size()
+    fewest, memory = (1024 // item, 2 ** 26) if hidden.device.type == "cpu" else (1024, 2 ** 30)
+    return max(fewest, memory // (item * vocabulary))
+
+
+class _ChunkedCrossEntropy(torch.autograd.Function):
+    """See ``chunked_cross_entropy``.
+
+    With P the softmax, the gradient of the loss by the logits is ``P - (1 - eps - eps_i) * onehot - eps_i``, where
+    eps_i is eps / (V - 1). The constant never touches an (N, V) matrix: as a matrix of rank one, its products with
+    ``weight`` and ``hidden`` are the sums of their rows.
+    """
+
+    @staticmethod
+    def forward(ctx, hidden, weight, bias, targets, smoothing, chunk_size, grad_enabled):
+        wanted = [grad_enabled and needed for needed in ctx.needs_input_grad[:3]]
+        with torch.autocast(hidden.device.type, enabled=False):
+            loss, nll, correct, gradients = _loss_and_gradients(
+                hidden, weight, bias, targets, smoothing, chunk_size, wanted
+            )
+        # Not save_for_backward: backward scales these in place and gives them away.
+        ctx.gradients = gradients
+        ctx.dtypes = [None if tensor is None else tensor.dtype for tensor in (hidden, weight, bias)]
+        ctx.mark_non_differentiable(nll, correct)
+        return loss, nll, correct
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx, grad_loss, *_):
+        if ctx.gradients is None:
+            raise RuntimeError("the gradients of the chunked loss were given away in its first backward pass")
+        gradients, ctx.gradients = ctx.gradients, None
+        # On a GPU, looking at the value would wait for it; multiplying costs less.
+        if grad_loss.is_cuda or grad_loss != 1:
+            gradients = [None if gradient is None else gradient.mul_(grad_loss) for gradient in gradients]
+        # In float32 until here, since a loss scale for float16 is in grad_loss.
+        gradients = [None if g is None else g.to(dtype) for g, dtype in zip(gradients, ctx.dtypes)]
+        return (*gradients, None, None, None, None)
+
+
+def _loss_and_gradients(hidden, weight, bias, targets, smoothing, chunk_size, wanted):
+    """Loss, nll (N,), correct (N,) and the three gradients, each None unless ``wanted``; all sums in float32."""
+    exact = torch.promote_types(hidden.dtype, torch.float32)
+    tokens, vocabulary = targets.size(0), weight.size(0)
+    spread = smoothing / (vocabulary - 1)
+    kept = 1.0 - smoothing - spread
+    # A probability may be below what float16 can hold; bfloat16 has float32's range.
+    product = torch.float32 if hidden.dtype == torch.float16 else hidden.dtype
+    output = weight.to(hidden.dtype)
+    gradients = _start_gradients(hidden, weight, bias, spread, exact, wanted)
+    d_hidden, d_weight, d_bias = gradients
+
+    nll = torch.empty(tokens, dtype=exact, device=hidden.device)
+    log_sums = torch.empty_like(nll)
+    correct = torch.empty_like(nll, dtype=torch.bool)
+    logits = hidden.new_empty(min(chunk_size, tokens), vocabulary)
+    errors = logits if product == logits.dtype else torch.empty_like(logits, dtype=product)
+    for first in range(0, tokens, chunk_size):
+        rows = slice(first, first + chunk_size)
+        part = hidden[rows]
+        chunk, error = logits[: part.size(0)], errors[: part.size(0)]
+        if bias is None:
+            torch.mm(part, output.t(), out=chunk)
+        else:
+            torch.addmm(bias.to(part.dtype), part, output.t(), out=chunk)
+        _softmax_errors(chunk, targets[rows], kept, error, nll[rows], log_sums[rows], correct[rows])
+        if d_hidden is not None:
+            d_hidden[rows] += torch.mm(error, output.to(product))
+        if d_weight is not None:
+            _add_product(d_weight, error, part.to(product))
+        if d_bias is not None:
+            d_bias += error.sum(0, dtype=exact)
+
+    loss = kept * nll.sum()
+    if smoothing:
+        logit_sums = hidden.to(exact).mv(_sum_of_rows(output, exact))
+        if bias is not None:
+            logit_sums += bias.sum(dtype=exact)
+        loss = loss + spread * (vocabulary * log_sums - logit_sums).sum()
+    return loss, nll, correct, gradients
+
+
+def _start_gradients(hidden, weight, bias, spread, exact, wanted):
+    """The rank-one part of the three gradients: that of ``-spread * sum(logits)``."""
+    tokens, vocabulary = hidden.size(0), weight.size(0)
+    d_hidden = d_weight = d_bias = None
+    if wanted[0]:
+        d_hidden = (_sum_of_rows(weight, exact) * -spread).repeat(tokens, 1)
+    if wanted[1]:
+        d_weight = (_sum_of_rows(hidden, exact) * -spread).repeat(vocabulary, 1)
+    if wanted[2]:
+        d_bias = torch.full((vocabulary,), -spread * tokens, dtype=exact, device=hidden.device)
+    return [d_hidden, d_weight, d_bias]
+
+
+def _softmax_errors(logits, target, kept, errors, nll, log_sums, correct):
+    """Write softmax - ``kept`` * onehot into ``errors`` (n, V), which may be ``logits`` itself.
+
+    Fills ``nll``, ``log_sums`` (log of the softmax's denominator) and ``correct``, each (n,). Where the logits are not
+    in float32, this works on blocks of rows in a float32 buffer that stays in the processor's cache.
+    """
+    exact = nll.dtype
+    block = logits.size(0) if logits.dtype == exact else _block(logits)
+    buffer = None if logits.dtype == exact else logits.new_empty(block, logits.size(1), dtype=exact)
+    for first in range(0, logits.size(0), block):
+        rows = slice(first, first + block)
+        index = target[rows].unsqueeze(1)
+        part = logits[rows] if buffer is None else buffer[: index.size(0)].copy_(logits[rows])
+        top, best = part.max(1, keepdim=True)
+        score = part.gather(1, index)
+        torch.softmax(part, 1, out=part)
+        # The greatest probability is at least 1 / V, so its logarithm is safe; a target's own may be 0 in float32.
+        log_sum = top - part.gather(1, best).log()
+        nll[rows] = (log_sum - score).squeeze(1)
+        log_sums[rows] = log_sum.squeeze(1)
+        correct[rows] = (best == index).squeeze(1)
+        part.scatter_add_(1, index, torch.full_like(score, -kept))
+        if buffer is not None:
+            errors[rows] = part
+
+
+def _add_product(total, errors, hidden):
+    """``total`` (V, C) += ``errors.T`` (V, n) @ ``hidden`` (n, C), summed over chunks in ``total``'s dtype."""
+    if errors.dtype == total.dtype:
+        total.addmm_(errors.t(), hidden)
+        return
+    # A product comes out in its factors' dtype; adding it while it is in the cache saves two passes over memory.
+    block = _block(hidden)
+    for first in range(0, total.size(0), block):
+        rows = slice(first, first + block)
+        total[rows] += errors[:, rows].t().mm(hidden)
+
+
+def _sum_of_rows(matrix, dtype):
+    """The rows' sum, (C,), in ``dtype``, without a copy of the whole matrix in it."""
+    total = matrix.new_zeros(matrix.size(1), dtype=dtype)
+    for rows in matrix.split(_block(matrix)):
+        total += rows.sum(0, dtype=dtype)
+    return total
+
+
+def _block(matrix):
+    """As many rows of ``matrix`` as stay in a processor's cache, or keep a GPU busy, in float32."""
+    return max(1, (2 ** 21 if matrix.device.type == "cpu" else 2 ** 26) // matrix.size(1))

@@ -1,0 +1,161 @@
+"""The training criterion: label-smoothed cross-entropy, told apart by objective and language in the log."""
+
+import math
+from collections import OrderedDict
+from dataclasses import dataclass, field
+
+import torch
+from fairseq import utils
+from fairseq.criterions import FairseqCriterion, register_criterion
+from fairseq.dataclass import FairseqDataclass
+from fairseq.logging import metrics
+from omegaconf import II
+
+from .chunked_loss import chunked_cross_entropy
+
+# Logging outputs must be flat; a group's sums are one vector under its name behind this prefix.
+GROUP = "group:"
+
+
+@dataclass
+class SwcmCrossEntropyConfig(FairseqDataclass):
+    label_smoothing: float = field(
+        default=0.0, metadata={"help": "share of the target's probability that is spread over all other pieces"}
+    )
+    loss_chunk_tokens: int = field(
+        default=-1,
+        metadata={
+            "help": "tokens whose logits stand in memory at once; -1 chooses by vocabulary and device, 0 computes "
+            "the logits of the whole batch, padding too, in the plain way"
+        },
+    )
+    sentence_avg: bool = II("optimization.sentence_avg")
+
+
+@register_criterion("swcm_cross_entropy", dataclass=SwcmCrossEntropyConfig)
+class SwcmCrossEntropy(FairseqCriterion):
+    """Loss, nll, perplexity and accuracy of a batch, in total, per group and per objective.
+
+    A group is "objective.languages", such as "mt.zh-kk" or "dae.bo". The task names them in ``loss_groups``, and
+    ``sample["group"]``, (B,), says which of them each sentence belongs to; without them only totals are logged.
+
+    A model that has ``output_parameters()``, weight (V, C) and bias (V,) or None, and returns its features (B, T, C)
+    when called with ``features_only=True`` never holds the logits of the whole batch. Any other model works too.
+    """
+
+    def __init__(self, task, sentence_avg, label_smoothing=0.0, loss_chunk_tokens=-1):
+        super().__init__(task)
+        self.sentence_avg = sentence_avg
+        self.label_smoothing = label_smoothing
+        self.loss_chunk_tokens = loss_chunk_tokens
+
+    def forward(self, model, sample, reduce=True):
+        """Return the loss summed over the real tokens, the sample size to divide it by, and sums for the log.
+
+        The loss is always summed; ``reduce`` is there because fairseq passes it.
+        """
+        target = sample["target"]
+        real = target.ne(self.padding_idx)
+        if self.loss_chunk_tokens != 0 and hasattr(model, "output_parameters"):
+            loss, nll, correct = self._chunked(model, sample, real)
+        else:
+            loss, nll, correct = self._plain(model, sample, real)
+        sample_size = target.size(0) if self.sentence_avg else sample["ntokens"]
+        logging_output = {
+            "loss": loss.detach(),
+            "nll_loss": nll.sum(),
+            "n_correct": correct.sum(),
+            "ntokens": sample["ntokens"],
+            "nsentences": target.size(0),
+            "sample_size": sample_size,
+        }
+        logging_output.update(self._group_sums(sample, real, nll, correct))
+        return loss, sample_size, logging_output
+
+    def _chunked(self, model, sample, real):
+        """Loss, nll (N,) and correct (N,) of the N real tokens, never holding all their logits."""
+        features, _ = model(**sample["net_input"], features_only=True)
+        weight, bias = model.output_parameters()
+        # index_select, because the backward pass of indexing with a mask is slow.
+        kept = real.flatten().nonzero().squeeze(1)
+        hidden = features.flatten(0, 1).index_select(0, kept)
+        targets = sample["target"].flatten().index_select(0, kept)
+        return chunked_cross_entropy(hidden, weight, bias, targets, self.label_smoothing, self.loss_chunk_tokens)
+
+    def _plain(self, model, sample, real):
+        """The same by the formula itself, from the probabilities that the model gives."""
+        net_output = model(**sample["net_input"])
+        log_probs = model.get_normalized_probs(net_output, log_probs=True)[real]
+        targets = sample["target"][real]
+        nll = -log_probs.gather(1, targets.unsqueeze(1)).squeeze(1)
+        spread = self.label_smoothing / (log_probs.size(1) - 1)
+        loss = (1.0 - self.label_smoothing - spread) * nll.sum() - spread * log_probs.sum()
+        return loss, nll.detach(), log_probs.argmax(1).eq(targets)
+
+    def _group_sums(self, sample, real, nll, correct):
+        """A vector (nll, correct, tokens) for every group of the task, whether it occurs in the batch or not.
+
+        fairseq adds logging outputs of several processes up by position, so all must have the same keys.
+        """
+        names = getattr(self.task, "loss_groups", None) or []
+        sums = nll.new_zeros(len(names), 3)
+        if names and sample.get("group") is not None:
+            group = sample["group"].unsqueeze(1).expand_as(real)[real]
+            sums.index_add_(0, group, torch.stack([nll, correct.to(nll), torch.ones_like(nll)], dim=1))
+        return {GROUP + name: vector for name, vector in zip(names, sums)}
+
+    @classmethod
+    def reduce_metrics(cls, logging_outputs):
+        """Log the averages of one update, over all its batches and processes."""
+        if not logging_outputs:
+            return
+        sums = _add_up(logging_outputs)
+        (loss,), (sample_size,) = sums["loss"], sums["sample_size"]
+        if sample_size > 0:
+            metrics.log_scalar("loss", loss / sample_size / math.log(2), sample_size, round=3)
+        total = [sums[key][0] for key in ("nll_loss", "n_correct", "ntokens")]
+        _log(total, "nll_loss", "ppl", "accuracy", priority=10)
+
+        groups = OrderedDict((key[len(GROUP) :], value) for key, value in sums.items() if key.startswith(GROUP))
+        objectives = OrderedDict()
+        for name, values in groups.items():
+            objective = objectives.setdefault(name.split(".")[0], [0.0, 0.0, 0.0])
+            objective[:] = [a + b for a, b in zip(objective, values)]
+        if len(objectives) > 1:
+            groups.update(objectives)
+        for name, values in groups.items():
+            _log(values, name + "_nll", name + "_ppl", name + "_acc", priority=30)
+
+    @staticmethod
+    def logging_outputs_can_be_summed():
+        """Everything that ``forward`` logs is a sum; the alternative gathers pickles, which needs a GPU."""
+        return True
+
+
+def _add_up(logging_outputs):
+    """Sum over batches: {key: list of Python floats}, fetched from the device all at once.
+
+    Python numbers, because meters go into checkpoints, and safe loading refuses NumPy's.
+    """
+    sums = OrderedDict((key, sum(log[key] for log in logging_outputs)) for key in logging_outputs[0])
+    sizes = [value.numel() if torch.is_tensor(value) else 0 for value in sums.values()]
+    tensors = [value.reshape(-1).double() for value in sums.values() if torch.is_tensor(value)]
+    numbers = iter(torch.cat(tensors).tolist() if tensors else [])
+    return OrderedDict(
+        (key, [next(numbers) for _ in range(size)] if size else [float(value)])
+        for (key, value), size in zip(sums.items(), sizes)
+    )
+
+
+def _log(sums, nll_key, ppl_key, accuracy_key, priority):
+    """Log sums (nll, correct, tokens) as averages over tokens; nothing when there were none."""
+    nll, correct, tokens = sums
+    if tokens > 0:
+        metrics.log_scalar(nll_key, nll / tokens / math.log(2), tokens, priority=priority, round=3)
+        metrics.log_derived(ppl_key, lambda meters: _perplexity(meters[nll_key].avg), priority=priority)
+        metrics.log_scalar(accuracy_key, 100.0 * correct / tokens, tokens, priority=priority, round=3)
+
+
+def _perplexity(nll):
+    # An interval without the group leaves its meter empty.
+    return None if nll is None else utils.get_perplexity(nll)
