@@ -15,6 +15,9 @@ def prepare(cfg) -> None:
     fairseq takes ``--bf16`` for the sign of a TPU. With several processes it then looks for torch_xla, and on GPUs
     leaves all of them on the first.
 
+    To go on from a checkpoint, its first process sends what it has read to the others, settings and all, in a form
+    that torch's safe loading refuses. Here each reads the file, which also keeps the optimizer's state off the GPUs.
+
     Raises:
         SwcmError: a launcher such as torchrun has started several processes that fairseq would train apart, each
             writing the others' checkpoints over.
@@ -22,8 +25,10 @@ def prepare(cfg) -> None:
     if importlib.util.find_spec("torch_xla") is None:
         cfg.common.tpu = False
         cfg.distributed_training.tpu = False
-    started = int(os.environ.get("WORLD_SIZE") or 1)
     processes = cfg.distributed_training
+    if processes.distributed_world_size > 1:
+        cfg.checkpoint.load_checkpoint_on_all_dp_ranks = True
+    started = int(os.environ.get("WORLD_SIZE") or 1)
     if started > 1 and processes.distributed_world_size == 1 and processes.distributed_init_method is None:
         # fairseq counts this machine's GPUs, and looks at what the launcher says where it finds more than one.
         raise SwcmError(

@@ -1,0 +1,92 @@
+"""Two processes on the CPU train one model, started as the recipes start them."""
+
+import os
+import shlex
+import sys
+
+import pytest
+
+from tests.toy import toy_dictionary, write_data_bin
+from tests.trainings import read_probe
+
+UPDATES, SAVED = 6, 4
+
+FLAGS = (
+    "--task swcm_finetuning --lang-pairs zh-kk,zh-mn --arch xlm_swcm --encoder-layers 2 --encoder-embed-dim 16 "
+    "--encoder-ffn-embed-dim 24 --encoder-attention-heads 2 --insert-normal-every 2 --max-positions 40 --dropout 0 "
+    "--attention-dropout 0 --criterion label_smoothed_cross_entropy --label-smoothing 0.1 --optimizer adam --lr 3e-3 "
+    "--clip-norm 1.0 --max-tokens 60 --save-interval-updates 4 --no-epoch-checkpoints --log-format json "
+    "--log-interval 1 --cpu --seed 7"
+)
+
+
+@pytest.fixture(scope="module")
+def swcm_train(tmp_path_factory, repo, run):
+    """``swcm_train(name, flags, processes)``: train by the recipes' function; each process writes name.probe.<rank>."""
+    folder = tmp_path_factory.mktemp("distributed")
+    sides = {}
+    for split, lines in (("train", 40), ("valid", 6)):
+        for pair in ("zh-kk", "zh-mn"):
+            text = [" ".join("abcdefgh"[: 3 + number % 5]) for number in range(lines)]
+            sides.update({"{}.{}.{}".format(split, pair, side): text for side in pair.split("-")})
+    data = write_data_bin(folder / "data", toy_dictionary(), sides)
+    watched = folder / "bin" / "fairseq-train"
+    watched.parent.mkdir()
+    watched.write_text('#!/bin/sh\nexec {} {} "$@"\n'.format(
+        shlex.quote(sys.executable), shlex.quote(str(repo / "tests" / "trainings.py"))))
+    watched.chmod(0o755)
+    # run puts this environment's commands before all others, so the watched one is named after that.
+    script = (
+        'set -euo pipefail; . "$1/recipes/lib/common.sh"; . "$1/recipes/lib/distributed.sh"; PATH=$2:$PATH; shift 2; '
+        'swcm_train "$@"'
+    )
+
+    def train(name, *flags, processes=1):
+        where = ["--user-dir", repo / "swcm_fairseq", "--save-dir", folder / name]
+        done = run(
+            ["bash", "-c", script, "bash", repo, folder / "bin", data, *where, *FLAGS.split(), *flags],
+            env={"SWCM_CPU_PROCESSES": processes, "PROBE": folder / (name + ".probe"), "CUDA_VISIBLE_DEVICES": ""},
+        )
+        probes = [read_probe("{}.probe.{}".format(folder / name, rank)) for rank in range(processes)]
+        return done.stdout + done.stderr, probes, folder / name
+
+    return train
+
+
+@pytest.fixture(scope="module")
+def two(swcm_train):
+    return swcm_train("two", "--max-update", str(UPDATES), processes=2)
+
+
+def test_world_size_in_the_log(two):
+    log, _, _ = two
+    assert "training on 2 devices" in log
+    assert "'distributed_world_size': 2" in log
+
+
+def test_both_hold_the_same_weights_after_each_update(two):
+    _, (first, second), _ = two
+    assert list(first) == list(second) == list(range(1, UPDATES + 1))
+    weights = [first[number].weights for number in first]
+    assert weights == [second[number].weights for number in second]
+    assert len(set(weights)) == UPDATES
+    assert all(first[number].losses != second[number].losses for number in first)
+
+
+def test_one_process_with_twice_the_accumulation_has_the_same_losses(two, swcm_train):
+    _, (first, second), _ = two
+    _, (alone,), _ = swcm_train("one", "--max-update", str(UPDATES), "--update-freq", "2")
+    for number in range(1, UPDATES + 1):
+        losses = [float.fromhex(loss) for loss in first[number].losses + second[number].losses]
+        assert [float.fromhex(loss) for loss in alone[number].losses] == pytest.approx(losses, rel=1e-5)
+
+
+def test_two_processes_go_on_from_a_checkpoint_exactly(two, swcm_train):
+    _, whole, folder = two
+    again = folder.parent / "again"
+    again.mkdir()
+    os.link(str(folder / "checkpoint_1_{}.pt".format(SAVED)), str(again / "checkpoint_last.pt"))
+    log, resumed, _ = swcm_train("again", "--max-update", str(UPDATES), processes=2)
+    assert "@ {} updates".format(SAVED) in log
+    for part, all_updates in zip(resumed, whole):
+        assert part == {number: all_updates[number] for number in range(SAVED + 1, UPDATES + 1)}
