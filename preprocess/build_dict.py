@@ -40,7 +40,8 @@ def dictionary_symbols(pieces: List[str], codes: List[str]) -> List[str]:
             kind = "the tag" if symbol in tags else "the symbol"
             problems.append("{} {} stands {} times".format(kind, symbol, count))
     # Lines of a dictionary end where Python's universal newlines see an end, and their parts are cut at spaces.
-    problems += ["the piece {!r} cannot stand in a dictionary".format(p) for p in pieces if not p or set(p) & set(" \r\n")]
+    unwritable = [piece for piece in pieces if not piece or set(piece) & set(" \r\n")]
+    problems += ["the piece {!r} cannot stand in a dictionary".format(piece) for piece in unwritable]
     if problems:
         raise SwcmError("no dictionary can be made:", problems)
     return symbols
@@ -77,7 +78,8 @@ def main(argv=None) -> int:
             "note: fairseq cuts text at any white space, so it never uses {}".format(", ".join(map(repr, unusable))),
             file=sys.stderr,
         )
-    print("{}: {} symbols, tags {}".format(os.path.normpath(args.out), len(symbols), " ".join(symbols[-len(args.langs) :])))
+    tags = " ".join(symbols[-len(args.langs) :])
+    print("{}: {} symbols, tags {}".format(os.path.normpath(args.out), len(symbols), tags))
     return 0
 
 

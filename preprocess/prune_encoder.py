@@ -76,16 +76,19 @@ def choose_pieces(pieces: Sequence[Piece], counts: numpy.ndarray, min_count: int
     return sorted(i for i in keep if i < FIRST_PIECE or pieces[i].text.split() == [pieces[i].text])
 
 
-def compare(before, after, path: str, workers: int) -> Change:
-    """Encode a file with both models and compare the pieces."""
+def compare(before, after, kept: Sequence[int], path: str, workers: int) -> Change:
+    """Encode a file with both models and compare the pieces; ``kept`` has the old id of each new one.
+
+    Ids are compared, not text: a piece that became unknown still shows the same text.
+    """
     lines = pieces = unknown = changed = first = 0
     for batch in read_batches(path):
-        old = before.encode(batch, out_type=str, num_threads=workers)
-        new = after.encode(batch, out_type=str, num_threads=workers)
-        unknown += sum(ids.count(after.unk_id()) for ids in after.encode(batch, num_threads=workers))
+        old = before.encode(batch, num_threads=workers)
+        new = after.encode(batch, num_threads=workers)
         for number, (one, other) in enumerate(zip(old, new), start=lines + 1):
             pieces += len(other)
-            if one != other:
+            unknown += other.count(after.unk_id())
+            if one != [kept[i] for i in other]:
                 changed, first = changed + 1, first or number
         lines += len(batch)
     return Change(lines, pieces, unknown, changed, first)
@@ -117,10 +120,14 @@ def prune_vocabulary(
     import sentencepiece
 
     after = sentencepiece.SentencePieceProcessor(model_proto=pruned.to_bytes())
-    changes = {corpus: compare(before, after, corpus, workers) for corpus in corpora}
+    changes = {corpus: compare(before, after, kept, corpus, workers) for corpus in corpora}
     changed = ["{}, line {}".format(c, change.first_changed) for c, change in changes.items() if change.first_changed]
     if changed and min_count <= 1:
-        raise SwcmError("pruning would change the pieces of the text, first at (clean white space there):", changed)
+        raise SwcmError(
+            "pruning would change the pieces of the text; they hold white space, so clean the text first "
+            "(preprocess/clean.py); first at:",
+            changed,
+        )
     return pruned, changes
 
 
@@ -182,11 +189,10 @@ def write_pruned(
 
 def describe(out: str, report: Dict[str, Any]) -> str:
     """What was cut, in a few lines."""
-    rows, layers, lines = report["rows"], report["layers"], []
-    lines.append("{}: rows {} -> {}, layers {} -> {} ({}), {:.1f}M parameters".format(
-        out, rows["before"], rows["after"], layers["before"], len(layers["kept"]),
-        ",".join(map(str, layers["kept"])), report["parameters"] / 1e6,
-    ))
+    rows, layers = report["rows"], report["layers"]
+    numbers, sizes = ",".join(map(str, layers["kept"])), "rows {} -> {}".format(rows["before"], rows["after"])
+    sizes += ", layers {} -> {} ({})".format(layers["before"], len(layers["kept"]), numbers)
+    lines = ["{}: {}, {:.1f}M parameters".format(out, sizes, report["parameters"] / 1e6)]
     if rows["surplus_cut"]:
         first = rows["before"] - rows["surplus_cut"]
         lines.append("cut rows {} to {}, which no piece has".format(first, rows["before"] - 1))
@@ -194,8 +200,8 @@ def describe(out: str, report: Dict[str, Any]) -> str:
         names = ", ".join(ascii(piece) for piece in report["white_space_pieces_cut"])
         lines.append("cut pieces that hold white space, which fairseq cannot use: {}".format(names))
     for path, change in report["corpora"].items():
-        lines.append("{}: {lines} lines, {pieces} pieces, {unknown} unknown, {lines_changed} lines changed".format(
-            path, **change))
+        counts = "{lines} lines, {pieces} pieces, {unknown} unknown, {lines_changed} lines changed".format(**change)
+        lines.append("{}: {}".format(path, counts))
     return "\n".join(lines)
 
 
@@ -214,7 +220,7 @@ def main(argv=None) -> int:
     parser.add_argument("--corpus", nargs="+", default=[], metavar="FILE", help="text whose pieces are kept, UTF-8")
     parser.add_argument("--out", required=True, metavar="DIR", help="encoder folder to write")
     parser.add_argument("--keep-layers", type=layer_list, metavar="0,3,6,9", help="layers to keep (all)")
-    parser.add_argument("--min-count", type=positive_number, default=1, metavar="N", help="occurrences a piece needs (1)")
+    parser.add_argument("--min-count", type=positive_number, default=1, metavar="N", help="occurrences needed (1)")
     parser.add_argument("--keep-pieces", metavar="FILE", help="further pieces to keep, one a line")
     parser.add_argument("--workers", type=positive_number, default=default_workers(), metavar="N", help="threads")
     parser.add_argument("--force", action="store_true", help="replace the output folder")
@@ -226,9 +232,10 @@ def main(argv=None) -> int:
     encoder = open_encoder(args.encoder)
     layers = args.keep_layers or list(range(encoder.config.encoder_layers))
     if layers[-1] >= encoder.config.encoder_layers:
-        raise SwcmError("--keep-layers {}: {} has layers 0 to {}".format(
-            ",".join(map(str, layers)), args.encoder, encoder.config.encoder_layers - 1))
-    wanted = [line for batch in read_batches(args.keep_pieces) for line in batch if line] if args.keep_pieces else []
+        numbers, last = ",".join(map(str, layers)), encoder.config.encoder_layers - 1
+        raise SwcmError("--keep-layers {}: {} has layers 0 to {}".format(numbers, args.encoder, last))
+    batches = read_batches(args.keep_pieces) if args.keep_pieces else []
+    wanted = [line for batch in batches for line in batch if line]
     model, changes = None, {}
     if args.corpus or encoder.vocabulary.pieces is not None:
         model, changes = prune_vocabulary(encoder, args.corpus, args.min_count, wanted, args.workers)

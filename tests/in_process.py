@@ -18,11 +18,16 @@ class Done(NamedTuple):
     stderr: str
 
 
-def run_script(name: str, arguments, capsys, check: bool = True) -> Done:
-    """Run ``preprocess/NAME.py`` as its command line would; with ``check``, a failure fails the test."""
+def import_script(name: str):
+    """The module ``preprocess/NAME.py``."""
     if FOLDER not in sys.path:
         sys.path.insert(0, FOLDER)  # as Python itself does for a script
-    script = importlib.import_module(name)
+    return importlib.import_module(name)
+
+
+def run_script(name: str, arguments, capsys, check: bool = True) -> Done:
+    """Run ``preprocess/NAME.py`` as its command line would; with ``check``, a failure fails the test."""
+    script = import_script(name)
     capsys.readouterr()
     try:
         code = run_command(lambda: script.main([str(argument) for argument in arguments]))

@@ -99,14 +99,14 @@ def main(argv=None) -> int:
     parser.add_argument("--name", required=True, help="model, such as xlm-roberta-base or hfl/cino-base-v2")
     parser.add_argument("--revision", default="main", help="branch, tag or commit")
     parser.add_argument("--out", required=True, metavar="DIR", help="folder for the files as the hub has them")
-    parser.add_argument("--endpoint", default=os.environ.get("HF_ENDPOINT") or DEFAULT_ENDPOINT, help="the hub's address")
+    endpoint = os.environ.get("HF_ENDPOINT") or DEFAULT_ENDPOINT
+    parser.add_argument("--endpoint", default=endpoint, help="the hub's address")
     args = parser.parse_args(argv)
     if not re.fullmatch(r"[A-Za-z0-9_][\w.-]*(/[\w.-]+)?", args.name):
         parser.error("--name {}: a model is called NAME or OWNER/NAME".format(args.name))
     os.makedirs(args.out, exist_ok=True)
-    print("{} at {} from {}: {}".format(
-        args.name, args.revision, args.endpoint,
-        ", ".join(fetch_encoder(args.endpoint, args.name, args.revision, args.out))))
+    files = fetch_encoder(args.endpoint, args.name, args.revision, args.out)
+    print("{} at {} from {}: {}".format(args.name, args.revision, args.endpoint, ", ".join(files)))
     return 0
 
 

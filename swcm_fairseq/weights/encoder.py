@@ -135,7 +135,8 @@ def open_encoder(path: str) -> OpenedEncoder:
             open_weights(path)
         except SwcmError as error:
             problems.append(str(error))
-        raise SwcmError("{} is no encoder folder (Hugging Face's layout, or fairseq's model.pt):".format(path), problems)
+        heading = "{} is no encoder folder (Hugging Face's layout, or fairseq's model.pt):"
+        raise SwcmError(heading.format(path), problems)
     else:
         raise SwcmError("{} does not exist; give an encoder folder or a fairseq model.pt".format(path))
 

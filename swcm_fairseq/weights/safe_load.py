@@ -74,7 +74,8 @@ def allowed_globals() -> List[Tuple[Any, str]]:
     """What to add to torch's own safe list, as ``torch.serialization.safe_globals`` takes it."""
     multiarray = _numpy_multiarray()
     allowed = [(argparse.Namespace, "argparse.Namespace"), (_tensor_placeholder(), _PLACEHOLDER)]
-    allowed += [(getattr(multiarray, n), "{}.{}".format(c, n)) for c in _NUMPY_CORES for n in ("scalar", "_reconstruct")]
+    for name in ("scalar", "_reconstruct"):
+        allowed += [(getattr(multiarray, name), "{}.{}".format(core, name)) for core in _NUMPY_CORES]
     allowed += [(numpy.ndarray, "numpy.ndarray"), (numpy.dtype, "numpy.dtype")]
     # torch looks at the type of a dtype too, once it has been made; object arrays are not on this list.
     for kind in {type(numpy.dtype(code)) for code in "?bhilqBHILQefd"}:

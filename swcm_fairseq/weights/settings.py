@@ -98,7 +98,7 @@ def read_fairseq_settings(path: str) -> Tuple[Dict[str, Any], Dict[str, Any], Li
         raise SwcmError("{} holds no settings (neither 'args' nor 'cfg'), so its heads are unknown".format(path))
     name = os.path.basename(path)
     settings = {
-        "sizes": {axis: ("{}: {}".format(name, setting), args.get(setting)) for axis, setting in _FAIRSEQ_SIZES.items()},
+        "sizes": {axis: ("{}: {}".format(name, key), args.get(key)) for axis, key in _FAIRSEQ_SIZES.items()},
         "heads": args.get("encoder_attention_heads"),
         "activation_fn": args.get("activation_fn", "gelu"),
         "layer_norm_eps": _FAIRSEQ_EPS,

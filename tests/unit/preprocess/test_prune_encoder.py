@@ -3,14 +3,15 @@
 import json
 import os
 
+import numpy
 import pytest
 import sentencepiece
 import torch
 from safetensors.torch import load_file, save_file
 
 from swcm_fairseq.weights import read_encoder
-from swcm_fairseq.weights.sentencepiece_model import Piece, SentencePieceModel
-from tests.in_process import run_script
+from swcm_fairseq.weights.sentencepiece_model import BYTE, CONTROL, UNKNOWN, Piece, SentencePieceModel
+from tests.in_process import import_script, run_script
 from tests.tiny_encoder import CORPUS, make_encoder_folder
 
 WORDS = "embeddings.word_embeddings.weight"
@@ -152,8 +153,28 @@ def test_pieces_with_white_space_go_and_are_named(prune, folder, corpus, tmp_pat
     assert "\u0085" in read_encoder(str(tmp_path / "whole")).pieces  # all pieces stay without a corpus
 
 
+def test_text_that_uses_white_space_pieces_is_refused(prune, folder, tmp_path):
+    edit_pieces(folder, lambda pieces: pieces.__setitem__(60, Piece("\u0085", -5.0)))
+    text = tmp_path / "text"
+    text.write_bytes("fine\nа\u0085а\n".encode("utf-8"))
+    fails(prune(folder, "--corpus", text, check=False), "{}, line 2".format(text), "white space")
+    assert not (tmp_path / "out").exists()
+
+
+def test_what_stays_beside_the_used_pieces():
+    choose_pieces = import_script("prune_encoder").choose_pieces
+    pieces = [Piece("<unk>", 0.0, UNKNOWN), Piece("<s>", 0.0, CONTROL), Piece("</s>", 0.0, CONTROL)]
+    pieces += [Piece("\u2581", -2.0), Piece("ab", -1.0), Piece("a", -3.0), Piece("c", -9.0), Piece("d", -4.0)]
+    pieces += [Piece("<0x0A>", 0.0, BYTE), Piece("e", -4.0)]
+    counts = numpy.array([0, 0, 0, 0, 1, 0, 0, 2, 0, 0])
+    # Used: ab, d; the space mark, the least probable c, the byte; "a" only where "ab" is too rare to stay.
+    assert choose_pieces(pieces, counts, 1, []) == [0, 1, 2, 3, 4, 6, 7, 8]
+    assert choose_pieces(pieces, counts, 2, []) == [0, 1, 2, 3, 5, 6, 7, 8]
+    assert choose_pieces(pieces, counts, 2, ["e"]) == [0, 1, 2, 3, 5, 6, 7, 8, 9]
+
+
 def test_price_of_unknown_characters_does_not_change(prune, folder, tmp_path):
-    """``ཀx`` has a piece, ``ཀ`` alone has none: were unknown characters cheaper, the text would be cut elsewhere."""
+    """``ཀཁ`` has a piece, ``ཀ`` alone has none: were unknown characters cheaper, it would be cut in two."""
     model = SentencePieceModel.read(os.path.join(folder, "sentencepiece.bpe.model"))
 
     def edit(pieces):
@@ -218,9 +239,8 @@ def test_fairseq_rows_in_another_order_follow_the_sentencepiece_model(prune, fol
     state = {"encoder.sentence_encoder." + name.replace("in_proj.", "in_proj_"): tensor
              for name, tensor in encoder.tensors.items()}
     state["encoder.sentence_encoder.embed_tokens.weight"] = encoder.tensors["embed_tokens.weight"][rows]
-    args = argparse.Namespace(
-        encoder_layers=4, encoder_embed_dim=15, encoder_ffn_embed_dim=17, encoder_attention_heads=3, activation_fn="gelu"
-    )
+    sizes = dict(encoder_layers=4, encoder_embed_dim=15, encoder_ffn_embed_dim=17, encoder_attention_heads=3)
+    args = argparse.Namespace(activation_fn="gelu", **sizes)
     torch.save({"args": args, "model": state}, str(source / "model.pt"))
     (source / "dict.txt").write_text("".join(encoder.pieces[i] + " 1\n" for i in order), encoding="utf-8")
     shutil.copy(os.path.join(folder, "sentencepiece.bpe.model"), str(source))

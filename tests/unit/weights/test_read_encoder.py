@@ -52,8 +52,9 @@ def expected_tensors(weights):
         tensors["layernorm_embedding." + kind] = weights["embeddings.LayerNorm." + kind]
         for n in range(LAYERS):
             theirs, ours = "encoder.layer.%d." % n, "layers.%d." % n
-            query, key, value = (weights[theirs + "attention.self." + part + "." + kind] for part in ("query", "key", "value"))
-            tensors[ours + "self_attn.in_proj." + kind] = torch.cat([query, key, value])
+            attention = theirs + "attention.self.{}." + kind
+            stacked = [weights[attention.format(part)] for part in ("query", "key", "value")]
+            tensors[ours + "self_attn.in_proj." + kind] = torch.cat(stacked)
             tensors[ours + "self_attn.out_proj." + kind] = weights[theirs + "attention.output.dense." + kind]
             tensors[ours + "self_attn_layer_norm." + kind] = weights[theirs + "attention.output.LayerNorm." + kind]
             tensors[ours + "fc1." + kind] = weights[theirs + "intermediate.dense." + kind]
