@@ -35,8 +35,6 @@ setup(
         "torch>=1.12",
         "numpy>=1.21",
         "sentencepiece>=0.2",
-        # SentencePiece models are protocol buffers; cutting and extending a vocabulary edits them as such.
-        "protobuf>=3.20",
         "safetensors>=0.4",
         "sacrebleu>=2.3",
         "rouge-score>=0.1.2",
