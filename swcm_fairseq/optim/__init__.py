@@ -1,3 +1,3 @@
-"""The registered optimizer."""
+"""Optimizers; importing this registers ``adamw`` with fairseq."""
 
 from .adamw import SwcmAdamW  # noqa: F401

@@ -1,58 +1,101 @@
-"""AdamW in one pass over memory where torch has it."""
+"""AdamW in one pass over memory, where torch has a kernel for it.
 
+fairseq's own ``adam`` is a fused kernel only with apex or on its own CUDA build; elsewhere it is a dozen passes over
+weights, gradients and moments. The update is the same, decoupled weight decay included, but that torch adds eps to the
+root of the second moment after correcting it for its start at zero, fairseq before.
+"""
+
+import ast
+import logging
 from collections.abc import Collection
 from dataclasses import dataclass, field
-from typing import Any, Dict, List
+from typing import Any, List
 
 import torch
-from fairseq import utils
 from fairseq.dataclass import FairseqDataclass
 from fairseq.optim import FairseqOptimizer, register_optimizer
 from omegaconf import II
 
-FUSED_DEVICES = ("cpu", "cuda")
+from ..errors import SwcmError
+
+logger = logging.getLogger(__name__)
 
 
 @dataclass
-class AdamWConfig(FairseqDataclass):
-    """Flags of ``--optimizer adamw``; those it shares with fairseq's adam have the same names."""
-
-    adam_betas: str = field(default="(0.9, 0.999)", metadata={"help": "betas of the moments"})
-    adam_eps: float = field(default=1e-8, metadata={"help": "epsilon of the denominator"})
-    weight_decay: float = field(default=0.0, metadata={"help": "decoupled weight decay, times the learning rate"})
+class SwcmAdamWConfig(FairseqDataclass):
+    # The names and defaults of fairseq's adam, so that one can take the other's place.
+    adam_betas: Any = field(default=(0.9, 0.999), metadata={"help": "decay of the two moments, such as '(0.9, 0.98)'"})
+    adam_eps: float = field(default=1e-8, metadata={"help": "added to the root of the second moment"})
+    weight_decay: float = field(default=0.0, metadata={"help": "decoupled: the weights shrink by this times --lr"})
     lr: List[float] = II("optimization.lr")
 
 
-@register_optimizer("adamw", dataclass=AdamWConfig)
+@register_optimizer("adamw", dataclass=SwcmAdamWConfig)
 class SwcmAdamW(FairseqOptimizer):
-    """Adam with decoupled weight decay (Loshchilov and Hutter, 2019), by torch's own ``AdamW``.
-
-    fairseq's ``adam`` is a Python loop on a CPU that goes over every tensor a dozen times. Torch's fused kernel goes
-    over it once; torch before 2.4 has none for CPUs and takes its plain implementation, with the same results.
-    """
+    """``torch.optim.AdamW``, fused where torch can do it for the parameters' device and dtype."""
 
     def __init__(self, cfg, params):
         super().__init__(cfg)
         params = list(params)
-        self._optimizer = torch.optim.AdamW(params, **self.optimizer_config, **_fused(params))
+        self.kernel = _kernel(params)
+        self._optimizer = torch.optim.AdamW(params, **self.optimizer_config, **self.kernel)
+        logger.info("adamw: %s", "fused" if self.kernel.get("fused") else "this torch has no fused kernel here")
 
     @property
-    def optimizer_config(self) -> Dict[str, Any]:
-        """What a checkpoint's optimizer state is overridden with."""
+    def optimizer_config(self):
+        """What ``torch.optim.AdamW`` takes, from the command line's settings."""
         return {
-            "lr": self.cfg.lr[0] if isinstance(self.cfg.lr, Collection) else self.cfg.lr,
-            "betas": tuple(utils.eval_str_list(self.cfg.adam_betas)),
+            "lr": float(self.cfg.lr[0] if isinstance(self.cfg.lr, Collection) else self.cfg.lr),
+            "betas": _betas(self.cfg.adam_betas),
             "eps": self.cfg.adam_eps,
             "weight_decay": self.cfg.weight_decay,
         }
 
+    def load_state_dict(self, state_dict, optimizer_overrides=None):
+        """Restore moments and step, as ``FairseqOptimizer`` does; which kernel runs is decided here, not there.
+
+        The state may come from another torch, another device, or fairseq's ``adam``.
+        """
+        super().load_state_dict(state_dict, optimizer_overrides)
+        for group in self.param_groups:
+            group.update({"fused": None, "foreach": None}, **self.kernel)
+            for param in group["params"]:
+                state = self.optimizer.state.get(param)
+                if state:
+                    # The fused kernel counts steps on the device, the others on the CPU.
+                    device = param.device if self.kernel.get("fused") else "cpu"
+                    state["step"] = torch.as_tensor(state["step"], dtype=torch.float32, device=device)
+
     @property
-    def supports_flat_params(self) -> bool:
+    def supports_flat_params(self):
         return True
 
 
-def _fused(params) -> Dict[str, bool]:
-    tensors = [tensor for group in params for tensor in (group["params"] if isinstance(group, dict) else [group])]
-    suited = all(tensor.device.type in FUSED_DEVICES and tensor.dtype == torch.float32 for tensor in tensors)
-    version = tuple(int(part) for part in torch.__version__.split("+")[0].split(".")[:2])
-    return {"fused": True} if suited and version >= (2, 4) else {}
+def _betas(value):
+    """Two floats from "(0.9, 0.98)", a tuple or a configuration's list."""
+    try:
+        betas = ast.literal_eval(value) if isinstance(value, str) else value
+        first, second = (float(beta) for beta in betas)
+    except (ValueError, SyntaxError, TypeError):
+        first = second = -1.0
+    if not (0.0 <= first < 1.0 and 0.0 <= second < 1.0):
+        raise SwcmError("--adam-betas {!r}: give two numbers from 0 to below 1, such as '(0.9, 0.98)'".format(value))
+    return first, second
+
+
+def _kernel(params):
+    """Options of ``torch.optim.AdamW`` for its quickest way that runs here."""
+    if all(_fused_runs(*kind) for kind in {(param.device, param.dtype) for param in params}):
+        return {"fused": True}
+    return {"foreach": True} if all(param.is_cuda for param in params) else {}
+
+
+def _fused_runs(device, dtype):
+    """Whether this torch takes a fused step there: which ones do has changed with most of its versions, so try."""
+    param = torch.nn.Parameter(torch.zeros(1, device=device, dtype=dtype))
+    param.grad = torch.zeros_like(param)
+    try:
+        torch.optim.AdamW([param], fused=True).step()
+    except (TypeError, RuntimeError):
+        return False
+    return True

@@ -3,6 +3,7 @@
 import math
 from argparse import Namespace
 
+import numpy as np
 import pytest
 import torch
 from fairseq.criterions.label_smoothed_cross_entropy import LabelSmoothedCrossEntropyCriterion
@@ -182,9 +183,11 @@ def test_padding_does_not_matter():
 
 def test_meters_hold_python_numbers():
     # They go into checkpoints, and safe loading refuses NumPy's.
+    log = SwcmCrossEntropy(Task(), False)(Model(), batch())[2]
+    log["ntokens"] = log["sample_size"] = np.int64(10)
     metrics.reset()
     with metrics.aggregate() as aggregator:
-        SwcmCrossEntropy.reduce_metrics([SwcmCrossEntropy(Task(), False)(Model(), batch())[2]])
+        SwcmCrossEntropy.reduce_metrics([log])
     for _, key, _, state in aggregator.state_dict():
         assert all(value is None or type(value) in (int, float) for value in state.values()), key
 
