@@ -8,13 +8,15 @@
 #           Further flags go to fairseq-train as they are, for example --decoder-init random.
 # Outputs:  OUT_DIR/checkpoint_{best,last}.pt with dict.txt, sentencepiece.bpe.model and start_report.tsv beside them;
 #           OUT_DIR/train.log; OUT_DIR/command.txt, what was run; OUT_DIR/tensorboard.
-# Hardware: a CPU or all GPUs of the machine.
+# Hardware: a CPU, or all GPUs of the machine (recipes/lib/distributed.sh says how to use several machines).
 # Time:     2 CPU cores, 28M parameters, bf16: about half a second an update of 600 pieces.
 # Expect:   the validation loss falls all the time at these settings; stopped and started again it goes on.
 set -euo pipefail
 
 # shellcheck source=recipes/lib/common.sh
 . "$(dirname "${BASH_SOURCE[0]}")/lib/common.sh"
+# shellcheck source=recipes/lib/distributed.sh
+. "$(dirname "${BASH_SOURCE[0]}")/lib/distributed.sh"
 
 : "${UPDATES:=1000}"       # training steps
 : "${LR:=5e-4}"            # of the copied and the new tensors alike
@@ -42,8 +44,8 @@ fp32) precision=() ;;
 *) usage_error "PRECISION is bf16, fp16 or fp32, not $PRECISION" ;;
 esac
 
-command=(
-    fairseq-train "$data" --user-dir "$SWCM_ROOT/swcm_fairseq" --save-dir "$out"
+arguments=(
+    "$data" --user-dir "$SWCM_ROOT/swcm_fairseq" --save-dir "$out"
     --task swcm_finetuning --lang-pairs "$pairs"
     --arch xlm_swcm --pretrained-encoder "$encoder" --dropout "$DROPOUT"
     --criterion swcm_cross_entropy --label-smoothing "$LABEL_SMOOTHING"
@@ -55,10 +57,10 @@ command=(
     "$@"
 )
 mkdir -p "$out"
-printf '%q ' "${command[@]}" >"$out/command.txt"
+printf '%q ' fairseq-train "${arguments[@]}" >"$out/command.txt"
 say "training $pairs into $out for $UPDATES updates (whole log: $out/train.log)"
 # The whole output goes to the log; the terminal sees how the model started and how the loss falls.
-"${command[@]}" 2>&1 | tee -a "$out/train.log" |
-    awk '/start: / || /^error/ || / \| (train_inner|train|valid) \| / || /Traceback/ { sub(/^.* \| INFO \| /, ""); print; fflush() }' ||
+swcm_train "${arguments[@]}" 2>&1 | tee -a "$out/train.log" |
+    "$SWCM_PY" "$SWCM_ROOT/recipes/lib/show_progress.py" --updates "$UPDATES" ||
     die "training failed; see $out/train.log"
 touch "$out/done"
