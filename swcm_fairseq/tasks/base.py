@@ -125,8 +125,11 @@ class SwcmTask(FairseqTask):
         """Decode a batch; the decoder's first input is each sentence's tag, which forces the language."""
         if not hasattr(generator, "beam_size"):  # scores references, whose inputs hold the tag already
             return super().inference_step(generator, models, sample, prefix_tokens, constraints)
-        device = sample["net_input"]["src_tokens"].device
-        first = sample["tag"].to(device).repeat_interleave(generator.beam_size)
+        source = sample["net_input"]["src_tokens"]
+        tags = sample.get("tag")
+        if tags is None:  # fairseq-interactive makes batches of its own
+            tags = torch.full((source.size(0),), self._raw_text_tag())
+        first = tags.to(source.device).repeat_interleave(generator.beam_size)
         with torch.no_grad():
             return generator.generate(
                 models, sample, prefix_tokens=prefix_tokens, constraints=constraints, bos_token=first
@@ -134,7 +137,11 @@ class SwcmTask(FairseqTask):
 
     def build_dataset_for_inference(self, src_tokens, src_lengths, constraints=None):
         """Raw input for ``fairseq-interactive``: pieces without ``<s>``."""
+        tag = self._raw_text_tag()
+        return PairDataset(src_tokens, src_lengths, None, None, self.dictionary, tag, constraints=constraints)
+
+    def _raw_text_tag(self) -> int:
         tag = self.default_tag_index()
         if tag is None:
             raise SwcmError("several target languages: say which with --target-lang or --target-tag")
-        return PairDataset(src_tokens, src_lengths, None, None, self.dictionary, tag, constraints=constraints)
+        return tag

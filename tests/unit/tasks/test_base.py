@@ -157,7 +157,8 @@ def test_raw_text_goes_to_the_one_target_and_is_refused_with_several(task, model
 
     def batch_for(task):
         dataset = task.build_dataset_for_inference(pieces, [len(piece) for piece in pieces])
-        return dataset.collater([dataset[index] for index in range(len(SOURCES))])
+        batch = dataset.collater([dataset[index] for index in range(len(SOURCES))])
+        return {"net_input": batch["net_input"]}  # fairseq-interactive hands on no more than this
 
     batch = batch_for(one)
     generator = one.build_generator([model], GenerationConfig(beam=1, max_len_b=MAX_LENGTH))
