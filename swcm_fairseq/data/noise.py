@@ -73,7 +73,7 @@ def add_noise(
     """
     pieces = permute_sentences(pieces, eos, settings.permute_sentences, random)
     starts = units.starts(pieces)
-    number = int(starts.sum())
+    number = int(np.count_nonzero(starts))
     budget = round_at_random(number * settings.mask_ratio, random)
     lengths = truncate(draw_span_lengths(budget, settings.poisson_lambda, random), budget)
     begins, lengths = place_spans(lengths, number, random)
@@ -86,6 +86,8 @@ def permute_sentences(pieces: np.ndarray, eos: int, share: float, random: np.ran
     ``pieces`` [T] ends with ``eos``; a sentence keeps its own ``eos``.
     """
     ends = np.flatnonzero(pieces == eos) + 1
+    if len(ends) < 2:
+        return pieces
     moving = round_at_random(len(ends) * share, random)
     if moving < 2:
         return pieces
@@ -107,13 +109,14 @@ def draw_span_lengths(budget: int, mean: float, random: np.random.Generator) -> 
 
     The last one may exceed the budget: these are the lengths before ``truncate``.
     """
-    lengths = np.zeros(0, dtype=np.int64)
-    while lengths.sum() < budget:
-        missing = budget - lengths.sum()
+    lengths, missing = np.zeros(0, dtype=np.int64), budget
+    while missing > 0:
         # Enough for most cases in one call.
-        more = random.poisson(mean, int(missing / mean * 1.3) + 4)
-        lengths = np.concatenate([lengths, more])
-    return lengths[: int(np.searchsorted(np.cumsum(lengths), budget)) + 1] if budget > 0 else lengths
+        lengths = np.concatenate([lengths, random.poisson(mean, int(missing / mean * 1.3) + 4)])
+        sums = lengths.cumsum()
+        missing = budget - int(sums[-1])
+    # The first of the places where the sum has reached the budget is the last length.
+    return lengths[: int(sums.searchsorted(budget)) + 1] if len(lengths) else lengths
 
 
 def truncate(lengths: np.ndarray, budget: int) -> np.ndarray:
@@ -132,11 +135,13 @@ def place_spans(lengths: np.ndarray, number: int, random: np.random.Generator) -
         each span's first unit, ascending (``number`` for an insertion behind the last), and its length.
     """
     spans = len(lengths)
+    if spans == 0:
+        return lengths, lengths
     # A text of the uncovered units and the spans, one place each: which places do the spans take?
     places = random.choice(number - int(lengths.sum()) + spans, spans, replace=False)
-    order = np.argsort(places)
+    order = places.argsort()
     places, lengths = places[order], lengths[order]
-    covered_before = np.cumsum(lengths) - lengths
+    covered_before = lengths.cumsum() - lengths
     return places - np.arange(spans) + covered_before, lengths
 
 
@@ -161,27 +166,23 @@ def mask_spans(
             the unit.
         max_length: the last insertions beyond it are left out.
     """
-    firsts = np.flatnonzero(starts)
-    inserted = lengths == 0
-    begins, ends, insertions = begins[~inserted], (begins + lengths)[~inserted], begins[inserted]
-
-    change = np.zeros(len(firsts) + 1, dtype=np.int64)
-    change[begins] += 1
-    change[ends] -= 1
-    covered = np.cumsum(change[:-1]).astype(bool)
-    unit_of = np.cumsum(starts) - 1
-    keep = protected.copy()
-    keep[~protected] = ~covered[unit_of[~protected]]
-    keep[firsts[begins]] = True
-
-    noised = pieces.copy()
-    noised[firsts[begins]] = mask
-    room = max_length - int(keep.sum())
-    if len(insertions) > room:
-        insertions = insertions[:room]
-    if len(insertions) > 0:
-        behind_last = np.flatnonzero(~protected)[-1] + 1
-        before = np.append(firsts, behind_last)[insertions]
-        noised = np.insert(noised, before, mask)
-        keep = np.insert(keep, before, True)
-    return noised[keep]
+    # Spans are few and what lies between them is copied as it is, so a loop over spans beats masks over pieces.
+    edges = np.flatnonzero(starts).tolist()
+    number = len(edges)
+    if number:
+        edges.append(int(np.flatnonzero(~protected)[-1]) + 1)  # behind the last unit
+    one_mask = np.array([mask], dtype=pieces.dtype)
+    parts, insertions, copied = [], [], 0
+    for begin, length in zip(begins.tolist(), lengths.tolist()):
+        start, end = edges[begin], edges[begin + length]
+        parts += [pieces[copied:start], one_mask]
+        if length == 0:
+            insertions.append(len(parts) - 1)
+        else:
+            parts.append(pieces[start:end][protected[start:end]])
+        copied = end
+    parts.append(pieces[copied:])
+    surplus = sum(map(len, parts)) - max_length
+    for _ in range(min(surplus, len(insertions))):
+        del parts[insertions.pop()]
+    return np.concatenate(parts)
