@@ -6,6 +6,7 @@ import torch
 
 from . import checkpointing, processes
 from . import criterions, optim  # noqa: F401  (registers them; fairseq imports only models/ and tasks/)
+from .data import whole_batches
 from .errors import report_without_traceback
 from .weights.safe_load import allowed_globals
 
@@ -18,3 +19,4 @@ if hasattr(torch.serialization, "add_safe_globals"):
 
 checkpointing.install()
 processes.install()
+whole_batches.install()
