@@ -24,8 +24,8 @@ FLAGS = (
 def swcm_train(tmp_path_factory, repo, run):
     """``swcm_train(name, flags, processes)``: train by the recipes' function; each process writes name.probe.<rank>."""
     folder = tmp_path_factory.mktemp("distributed")
-    sides = {}
-    for split, lines in (("train", 40), ("valid", 6)):
+    sides = {}  # more than the updates below take, as the last batch of an epoch may come alone
+    for split, lines in (("train", 80), ("valid", 6)):
         for pair in ("zh-kk", "zh-mn"):
             text = [" ".join("abcdefgh"[: 3 + number % 5]) for number in range(lines)]
             sides.update({"{}.{}.{}".format(split, pair, side): text for side in pair.split("-")})

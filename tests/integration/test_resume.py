@@ -33,7 +33,7 @@ def flags(data, save_dir, *more):
     text = (
         "{} --user-dir {}/swcm_fairseq --save-dir {} --task swcm_finetuning --lang-pairs zh-kk,zh-mn --arch xlm_swcm "
         "--encoder-layers 2 --encoder-embed-dim 16 --encoder-ffn-embed-dim 24 --encoder-attention-heads 2 "
-        "--insert-normal-every 2 --max-positions 40 --dropout 0.2 --sampling-alpha 0.3 --criterion label_smoothed_cross_entropy "
+        "--insert-normal-every 2 --max-positions 40 --dropout 0.2 --criterion label_smoothed_cross_entropy "
         "--label-smoothing 0.1 --optimizer adam --lr 3e-3 --lr-scheduler inverse_sqrt --warmup-updates 4 "
         "--clip-norm 1.0 --max-tokens 60 --update-freq 2 --max-update {} --save-interval-updates 3 "
         "--no-epoch-checkpoints --log-format json --log-interval 1 --cpu --seed 7"
@@ -69,7 +69,8 @@ class Trainings:
         return (self.folder / (name + ".log")).read_text()
 
 
-PRECISIONS = {"float32": [], "bf16": ["--bf16"]}
+# Every example once an epoch in one of them, where fairseq may keep an epoch's batches for the next.
+PRECISIONS = {"float32": ["--sampling-alpha", "0.3"], "bf16": ["--sampling-alpha", "1", "--bf16"]}
 # Killed in the middle of the second epoch, then in the writing of a checkpoint; each time gone on with as many workers.
 STAGES = {
     "first": {"workers": 1, "kill": {"update": 8, "in": "step"}, "starts": 1},
