@@ -5,6 +5,7 @@ import re
 
 import pytest
 
+from swcm_fairseq.data.data_bin import load_documents
 from swcm_fairseq.weights import read_encoder
 from swcm_fairseq.weights.safe_load import safe_load
 from tests.tiny_encoder import make_encoder_folder
@@ -53,6 +54,14 @@ def data(tmp_path_factory, encoder, run):
         for path in (work / code).glob("*.kk.*" if code == "kk" else "*.zh.*"):
             path.replace(folder / path.name)
     return folder
+
+
+def test_fairseq_preprocess_reads_the_sentence_ends(data, encoder):
+    dictionary = dictionary_of(encoder, ("zh", "kk"))
+    documents = load_documents(str(data), "train", "kk", dictionary, None)
+    for line, document in zip(lines(encoder[1], 60, 4, "kk"), documents):
+        assert document.tolist() == [dictionary.index(piece) for piece in (line + " </s>").split()]
+    assert sum(line.count("</s>") for line in lines(encoder[1], 60, 4, "kk")) > 20
 
 
 def train(run, data, save, *flags, **options):
