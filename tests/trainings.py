@@ -12,6 +12,7 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 from pathlib import Path
 from typing import Dict, List, NamedTuple
 
@@ -26,12 +27,13 @@ class Update(NamedTuple):
     masters: str
 
 
-def run_trainings(folder, jobs: List[Dict], timeout: int = 240) -> List[int]:
+def run_trainings(folder, jobs: List[Dict], timeout: int = 400) -> List[int]:
     """Run jobs one after the other and return their exit codes; a killed one has the signal's number, negative.
 
     A job is ``{"args": flags, "probe": file to write, "log": file for the output}`` and, to be killed like with
-    ``kill -9``, ``"kill": {"update": n}``: with ``"in": "step"`` after update n has computed a loss, with
-    ``"in": NAME`` when half of that file is written in the save after update n.
+    ``kill -9``, ``"kill": {"update": n}``: with ``"in": "step"`` while update n is computed, with ``"in": NAME`` when
+    half of that file is written in the save after update n; or ``"kill": {"in": "time", "after": seconds}``, from the
+    first update of the process, whatever it is doing.
     """
     listed, results = Path(folder) / "jobs.json", Path(folder) / "results.json"
     listed.write_text(json.dumps(jobs))
@@ -42,6 +44,8 @@ def run_trainings(folder, jobs: List[Dict], timeout: int = 240) -> List[int]:
 
 def read_probe(path) -> Dict[int, Update]:
     """What a watched training wrote, by the number of the update."""
+    if not Path(path).exists():  # killed before the end of its first update
+        return {}
     lines = [json.loads(line) for line in Path(path).read_text().splitlines()]
     return {number: Update(*rest) for number, *rest in lines}
 
@@ -66,7 +70,8 @@ def _watch(probe: str, kill: Dict) -> None:
 
     losses = []
     task_step, trainer_step = FairseqTask.train_step, Trainer.train_step
-    if kill and kill["in"] != "step":
+    clock = threading.Timer(kill["after"], _die) if kill and kill["in"] == "time" else None
+    if kill and kill["in"] not in ("step", "time"):
         _kill_while_writing(kill["in"], kill["update"], Trainer)
 
     def watched_task_step(self, sample, model, criterion, optimizer, update_num, ignore_grad=False, **options):
@@ -77,6 +82,8 @@ def _watch(probe: str, kill: Dict) -> None:
         return result
 
     def watched_trainer_step(self, samples, raise_oom=False):
+        if clock is not None and not clock.is_alive():
+            clock.start()
         losses.clear()
         result = trainer_step(self, samples, raise_oom)
         weights = _digest(self.get_model().state_dict().values())

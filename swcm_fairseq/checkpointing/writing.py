@@ -116,11 +116,9 @@ def _complaint(path: str, error: OSError) -> str:
     reason = error.strerror or str(error)
     if error.errno not in _FULL:
         return "{} could not be written: {}; older checkpoints are untouched".format(path, reason)
-    free = shutil.disk_usage(os.path.dirname(os.path.abspath(path))).free
     return (
-        "{} could not be written: {} ({:.1f} GB are free there). Older checkpoints are untouched: make room, or keep "
-        "fewer of them with --keep-interval-updates or --no-epoch-checkpoints, and start the same command "
-        "again".format(path, reason, free / 1e9)
+        "{} could not be written: {}. Older checkpoints are untouched: make room, or keep fewer of them with "
+        "--keep-interval-updates or --no-epoch-checkpoints, and start the same command again".format(path, reason)
     )
 
 

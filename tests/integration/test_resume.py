@@ -84,7 +84,7 @@ def trainings(tmp_path_factory):
     """For each precision a whole training without workers, and one in three stages."""
     runs = Trainings(tmp_path_factory.mktemp("resume"))
     for precision, more in PRECISIONS.items():
-        runs.add(precision, *more)
+        runs.add(precision, *more, "--save-interval-updates", "0")
         for stage, how in STAGES.items():
             workers = ["--num-workers", str(how["workers"])]
             runs.add("{}.{}".format(precision, stage), *more, *workers, kill=how["kill"], save_dir=precision + ".staged")
@@ -130,3 +130,27 @@ def test_checkpoints_are_whole_and_no_unfinished_ones_are_left(trainings):
         for path in folder.glob("*.pt"):
             with zipfile.ZipFile(str(path)) as archive:
                 assert archive.testzip() is None
+
+
+@pytest.mark.slow
+def test_killed_at_any_time_again_and_again(tmp_path):
+    chance, kills, updates = random.Random(1), 10, 200
+    runs = Trainings(tmp_path)
+    # A save after each update, so that half of the kills fall into the writing.
+    more = ["--bf16", "--disable-validation", "--num-workers", "0", "--max-update", str(updates)]
+    saving = ["--save-interval-updates", "1", "--keep-interval-updates", "3"]
+    runs.add("whole", *more, "--save-interval-updates", "0")
+    for number in range(kills):
+        kill = {"in": "time", "after": chance.uniform(0, 0.8)}
+        runs.add("part{}".format(number), *more, *saving, kill=kill, save_dir="parts")
+    runs.add("part{}".format(kills), *more, *saving, save_dir="parts")
+    runs.run()
+    whole, seen = runs.probe("whole"), {0}
+    for number in range(kills + 1):
+        part = runs.probe("part{}".format(number))
+        assert runs.codes["part{}".format(number)] == (0 if number == kills else -signal.SIGKILL)
+        assert part == {update: whole[update] for update in part}
+        # Two at most are done again: the one whose save was cut off, and the one that was being computed.
+        assert not part or max(seen) - 1 <= min(part) <= max(seen) + 1
+        seen.update(part)
+    assert seen == set(range(updates + 1))
