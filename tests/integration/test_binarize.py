@@ -56,6 +56,18 @@ def test_pairs_are_put_into_one_folder_that_fairseq_reads(binarize, tmp_path, ru
     assert not [path for path in tmp_path.iterdir() if path.name.startswith(".")], "nothing half-made stays"
 
 
+def test_text_to_denoise_keeps_its_sentence_ends(binarize, pieces, tmp_path, run):
+    (pieces / "train.kk").write_text("▁a </s> b ▁c\nb\n", encoding="utf-8")
+    assert binarize("kk", "zh-kk").returncode == 0
+    read = (
+        "import sys; from fairseq.data import Dictionary; from swcm_fairseq.data.data_bin import load_documents; "
+        "d = Dictionary.load(sys.argv[1] + '/dict.kk.txt'); "
+        "print([one.tolist() for one in load_documents(sys.argv[1], 'train', 'kk', d, None)])"
+    )
+    assert run(["python", "-c", read, tmp_path / "data bin"]).stdout.strip().endswith("[[4, 2, 5, 6, 2], [5, 2]]")
+    assert binarize("mn", out="other").stderr.count("has no {train,valid,test}.mn") == 1
+
+
 def test_all_problems_are_named_and_nothing_is_left(binarize, pieces, tmp_path):
     with open(str(pieces / "valid.zh-kk.kk"), "a") as stream:
         stream.write("one more, without a line end")
@@ -93,6 +105,6 @@ def test_a_finished_folder_without_the_pair_is_not_taken_for_done(binarize, tmp_
     assert [path.name for path in out.iterdir()] == ["preprocess.zh-mn.log"]
 
 
-@pytest.mark.parametrize("pairs", [(), ("zhkk",), ("zh-kk-mn",)])
+@pytest.mark.parametrize("pairs", [(), ("zh+kk",), ("zh-kk-mn",)])
 def test_wrong_usage(binarize, pairs):
     assert binarize(*pairs).returncode == 2
