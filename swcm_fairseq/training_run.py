@@ -24,6 +24,8 @@ class TrainingRun:
         self.root = root
         self.save_dir = root.checkpoint.save_dir
         self.is_master = root.distributed_training.distributed_rank == 0
+        self.train_split = root.dataset.train_subset
+        self.valid_splits = [] if root.dataset.disable_validation else root.dataset.valid_subset.split(",")
 
     @classmethod
     def of(cls, cfg) -> "Optional[TrainingRun]":

@@ -54,21 +54,22 @@ class SwcmTask(FairseqTask):
         logger.info("dictionary: %d symbols, tags %s", len(dictionary), " ".join(tags_in(dictionary.symbols)))
         return dictionary
 
-    def tag_index(self, tag: str) -> int:
-        """Dictionary id of a tag such as ``[kk]``; raises ``SwcmError`` where the dictionary has none."""
-        index = self.dictionary.index(tag)
-        if index == self.dictionary.unk():
+    def language_indices(self, codes: List[str]) -> List[int]:
+        """Dictionary ids of languages' tags; raises ``SwcmError`` for all that the dictionary lacks."""
+        tags = [tag_of(code) for code in codes]
+        missing = [tag for tag in dict.fromkeys(tags) if tag not in self.dictionary]
+        if missing:
             known = " ".join(tags_in(self.dictionary.symbols)) or "none"
             raise SwcmError(
                 "the dictionary in {} has no tag {}; it has: {}. Make one with preprocess/build_dict.py --langs".format(
-                    self.folders[0], tag, known
+                    self.folders[0], " ".join(missing), known
                 )
             )
-        return index
+        return [self.dictionary.index(tag) for tag in tags]
 
     def language_index(self, code: str) -> int:
-        """Dictionary id of a language's tag."""
-        return self.tag_index(tag_of(code))
+        """Dictionary id of one language's tag."""
+        return self.language_indices([code])[0]
 
     # ------------------------------------------------------------------ building
 
@@ -79,10 +80,14 @@ class SwcmTask(FairseqTask):
             return super().build_model(cfg, from_checkpoint)
         run.check_restored_files()
         pieces = self._sentencepiece_model()
+        self.check_data(run)
         os.makedirs(run.save_dir, exist_ok=True)
         model = super().build_model(cfg, from_checkpoint)
         self._leave_decoding_kit(run, pieces)
         return model
+
+    def check_data(self, run: TrainingRun) -> None:
+        """Raise for data that cannot be trained on, while nothing has been written; what is not said here comes late."""
 
     def _sentencepiece_model(self) -> Optional[str]:
         """Path of the SentencePiece model beside the data, or None; raises where it is not the dictionary's."""

@@ -2,7 +2,7 @@
 
 import logging
 from dataclasses import dataclass, field
-from typing import List, NamedTuple, Optional
+from typing import Dict, List, NamedTuple, Optional
 
 from fairseq.data import indexed_dataset  # noqa: F401  (registers the dataset kinds)
 from fairseq.dataclass import FairseqDataclass
@@ -71,7 +71,7 @@ class SwcmFinetuningTask(SwcmTask):
     def __init__(self, cfg, dictionary, pairs: List[Pair]):
         super().__init__(cfg, dictionary)
         self.pairs = pairs
-        self.tags = [self.language_index(pair.language) for pair in pairs]
+        self.tags = self.language_indices([pair.language for pair in pairs])
         self.loss_groups = ["mt.{}".format(pair) for pair in pairs]
 
     @classmethod
@@ -83,31 +83,52 @@ class SwcmFinetuningTask(SwcmTask):
     def default_tag_index(self) -> Optional[int]:
         return self.tags[0] if len(set(self.tags)) == 1 else None
 
+    def check_data(self, run) -> None:
+        """Raise one error for all pairs without files, or with sides of different length, in all folders."""
+        parts = [(folder, run.train_split) for folder in self.folders]
+        parts += [(self.folders[0], split) for split in run.valid_splits]
+        problems = []
+        for folder, split in parts:
+            try:
+                self._load_sides(folder, split)
+            except SwcmError as error:
+                problems += error.problems
+        if problems:
+            raise SwcmError("the data cannot be used", problems)
+
+    def _load_sides(self, folder: str, split: str) -> List[Dict]:
+        """Both sides of every pair; raises for all pairs at once."""
+        found, problems = [], []
+        for pair in self.pairs:
+            try:
+                found.append(load_pair(folder, split, pair.source, pair.target, self.dictionary, self.cfg.dataset_impl))
+                if not found[-1]:
+                    problems.append("{} has no {}.{}".format(folder, split, pair))
+            except SwcmError as error:
+                problems.append(str(error))
+        if problems:
+            raise SwcmError("the data cannot be used", problems)
+        return found
+
     def load_dataset(self, split, epoch=1, combine=False, **kwargs):
         """Load ``split`` of every pair; epochs go through the data folders in turn."""
         folder = self.folders[(epoch - 1) % len(self.folders)]
-        datasets, missing = [], []
-        for group, pair in enumerate(self.pairs):
-            sides = load_pair(folder, split, pair.source, pair.target, self.dictionary, self.cfg.dataset_impl)
-            if not sides:
-                missing.append("{}.{}".format(split, pair))
-                continue
-            datasets.append(
-                PairDataset(
-                    sides["source"],
-                    sides["source"].sizes,
-                    sides["target"],
-                    sides["target"].sizes,
-                    self.dictionary,
-                    self.tags[group],
-                    group=group,
-                    max_source=self.cfg.max_source_positions if self.cfg.truncate_source else None,
-                    pad_to_multiple=self.cfg.required_seq_len_multiple,
-                )
+        datasets = [
+            PairDataset(
+                sides["source"],
+                sides["source"].sizes,
+                sides["target"],
+                sides["target"].sizes,
+                self.dictionary,
+                self.tags[group],
+                group=group,
+                max_source=self.cfg.max_source_positions if self.cfg.truncate_source else None,
+                pad_to_multiple=self.cfg.required_seq_len_multiple,
             )
-            logger.info("%s %s: %d examples from %s", split, pair, len(datasets[-1]), folder)
-        if missing:
-            raise SwcmError("{} has no data for {}".format(folder, ", ".join(missing)))
+            for group, sides in enumerate(self._load_sides(folder, split))
+        ]
+        for pair, dataset in zip(self.pairs, datasets):
+            logger.info("%s %s: %d examples from %s", split, pair, len(dataset), folder)
         if len(datasets) == 1:
             self.datasets[split] = datasets[0]
         else:

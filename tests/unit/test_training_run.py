@@ -34,6 +34,14 @@ def test_a_run_is_found_from_its_parts(root, tmp_path):
     assert not TrainingRun.of(root.task if root.task else root.model).is_master
 
 
+def test_the_splits_are_those_that_will_be_loaded(root):
+    root.dataset.valid_subset = "valid,other"
+    run = TrainingRun.of(root.model)
+    assert (run.train_split, run.valid_splits) == ("train", ["valid", "other"])
+    root.dataset.disable_validation = True
+    assert TrainingRun.of(root.model).valid_splits == []
+
+
 def test_there_is_no_run_outside_of_training():
     assert TrainingRun.of(XlmSwcmConfig()) is None
     assert TrainingRun.of(SimpleNamespace()) is None

@@ -170,9 +170,9 @@ def test_raw_text_goes_to_the_one_target_and_is_refused_with_several(task, model
         batch_for(task)
 
 
-def test_a_tag_that_the_dictionary_lacks_is_an_error_that_names_those_it_has(tmp_path):
-    with pytest.raises(SwcmError, match=r"no tag \[ug\]; it has: \[zh\] \[kk\] \[mn\].*build_dict.py --langs"):
-        toy_task(tmp_path, DICTIONARY, source_lang="zh", target_lang="ug")
+def test_tags_that_the_dictionary_lacks_are_named_with_those_it_has(tmp_path):
+    with pytest.raises(SwcmError, match=r"no tag \[ug\] \[bo\]; it has: \[zh\] \[kk\] \[mn\].*build_dict.py --langs"):
+        toy_task(tmp_path, DICTIONARY, lang_pairs="zh-ug,zh-kk,zh-bo")
 
 
 def test_no_folder_no_dictionary_and_differing_dictionaries(tmp_path):

@@ -99,14 +99,35 @@ def test_epochs_go_through_the_folders_in_turn(folders):
     assert lengths == [2, 3, 2]
 
 
-def test_data_that_is_missing_is_named_pair_by_pair(tmp_path):
+@pytest.fixture
+def spoilt(tmp_path):
+    """A task whose data lacks a pair, and has one with sides of different length, in training and validation."""
     dictionary = toy_dictionary(languages=["zh", "kk", "mn", "ug", "bo"])
-    folder = write_data_bin(tmp_path, dictionary, {"train.zh-kk.zh": ["a"], "train.zh-kk.kk": ["b"]})
-    task = toy_task(folder, dictionary, lang_pairs="zh-kk,zh-ug,zh-bo")
-    with pytest.raises(SwcmError, match="has no data for test.zh-kk, test.zh-ug, test.zh-bo"):
-        task.load_dataset("test")
-    with pytest.raises(SwcmError, match="has no data for train.zh-ug, train.zh-bo"):
-        task.load_dataset("train")
+    sides = {}
+    for split in ("train", "valid"):
+        sides.update({"{}.zh-{}.{}".format(split, t, side): ["a"] for t in ("kk", "mn") for side in ("zh", t)})
+        sides["{}.zh-mn.mn".format(split)] = ["a", "b"]
+    folder = write_data_bin(tmp_path, dictionary, sides)
+    return toy_task(folder, dictionary, lang_pairs="zh-kk,zh-ug,zh-mn")
+
+
+def test_all_that_is_wrong_with_the_data_is_named_at_once(spoilt):
+    with pytest.raises(SwcmError) as caught:
+        spoilt.load_dataset("train")
+    assert len(caught.value.problems) == 2
+    assert "has no train.zh-ug" in caught.value.problems[0]
+    assert "train.zh-mn.zh has 1 lines" in caught.value.problems[1]
+
+
+def test_a_run_checks_all_it_will_need_before_it_begins(spoilt):
+    def problems(**splits):
+        with pytest.raises(SwcmError) as caught:
+            spoilt.check_data(SimpleNamespace(**splits))
+        return caught.value.problems
+
+    assert len(problems(train_split="train", valid_splits=["valid"])) == 4
+    assert len(problems(train_split="train", valid_splits=[])) == 2
+    assert len(problems(train_split="train", valid_splits=["valid", "other"])) == 7
 
 
 def test_long_sources_are_cut_only_when_asked(folders):
