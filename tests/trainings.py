@@ -1,6 +1,6 @@
 """Trainings that are watched, and killed where a test says so.
 
-As a module: ``run_trainings`` and ``read_probe`` for tests. As a script it is ``fairseq-train`` under watch::
+As a module: ``make_data``, ``run_trainings`` and ``read_probe`` for tests. As a script it is ``fairseq-train`` under watch::
 
     python tests/trainings.py JOBS.json     each job in a process of its own, forked so that fairseq loads once
     python tests/trainings.py FLAGS...      one, as fairseq-train; PROBE names the file to write, PROBE.<rank>
@@ -9,6 +9,7 @@ As a module: ``run_trainings`` and ``read_probe`` for tests. As a script it is `
 import hashlib
 import json
 import os
+import random
 import signal
 import subprocess
 import sys
@@ -25,6 +26,20 @@ class Update(NamedTuple):
     losses: List[str]
     weights: str
     masters: str
+
+
+def make_data(folder, lines: int) -> str:
+    """Binarize random sentences of 3 to 6 pieces: so many for zh-kk and zh-mn together, two thirds of them zh-kk."""
+    from tests.toy import PIECES, toy_dictionary, write_data_bin
+
+    chance = random.Random(0)
+    sides = {}
+    for split, count in (("train", lines), ("valid", 9)):
+        for pair, part in (("zh-kk", 2 * count // 3), ("zh-mn", count // 3)):
+            text = [" ".join(chance.choices(PIECES, k=chance.randint(3, 6))) for _ in range(part)]
+            for side in pair.split("-"):
+                sides["{}.{}.{}".format(split, pair, side)] = text
+    return write_data_bin(folder, toy_dictionary(), sides)
 
 
 def run_trainings(folder, jobs: List[Dict], timeout: int = 400) -> List[int]:

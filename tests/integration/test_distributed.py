@@ -6,15 +6,14 @@ import sys
 
 import pytest
 
-from tests.toy import toy_dictionary, write_data_bin
-from tests.trainings import read_probe
+from tests.trainings import make_data, read_probe
 
 UPDATES, SAVED = 6, 4
 
 FLAGS = (
     "--task swcm_finetuning --lang-pairs zh-kk,zh-mn --arch xlm_swcm --encoder-layers 2 --encoder-embed-dim 16 "
     "--encoder-ffn-embed-dim 24 --encoder-attention-heads 2 --insert-normal-every 2 --max-positions 40 --dropout 0 "
-    "--attention-dropout 0 --criterion label_smoothed_cross_entropy --label-smoothing 0.1 --optimizer adam --lr 3e-3 "
+    "--attention-dropout 0 --criterion swcm_cross_entropy --label-smoothing 0.1 --optimizer adamw --lr 3e-3 "
     "--clip-norm 1.0 --max-tokens 60 --save-interval-updates 4 --no-epoch-checkpoints --log-format json "
     "--log-interval 1 --cpu --seed 7"
 )
@@ -24,12 +23,8 @@ FLAGS = (
 def swcm_train(tmp_path_factory, repo, run):
     """``swcm_train(name, flags, processes)``: train by the recipes' function; each process writes name.probe.<rank>."""
     folder = tmp_path_factory.mktemp("distributed")
-    sides = {}  # more than the updates below take, as the last batch of an epoch may come alone
-    for split, lines in (("train", 80), ("valid", 6)):
-        for pair in ("zh-kk", "zh-mn"):
-            text = [" ".join("abcdefgh"[: 3 + number % 5]) for number in range(lines)]
-            sides.update({"{}.{}.{}".format(split, pair, side): text for side in pair.split("-")})
-    data = write_data_bin(folder / "data", toy_dictionary(), sides)
+    # More than the updates below take: the last batch of an epoch may find no other for the second process.
+    data = make_data(folder / "data", lines=180)
     watched = folder / "bin" / "fairseq-train"
     watched.parent.mkdir()
     watched.write_text('#!/bin/sh\nexec {} {} "$@"\n'.format(

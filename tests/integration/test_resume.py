@@ -8,33 +8,19 @@ from pathlib import Path
 
 import pytest
 
-from tests.toy import PIECES, toy_dictionary, write_data_bin
-from tests.trainings import read_probe, run_trainings
+from tests.trainings import make_data, read_probe, run_trainings
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 UPDATES = 12
 
 
-def make_data(folder) -> str:
-    """Two pairs of random sentences; about 5 updates an epoch with the flags below."""
-    chance = random.Random(0)
-    sides = {}
-    for split, lines in (("train", 60), ("valid", 6)):
-        for pair in ("zh-kk", "zh-mn"):
-            count = lines if pair == "zh-kk" else lines // 2
-            text = [" ".join(chance.choices(PIECES, k=chance.randint(3, 6))) for _ in range(count)]
-            for side in pair.split("-"):
-                sides["{}.{}.{}".format(split, pair, side)] = text
-    return write_data_bin(folder, toy_dictionary(), sides)
-
-
 def flags(data, save_dir, *more):
-    """A training with dropout, accumulated batches, languages drawn anew each epoch and a rate that moves."""
+    """A training with dropout, accumulated batches and a rate that moves; about 5 updates an epoch."""
     text = (
         "{} --user-dir {}/swcm_fairseq --save-dir {} --task swcm_finetuning --lang-pairs zh-kk,zh-mn --arch xlm_swcm "
         "--encoder-layers 2 --encoder-embed-dim 16 --encoder-ffn-embed-dim 24 --encoder-attention-heads 2 "
-        "--insert-normal-every 2 --max-positions 40 --dropout 0.2 --criterion label_smoothed_cross_entropy "
-        "--label-smoothing 0.1 --optimizer adam --lr 3e-3 --lr-scheduler inverse_sqrt --warmup-updates 4 "
+        "--insert-normal-every 2 --max-positions 40 --dropout 0.2 --criterion swcm_cross_entropy "
+        "--label-smoothing 0.1 --optimizer adamw --lr 3e-3 --lr-scheduler inverse_sqrt --warmup-updates 4 "
         "--clip-norm 1.0 --max-tokens 60 --update-freq 2 --max-update {} --save-interval-updates 3 "
         "--no-epoch-checkpoints --log-format json --log-interval 1 --cpu --seed 7"
     )
@@ -45,21 +31,21 @@ class Trainings:
     """Collects jobs, runs them all, and finds their results by name."""
 
     def __init__(self, folder) -> None:
-        self.folder, self.jobs = Path(folder), []
-        self.data = make_data(self.folder / "data")
+        self.folder, self.names, self.jobs = Path(folder), [], []
+        self.data = make_data(self.folder / "data", lines=90)
 
     def add(self, name: str, *more: str, kill=None, save_dir: str = "") -> None:
         folder = self.folder / (save_dir or name)
+        self.names.append(name)
         self.jobs.append({
             "args": flags(self.data, folder, *more),
             "probe": str(self.folder / (name + ".probe")),
             "log": str(self.folder / (name + ".log")),
             "kill": kill,
         })
-        self.name_of = [Path(job["log"]).stem for job in self.jobs]
 
     def run(self) -> None:
-        self.codes = dict(zip(self.name_of, run_trainings(self.folder, self.jobs)))
+        self.codes = dict(zip(self.names, run_trainings(self.folder, self.jobs)))
 
     def probe(self, name: str):
         assert self.codes[name] in (0, -signal.SIGKILL), self.log(name)[-3000:]
