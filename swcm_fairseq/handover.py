@@ -118,7 +118,8 @@ def _differing_tensors(shapes: Dict[str, Tuple[int, ...]], state: Dict[str, Tens
     for name, tensor in state.items():
         skipped = 1 if name in TABLES else 0  # rows are compared with the dictionary
         if name in shapes and shapes[name][skipped:] != tuple(tensor.shape)[skipped:]:
-            problems.append("{} is {} in the checkpoint, {} in the model".format(name, shapes[name], tuple(tensor.shape)))
+            shape = tuple(tensor.shape)
+            problems.append("{} is {} in the checkpoint, {} in the model".format(name, shapes[name], shape))
     more = len(problems) - _SHOWN
     return problems[:_SHOWN] + (["and {} more tensors".format(more)] if more > 0 else [])
 

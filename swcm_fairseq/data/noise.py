@@ -46,7 +46,10 @@ class NoiseSettings(NamedTuple):
 
 
 def noise_generator(seed: int, epoch: int, index: int) -> np.random.Generator:
-    """The randomness of one example in one epoch. Takes some 20 microseconds; NumPy's older kind takes ten times that."""
+    """The randomness of one example in one epoch.
+
+    Takes some 20 microseconds; NumPy's older kind takes ten times that.
+    """
     return np.random.Generator(np.random.PCG64(np.random.SeedSequence([seed, epoch, index])))
 
 

@@ -49,7 +49,8 @@ class SwcmPretrainingConfig(FairseqDataclass):
         default=0.3, metadata={"help": "exponent of the shares that languages, and pairs, are drawn with"}
     )
     mt_share: float = field(
-        default=0.1, metadata={"help": "share of an epoch's examples that are translation, where there is denoising too"}
+        default=0.1,
+        metadata={"help": "share of an epoch's examples that are translation, where there is denoising too"},
     )
     mask_ratio: float = field(default=0.35, metadata={"help": "share of a text's words that are masked"})
     poisson_lambda: float = field(default=3.5, metadata={"help": "mean length of a masked span in words"})

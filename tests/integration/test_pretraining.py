@@ -77,12 +77,16 @@ def train(run, data, save, *flags, **options):
 PRETRAINING = ["--task", "swcm_pretraining", "--dae-langs", "zh,kk", "--mt-pairs", "zh-kk", "--mt-share", "0.3"]
 
 
+def pretrain(run, data, save, encoder, *flags, **options):
+    settings = PRETRAINING + ["--pretrained-encoder", encoder[0], "--scheduled-sampling", "linear"]
+    settings += ["--sampling-half-life", "2", "--max-source-positions", "12", "--max-target-positions", "12"]
+    return train(run, data, save, *settings, *flags, **options)
+
+
 @pytest.fixture(scope="module")
 def pretrained(tmp_path_factory, encoder, data, run, repo):
     save = tmp_path_factory.mktemp("pretrained")
-    flags = PRETRAINING + ["--pretrained-encoder", encoder[0], "--scheduled-sampling", "linear"]
-    flags += ["--sampling-half-life", "2", "--max-source-positions", "12", "--max-target-positions", "12"]
-    done = train(run, data, save, *flags, cwd=repo)
+    done = pretrain(run, data, save, encoder, cwd=repo)
     return save, done.stdout + done.stderr
 
 
@@ -95,6 +99,12 @@ def test_pretraining_says_what_it_takes_and_trains(pretrained):
     assert len(re.findall(r"mt\.(?:zh-kk|kk-zh): 15\.0% of \d+ examples an epoch", log)) == 2
     # Teacher forcing falls from 1 by a quarter an update.
     assert re.findall(r"\bforcing=([\d.]+)", log)[:4] == ["1", "0.75", "0.5", "0.25"]
+
+
+def test_another_number_of_workers_trains_the_same_weights(tmp_path, encoder, data, pretrained, run, repo):
+    pretrain(run, data, tmp_path, encoder, "--num-workers", "2", cwd=repo)
+    one, other = (safe_load(str(folder / "checkpoint_last.pt"))["model"] for folder in (pretrained[0], tmp_path))
+    assert all(one[name].equal(other[name]) for name in one)
 
 
 def finetune(run, data, save, encoder, pretrained, pairs, *flags, **options):
