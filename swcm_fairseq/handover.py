@@ -18,7 +18,7 @@ from torch import Tensor
 from .data.data_bin import DICTIONARY, read_dictionary
 from .data.dictionary import tags_in
 from .errors import SwcmError
-from .weights.mapping import BOS_ROW, TAG_NOISE
+from .weights.mapping import tag_rows
 
 logger = logging.getLogger(__name__)
 
@@ -74,7 +74,7 @@ def check_handover(path: str, symbols: List[str], state: Dict[str, Tensor]) -> N
 def add_rows(state: Dict[str, Tensor], own: Dict[str, Tensor]) -> None:
     """Lengthen the tables of a loaded ``state`` in place to the rows of the model's ``own``.
 
-    A new row is that of ``<s>`` plus noise, as where a model starts from an encoder. Tied tables stay equal, and all
+    New rows are drawn as where a model starts from an encoder. Tied tables stay equal, and all
     processes add the same.
     """
     for name in TABLES:
@@ -83,12 +83,12 @@ def add_rows(state: Dict[str, Tensor], own: Dict[str, Tensor]) -> None:
 
 
 def _lengthened(table: Tensor, rows: int) -> Tensor:
-    start = table[BOS_ROW].float()
-    new = start.expand(rows - table.size(0), *start.shape).clone()
-    if new.dim() == 2:
-        generator = torch.Generator().manual_seed(table.size(0))
-        new += torch.randn(new.shape, generator=generator) * start.std() * TAG_NOISE
-    return torch.cat([table, new.to(table.dtype)])
+    new = rows - table.size(0)
+    if table.dim() == 1:  # a bias; a tag is never written
+        added = table.new_zeros(new)
+    else:
+        added = tag_rows(table, new, torch.Generator().manual_seed(table.size(0)))
+    return torch.cat([table, added.to(table.dtype)])
 
 
 def _differing_symbols(own: List[str], earlier: List[str]) -> List[str]:

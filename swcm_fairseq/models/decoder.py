@@ -12,9 +12,15 @@ from ..modules.layer_plan import PlannedLayer
 from ..modules.layers import DECODER_LAYERS, LayerSizes
 from .encoder import keeps_sentences
 
+MEMORY = "memory"  # the decoder's own entry in fairseq's incremental state
+
 
 class SwcmDecoder(FairseqIncrementalDecoder):
     """The decoder of XLM-SWCM.
+
+    Inside, every target begins with ``<s>``, as every text did that the encoder's layers were trained on, and the
+    first input (the language's tag) comes second. XLM-R-like layers use the first position as a place to rest their
+    attention on and wash out whatever token stands there: a tag in that place could not be heard.
 
     Args:
         dictionary: fairseq's, of the target.
@@ -68,13 +74,16 @@ class SwcmDecoder(FairseqIncrementalDecoder):
         memory = encoder_out["encoder_out"][0].transpose(0, 1)
         padding = encoder_out["encoder_padding_mask"]
         memory_mask = padding[0][:, None, None, :] if len(padding) > 0 else None
-        if incremental_state is None:
-            mask = self._self_mask(prev_output_tokens)
-            x = self.embeddings(prev_output_tokens)
-        else:
-            self._remember_sentences(incremental_state, encoder_out)
+        if incremental_state is not None and self._sentences(incremental_state) is not None:
             mask = None
-            x = self.embeddings(prev_output_tokens[:, -1:], step=prev_output_tokens.size(1))
+            x = self.embeddings(prev_output_tokens[:, -1:], step=prev_output_tokens.size(1) + 1)
+        else:
+            tokens = self._after_start(prev_output_tokens)
+            mask = self._self_mask(tokens)
+            x = self.embeddings(tokens)
+            if incremental_state is not None:
+                sentences = {"sentence": encoder_out["sentence"][0]}
+                self.set_incremental_state(incremental_state, MEMORY, sentences)
 
         states = [x.transpose(0, 1)] if return_all_hiddens else []
         weights = None
@@ -83,7 +92,15 @@ class SwcmDecoder(FairseqIncrementalDecoder):
             x, weights = layer(x, memory, mask, memory_mask, incremental_state, need_weights=last and not self.training)
             if return_all_hiddens:
                 states.append(x.transpose(0, 1))
-        return x, {"attn": [weights], "inner_states": states}
+
+        wanted = 1 if incremental_state is not None else prev_output_tokens.size(1)
+        x = x[:, -wanted:]
+        weights = None if weights is None else weights[:, -wanted:]
+        return x, {"attn": [weights], "inner_states": [state[-wanted:] for state in states]}
+
+    def _after_start(self, tokens: Tensor) -> Tensor:
+        """[B, T] -> [B, T + 1]: ``<s>`` in front."""
+        return torch.cat([torch.full_like(tokens[:, :1], self.dictionary.bos()), tokens], dim=1)
 
     def _self_mask(self, tokens: Tensor) -> Tensor:
         """bool [1 or B, 1, T, T], True where attending is forbidden: the future, and padding on the left.
@@ -93,7 +110,7 @@ class SwcmDecoder(FairseqIncrementalDecoder):
         length = tokens.size(1)
         future = torch.ones(length, length, dtype=torch.bool, device=tokens.device).triu(1)[None, None]
         padding = tokens.eq(self.padding_idx)
-        if bool(padding[:, 0].any()):
+        if bool(padding[:, 1].any()):
             return future | padding[:, None, None, :]
         return future
 
@@ -110,25 +127,26 @@ class SwcmDecoder(FairseqIncrementalDecoder):
 
     def max_positions(self) -> int:
         """The longest target, in pieces, ``</s>`` included."""
-        return self.embeddings.max_positions
+        return self.embeddings.max_positions - 1  # <s> takes one
 
-    def _remember_sentences(self, incremental_state, encoder_out) -> None:
-        if self.get_incremental_state(incremental_state, "memory") is None:
-            self.set_incremental_state(incremental_state, "memory", {"sentence": encoder_out["sentence"][0]})
+    def _sentences(self, incremental_state) -> Optional[Tensor]:
+        """Which sentence each cached row [B] belongs to; None before the first step."""
+        memory = self.get_incremental_state(incremental_state, MEMORY)
+        return None if memory is None else memory["sentence"]
 
     def reorder_incremental_state_scripting(self, incremental_state, new_order: Tensor) -> None:
         """Bring the caches into ``new_order`` [B'], as beam search does after every step.
 
         The projected memory moves only when rows change their sentence: within a beam all are equal.
         """
-        memory = self.get_incremental_state(incremental_state, "memory")
-        source_moves = memory is not None and not keeps_sentences(memory["sentence"], new_order)
+        sentences = self._sentences(incremental_state)
+        source_moves = sentences is not None and not keeps_sentences(sentences, new_order)
         for layer in self.layers:
             layer.self_attn.reorder_cache(incremental_state, new_order)
             if source_moves:
                 layer.cross_attn.reorder_cache(incremental_state, new_order)
         if source_moves:
-            self.set_incremental_state(incremental_state, "memory", {"sentence": memory["sentence"][new_order]})
+            self.set_incremental_state(incremental_state, MEMORY, {"sentence": sentences[new_order]})
 
     def reorder_incremental_state(self, incremental_state, new_order: Tensor) -> None:
         self.reorder_incremental_state_scripting(incremental_state, new_order)

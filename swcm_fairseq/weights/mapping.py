@@ -7,6 +7,7 @@ from torch import Tensor
 
 from ..errors import SwcmError
 from ..modules.layer_plan import PlannedLayer
+from .vocabulary import SPECIALS
 
 # Part of a decoder layer <- part of the encoder layer it starts from.
 DECODER_FROM_ENCODER = {
@@ -27,9 +28,6 @@ ENCODER_FROM_READER = {
     "ffn.layer_norm": "final_layer_norm",
 }
 
-# A new tag's row is the row of <s> plus noise of this share of that row's spread: enough to tell tags apart.
-TAG_NOISE = 0.1
-BOS_ROW = 0
 TOKEN_TABLE = "encoder.embeddings.tokens.weight"
 
 
@@ -134,16 +132,32 @@ def _check_fit(state: Dict[str, Tensor], sources: Dict[str, str], encoder) -> No
         raise SwcmError("the encoder {} does not fit the model".format(encoder.path), problems)
 
 
+def tag_rows(table: Tensor, count: int, generator: Optional[torch.Generator] = None) -> Tensor:
+    """Rows [count, C] for new tags: drawn from the mean and the spread of the pieces' rows, channel by channel.
+
+    Rows near that of ``<s>`` would be lost: the encoder's layers have learned to read nothing from it. Measured on
+    multilingual-e5-small (four layers), two tags that start from ``<s>`` plus a tenth of its spread differ by less than
+    0.001 of their length after three decoder layers; two that start as pieces do, by 0.9.
+
+    Args:
+        table: token rows [V, C] of an encoder: specials first.
+        count: how many.
+        generator: of the draw; None takes torch's own.
+    """
+    pieces = table[len(SPECIALS) :].float()
+    noise = torch.randn(count, table.size(1), generator=generator)
+    return pieces.mean(dim=0) + noise * pieces.std(dim=0)
+
+
 def _copy(tensor: Tensor, source: Tensor, source_name: str) -> str:
-    """Copy in place; rows beyond the source's start from the row of ``<s>``. Returns what was done."""
+    """Copy in place; rows beyond the source's are new tags. Returns what was done."""
     rows = source.size(0)
     tensor[:rows].copy_(source)
     new = tensor.size(0) - rows
     if new == 0:
         return source_name
-    noise = torch.randn(new, source.size(1)) * source[BOS_ROW].std() * TAG_NOISE
-    tensor[rows:].copy_(source[BOS_ROW] + noise)
-    return "{}; rows {}..{} from row {} (<s>) plus noise".format(source_name, rows, rows + new - 1, BOS_ROW)
+    tensor[rows:].copy_(tag_rows(source, new))
+    return "{}; rows {}..{}, tags, drawn as pieces are spread".format(source_name, rows, rows + new - 1)
 
 
 def _start_output(name: str, tensor: Tensor, state: Dict[str, Tensor]) -> Origin:

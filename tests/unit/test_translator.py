@@ -38,8 +38,16 @@ def test_batch_size_does_not_change_the_outputs(translator, batch_size, beam):
     assert translator.translate(SENTENCES, batch_size=batch_size, **settings) == translator.translate(SENTENCES, **settings)
 
 
-def test_the_target_decides(translator):
-    assert translator.translate(SENTENCES, "kk", max_len=10) != translator.translate(SENTENCES, "mn", max_len=10)
+def test_the_target_is_the_decoders_first_input(translator, monkeypatch):
+    first, forward = [], translator.model.decoder.forward
+
+    def record(tokens, **options):
+        first.append(set(tokens[:, 0].tolist()))
+        return forward(tokens, **options)
+
+    monkeypatch.setattr(translator.model.decoder, "forward", record)
+    translator.translate(SENTENCES, "mn", max_len=10)
+    assert first and all(tags == {translator.dictionary.index("[mn]")} for tags in first)
 
 
 def test_length_is_limited(translator):

@@ -135,3 +135,16 @@ def test_an_untied_output_has_a_weight_and_a_bias_of_its_own():
     close(after[..., 7], before[..., 7] + 2.0)
     weight[9] = 0.0
     assert model.encoder.embeddings.tokens.weight[9].any()
+
+
+@torch.no_grad()
+def test_the_tag_is_heard_though_the_first_position_washes_tokens_out():
+    model = toy_model(DICTIONARY)
+    positions = model.decoder.embeddings.positions.weight
+    positions[model.decoder.padding_idx + 1, 0] = 1e4  # as in XLM-R: beside it no token's row counts
+    encoder_out = model.encoder(toy_sources(DICTIONARY, [5]))
+    features = [
+        model.decoder(torch.tensor([[DICTIONARY.index(tag)]]), encoder_out, features_only=True)[0]
+        for tag in ("[kk]", "[mn]")
+    ]
+    assert (features[0] - features[1]).norm() / features[0].norm() > 0.05

@@ -8,7 +8,7 @@ from safetensors.torch import load_file
 
 from swcm_fairseq.errors import SwcmError
 from swcm_fairseq.weights import read_encoder
-from swcm_fairseq.weights.mapping import start_model
+from swcm_fairseq.weights.mapping import start_model, tag_rows
 from tests.tiny_encoder import make_encoder_folder
 from tests.toy import build_model, start_from, toy_dictionary
 
@@ -155,12 +155,19 @@ def test_duplicates_are_second_copies_of_their_own(folder, file):
     assert layers[3].ffn1.fc1.weight.any()
 
 
-def test_tag_rows_start_near_that_of_bos_and_differ(folder, file):
+def test_tag_rows_are_spread_as_the_pieces_are(file):
+    table = file["embeddings.word_embeddings.weight"]
+    rows = tag_rows(table, 4000, torch.Generator().manual_seed(1))
+    pieces = table[4:]
+    assert torch.allclose(rows.mean(0), pieces.mean(0), atol=0.1 * float(pieces.std()))
+    assert torch.allclose(rows.std(0), pieces.std(0), rtol=0.1)
+
+
+def test_the_tags_of_a_model_are_such_rows(folder, file):
     rows = start_from(folder).state_dict()["encoder.embeddings.tokens.weight"]
-    bos, tags = file["embeddings.word_embeddings.weight"][0], rows[-3:]
-    for tag in tags:
-        distance = float((tag - bos).norm() / bos.norm())
-        assert 0.01 < distance < 0.3
+    pieces, tags = file["embeddings.word_embeddings.weight"][4:], rows[-3:]
+    away = (tags - pieces.mean(0)) / pieces.std(0)
+    assert away.abs().max() < 5 and 0.5 < float(away.std()) < 1.5
     assert not torch.equal(tags[0], tags[1]) and not torch.equal(tags[1], tags[2])
 
 
