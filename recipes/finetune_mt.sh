@@ -20,7 +20,7 @@ set -euo pipefail
 
 : "${UPDATES:=1000}"       # training steps
 : "${LR:=5e-4}"            # of the copied and the new tensors alike
-: "${WARMUP:=100}"         # updates until the rate is reached; then it falls with the inverse square root
+: "${WARMUP:=100}"         # updates until the rate is reached; then it falls in a straight line to zero
 : "${MAX_TOKENS:=600}"     # pieces a batch and device, padding included; larger batches learn more slowly here
 : "${UPDATE_FREQ:=1}"      # batches an update
 : "${LABEL_SMOOTHING:=0.1}"
@@ -50,7 +50,7 @@ arguments=(
     --arch xlm_swcm --pretrained-encoder "$encoder" --dropout "$DROPOUT"
     --criterion swcm_cross_entropy --label-smoothing "$LABEL_SMOOTHING"
     --optimizer adamw --adam-betas '(0.9, 0.98)' --weight-decay 0.01 --clip-norm "$CLIP"
-    --lr "$LR" --lr-scheduler inverse_sqrt --warmup-updates "$WARMUP"
+    --lr "$LR" --lr-scheduler polynomial_decay --warmup-updates "$WARMUP" --total-num-update "$UPDATES"
     --max-tokens "$MAX_TOKENS" --update-freq "$UPDATE_FREQ" --max-update "$UPDATES" --required-batch-size-multiple 1
     --seed "$SEED" "${precision[@]}" --no-epoch-checkpoints --skip-invalid-size-inputs-valid-test
     --log-format simple --log-interval "$LOG_EVERY" --tensorboard-logdir "$out/tensorboard"

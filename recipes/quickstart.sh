@@ -21,7 +21,7 @@ set -euo pipefail
 : "${TEXT:=}"                  # folder with zh-kk.zh, zh-kk.kk, ... instead of LibreOffice's text
 : "${ENCODER:=}"               # encoder folder instead of multilingual-e5-small
 : "${KEEP_LAYERS:=0,3,6,9}"    # of the encoder; empty keeps all
-: "${TRAIN_PAIRS:=2700}"       # most pairs a language
+: "${TRAIN_PAIRS:=5000}"       # most pairs a language
 : "${TEST_PAIRS:=150}"
 : "${VALID_PAIRS:=100}"
 : "${MAX_PIECES:=60}"          # longest side of a pair, in the encoder's pieces
