@@ -4,12 +4,13 @@ fairseq's trainer has no place to plug any of this in, so parts of it are replac
 one that does the same and one thing more. All of them have the same form in fairseq 0.12.2 and 0.12.3.
 """
 
-from . import data_order, masters, resuming, writing
+from . import data_order, masters, patience, resuming, writing
 
 
 def install() -> None:
     """Put the parts in their places; to be called once a process."""
     masters.install()
     data_order.install()
+    patience.install()
     writing.install()
     resuming.install()

@@ -4,6 +4,7 @@ import functools
 import logging
 import os
 import re
+import zipfile
 from typing import List, NamedTuple
 
 import torch
@@ -84,6 +85,16 @@ def finish_interrupted_save(folder: str, suffix: str = "") -> None:
     copy(newest.path, last)
 
 
+def refuse_cut_file(path: str) -> None:
+    """Raise ``SwcmError`` where the file to start from is cut; fairseq would show what torch makes of it."""
+    if not os.path.isfile(path) or zipfile.is_zipfile(path):
+        return
+    with open(path, "rb") as stream:
+        # Before torch 1.6 files were of another kind, which fairseq may read.
+        if stream.read(2) in (b"", b"PK"):
+            raise SwcmError("{} was cut short or is damaged; fetch it again, or name another".format(path))
+
+
 def install() -> None:
     """Have interrupted saves finished before fairseq looks for the checkpoint to go on from."""
     stock = checkpoint_utils.load_checkpoint
@@ -95,6 +106,7 @@ def install() -> None:
                 finish_interrupted_save(cfg.save_dir, trainer.checkpoint_suffix)
             if torch.distributed.is_available() and torch.distributed.is_initialized():
                 torch.distributed.barrier()
+        refuse_cut_file(cfg.finetune_from_model or cfg.restore_file)
         return stock(cfg, trainer, **options)
 
     checkpoint_utils.load_checkpoint = load_checkpoint

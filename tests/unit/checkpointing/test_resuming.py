@@ -5,7 +5,7 @@ import pytest
 import torch
 
 from swcm_fairseq.checkpointing.progress import read_progress
-from swcm_fairseq.checkpointing.resuming import finish_interrupted_save, whole_checkpoints
+from swcm_fairseq.checkpointing.resuming import finish_interrupted_save, refuse_cut_file, whole_checkpoints
 from swcm_fairseq.errors import SwcmError
 
 
@@ -139,3 +139,18 @@ def test_other_files_of_the_folder_are_no_candidates(folder):
 def test_no_folder_yet(tmp_path):
     finish_interrupted_save(str(tmp_path / "new"))
     assert not (tmp_path / "new").exists()
+
+
+@pytest.mark.parametrize("size", [0, 300])
+def test_cut_file_to_start_from_is_an_error(folder, size):
+    folder.save("pretrained.pt", 10)
+    refuse_cut_file(str(folder / "pretrained.pt"))
+    (folder / "pretrained.pt").write_bytes((folder / "pretrained.pt").read_bytes()[:size])
+    with pytest.raises(SwcmError, match="pretrained.pt was cut short"):
+        refuse_cut_file(str(folder / "pretrained.pt"))
+
+
+def test_file_to_start_from_that_is_missing_or_of_before_torch_1_6_is_fairseqs_affair(folder):
+    refuse_cut_file(str(folder / "missing.pt"))
+    torch.save([1], str(folder / "old.pt"), _use_new_zipfile_serialization=False)
+    refuse_cut_file(str(folder / "old.pt"))
