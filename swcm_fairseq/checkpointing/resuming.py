@@ -44,6 +44,21 @@ def whole_checkpoints(folder: str, suffix: str = "") -> List[Checkpoint]:
     return sorted(found, key=lambda one: (one.written_ns, one.progress.updates, one.path), reverse=True)
 
 
+def is_cut(path: str) -> bool:
+    """Whether a file of ``torch.save`` has lost its end, which holds its table of contents."""
+    if zipfile.is_zipfile(path):
+        return False
+    with open(path, "rb") as stream:
+        # Before torch 1.6 files were of another kind, which has no such table.
+        return stream.read(2) in (b"", b"PK")
+
+
+def refuse_cut_file(path: str) -> None:
+    """Raise ``SwcmError`` where the file to start from is cut; fairseq would show what torch makes of it."""
+    if os.path.isfile(path) and is_cut(path):
+        raise SwcmError("{} was cut short or is damaged; fetch it again, or name another".format(path))
+
+
 def finish_interrupted_save(folder: str, suffix: str = "") -> None:
     """Bring ``checkpoint_last.pt`` up to the newest whole checkpoint, where a kill fell between the two.
 
@@ -61,7 +76,9 @@ def finish_interrupted_save(folder: str, suffix: str = "") -> None:
     others = whole_checkpoints(folder, suffix)
     exists = os.path.isfile(last)
     progress = read_progress(last) if exists else None
-    if progress is None and exists and not others:
+    if exists and progress is None and not is_cut(last):
+        return  # somebody has put another kind of file there, and fairseq is to say what it thinks of it
+    if exists and progress is None and not others:
         raise SwcmError(
             "{} was cut short or is damaged, and there is no whole checkpoint beside it; remove it to train from "
             "the start, or name another with --restore-file".format(last)
@@ -83,16 +100,6 @@ def finish_interrupted_save(folder: str, suffix: str = "") -> None:
         if best != newest.path:
             copy(newest.path, best)
     copy(newest.path, last)
-
-
-def refuse_cut_file(path: str) -> None:
-    """Raise ``SwcmError`` where the file to start from is cut; fairseq would show what torch makes of it."""
-    if not os.path.isfile(path) or zipfile.is_zipfile(path):
-        return
-    with open(path, "rb") as stream:
-        # Before torch 1.6 files were of another kind, which fairseq may read.
-        if stream.read(2) in (b"", b"PK"):
-            raise SwcmError("{} was cut short or is damaged; fetch it again, or name another".format(path))
 
 
 def install() -> None:

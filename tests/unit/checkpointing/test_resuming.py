@@ -120,6 +120,15 @@ def test_cut_last_alone_is_an_error_and_stays(folder):
     assert (folder / "checkpoint_last.pt").stat().st_size == 300
 
 
+@pytest.mark.parametrize("zipped", [True, False])
+def test_last_of_another_kind_is_left_alone(folder, zipped):
+    torch.save({"model": {}}, str(folder / "checkpoint_last.pt"), _use_new_zipfile_serialization=zipped)
+    before = (folder / "checkpoint_last.pt").read_bytes()
+    folder.save("checkpoint_1_20.pt", 20)
+    folder.finish()
+    assert (folder / "checkpoint_last.pt").read_bytes() == before
+
+
 def test_unfinished_files_go_and_others_stay(folder):
     for name in ("checkpoint_1_20.pt.tmp", "checkpoint_last.pt.tmp", "dict.txt.tmp", "checkpoint_notes.txt"):
         (folder / name).write_text("x")
