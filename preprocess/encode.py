@@ -8,13 +8,17 @@ only be put together again with the model that cut it.
 import argparse
 import contextlib
 import os
+import re
 import sys
-from typing import IO, Iterator, List, NamedTuple
+from typing import IO, Iterator, List, NamedTuple, Set
 
 from swcm_fairseq.errors import SwcmError, run_command
 from swcm_fairseq.files import atomic_write, refuse_overwrite
 
 MODEL_NAME = "sentencepiece.bpe.model"
+SENTENCE_END = "</s>"  # between the sentences of a document, in text and in pieces
+UNKNOWN = "<unk>"
+SYMBOL = re.compile(r"<.*>\Z|\[\w+\]\Z")  # what a dictionary has beside pieces: specials and language tags
 BATCH_LINES = 20_000  # enough to keep threads busy, little enough to hold in memory
 
 
@@ -78,13 +82,46 @@ def default_workers() -> int:
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
-def encode_file(model, source: str, target: IO[str], workers: int) -> Counts:
+def text_pieces(model) -> Set[str]:
+    """The model's pieces that stand for text."""
+    ids = range(model.get_piece_size())
+    return {model.id_to_piece(i) for i in ids if not model.is_control(i) and not model.is_unknown(i)}
+
+
+def encode_texts(model, known: Set[str], batch: List[str], workers: int) -> Iterator[List[str]]:
+    """The pieces of each text of ``batch``; text that the model lacks stands as it is, unless it looks like a symbol.
+
+    SentencePiece gives unknown text as one piece, so a ``</s>``, ``<mask>`` or ``[kk]`` in it would be taken for the
+    dictionary's.
+    """
+    for pieces in model.encode(batch, out_type=str, num_threads=workers):
+        yield [UNKNOWN if piece not in known and SYMBOL.match(piece) else piece for piece in pieces]
+
+
+def encode_documents(model, known: Set[str], batch: List[str], workers: int) -> Iterator[List[str]]:
+    """The pieces of each document of ``batch``, with ``</s>`` between its sentences."""
+    documents = [[sentence for sentence in map(str.strip, line.split(SENTENCE_END)) if sentence] for line in batch]
+    flat = [sentence for document in documents for sentence in document]
+    encoded = encode_texts(model, known, flat, workers)
+    for document in documents:
+        pieces: List[str] = []
+        for _ in document:
+            pieces += ([SENTENCE_END] if pieces else []) + next(encoded)
+        yield pieces
+
+
+def encode_file(model, source: str, target: IO[str], workers: int, documents: bool = False) -> Counts:
     """Write the pieces of each line of ``source``; returns lines, pieces and pieces that the model lacks."""
-    known = {model.id_to_piece(i) for i in range(model.get_piece_size())}
+    known = text_pieces(model)
     lines = pieces = unknown = 0
     for batch in read_batches(source):
-        for sentence in model.encode(batch, out_type=str, num_threads=workers):
+        if documents:
+            encoded = encode_documents(model, known, batch, workers)
+        else:
+            encoded = encode_texts(model, known, batch, workers)
+        for sentence in encoded:
             lines += 1
+            unknown += sum(piece not in known and piece != SENTENCE_END for piece in sentence)
             joined = " ".join(sentence)
             if joined.split() != sentence:
                 raise SwcmError(
@@ -92,7 +129,6 @@ def encode_file(model, source: str, target: IO[str], workers: int) -> Counts:
                     "first (preprocess/clean.py)".format(source, lines)
                 )
             pieces += len(sentence)
-            unknown += sum(piece not in known for piece in sentence)
             target.write(joined + "\n")
     return Counts(lines, pieces, unknown)
 
@@ -103,6 +139,9 @@ def main(argv=None) -> int:
     parser.add_argument("--spm", required=True, metavar="FILE", help="SentencePiece model")
     parser.add_argument("--out", required=True, metavar="DIR", help="folder for the pieces and a copy of the model")
     parser.add_argument("--workers", type=positive_number, default=default_workers(), metavar="N", help="threads")
+    parser.add_argument(
+        "--documents", action="store_true", help="a line is a document to denoise; </s> in it parts its sentences"
+    )
     parser.add_argument("--force", action="store_true", help="replace files that are there already")
     parser.add_argument("inputs", nargs="+", metavar="INPUT", help="text file, UTF-8, one sentence or text a line")
     args = parser.parse_args(argv)
@@ -125,7 +164,7 @@ def main(argv=None) -> int:
     with contextlib.ExitStack() as stack:
         streams = [stack.enter_context(atomic_write(target)) for target in targets]
         stack.enter_context(atomic_write(os.path.join(args.out, MODEL_NAME), "wb")).write(model_bytes)
-        counts = [encode_file(model, s, stream, args.workers) for s, stream in zip(args.inputs, streams)]
+        counts = [encode_file(model, s, stream, args.workers, args.documents) for s, stream in zip(args.inputs, streams)]
     for target, (lines, pieces, unknown) in zip(targets, counts):
         share = 100.0 * unknown / pieces if pieces else 0.0
         print("{}: {} lines, {} pieces, {:.2f}% unknown".format(target, lines, pieces, share))

@@ -107,3 +107,20 @@ def test_pieces_that_fairseq_would_cut_again_are_refused(encode, spm, tmp_path):
     path.write_text("one two\nthree\u3000one\n", encoding="utf-8")
     done = encode(path, check=False)
     assert done.returncode == 1 and "{}, line 2: a piece holds white space".format(path) in done.stderr
+
+
+def test_documents_keep_the_ends_of_their_sentences(encode, spm, tmp_path):
+    text = tmp_path / "train.kk"
+    text.write_text("{}</s>{} </s> \n\n{}\n".format(*CORPUS[:3]), encoding="utf-8")
+    encode(text, options=["--documents"])
+    model = sentencepiece.SentencePieceProcessor(model_file=str(spm))
+    first, second, third = (" ".join(model.encode(sentence, out_type=str)) for sentence in CORPUS[:3])
+    written = (tmp_path / "pieces" / "train.kk").read_text(encoding="utf-8")
+    assert written == "{} </s> {}\n\n{}\n".format(first, second, third)
+
+
+def test_without_documents_the_mark_is_text(encode, tmp_path):
+    text = tmp_path / "train.kk"
+    text.write_text("a </s> b\n", encoding="utf-8")
+    encode(text)
+    assert "</s>" not in (tmp_path / "pieces" / "train.kk").read_text(encoding="utf-8").split()
