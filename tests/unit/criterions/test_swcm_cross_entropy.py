@@ -200,7 +200,8 @@ def test_tasks_without_groups_log_totals():
 
 
 def test_any_other_model_takes_the_plain_way():
-    arguments = Namespace(encoder_layers=1, decoder_layers=1, dropout=0.0, max_source_positions=20, max_target_positions=20)
+    arguments = Namespace(encoder_layers=1, decoder_layers=1, dropout=0.0)
+    arguments.max_source_positions = arguments.max_target_positions = 20
     tiny_architecture(arguments)
     task = Task()
     torch.manual_seed(3)
