@@ -43,8 +43,9 @@ def test_small_differences_are_not_lost(tmp_path):
     paths = []
     for i in range(3):
         paths.append(str(tmp_path / str(i)))
-        torch.save({"model": {"w": torch.tensor([1e8, 1.0]) if i == 0 else torch.tensor([-5e7, 1.0])}}, paths[-1])
-    assert average(paths)["model"]["w"].tolist() == [0.0, 1.0]
+        # 2 ** 24 + 1 is the first whole number that float32 has not.
+        torch.save({"model": {"w": torch.tensor([2.0 ** 24 if i == 0 else 1.0])}}, paths[-1])
+    assert average(paths)["model"]["w"].tolist() == [(2 ** 24 + 2) / 3]
 
 
 @pytest.mark.parametrize(

@@ -97,13 +97,13 @@ def test_encoder_decoder_and_the_two_attentions_of_a_layer_are_copies(folder):
     forwards = [model.encoder.layers[0].ffn, layer.ffn1, layer.ffn2]
     with torch.no_grad():
         for group in (parts, forwards):
-            for changed in group:
-                before = [{n: t.clone() for n, t in other.state_dict().items()} for other in group]
-                for parameter in changed.parameters():
+            for changed in range(3):
+                before = [{n: t.clone() for n, t in one.state_dict().items()} for one in group]
+                for parameter in group[changed].parameters():
                     parameter.add_(1.0)
-                for other, old in zip(group, before):
-                    for name, tensor in other.state_dict().items():
-                        assert torch.equal(tensor, old[name]) != (other is changed), name
+                for i, (one, old) in enumerate(zip(group, before)):
+                    for name, tensor in one.state_dict().items():
+                        assert torch.equal(tensor, old[name]) == (i != changed), name
 
 
 @torch.no_grad()

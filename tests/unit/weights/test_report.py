@@ -65,8 +65,8 @@ def named_tensor(source, file, state):
         assert added == "embeddings.token_type_embeddings.weight[0]"
         tensor = tensor + file["embeddings.token_type_embeddings.weight"][0]
     if rest:
-        # Rows of tags are copied from one row, with noise; they are tested with the start.
-        first, last = rest.split(" ")[0].split("..")
+        # Rows of tags are drawn; they are tested with the start.
+        first, last = rest.split(",")[0].split("..")
         assert (int(first), int(last)) == (len(tensor), len(tensor) + 2)
         tensor = torch.cat([tensor, state["encoder.embeddings.tokens.weight"][len(tensor) :]])
     return tensor
