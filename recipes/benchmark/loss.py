@@ -180,7 +180,8 @@ HEADER = "{:>9} {:>5} {:>7} {:>6}  {:>17} {:>6}  {:>17} {:>6} {:>6}  {:>15}".for
 def row(result):
     peaks, seconds = result["peak_bytes"], result["wall_seconds"]
     worst = [max(max(one[way].values()) for one in result["errors"].values()) for way in WAYS]
-    memory_part, time_part, error_part = " {:>8.2f} {:>8.2f} {:>6.3f}", " {:>8.2f} {:>8.2f} {:>6.3f} {:>6.3f}", " {:>7.1e} {:>7.1e}"
+    memory_part = " {:>8.2f} {:>8.2f} {:>6.3f}"
+    time_part, error_part = memory_part + " {:>6.3f}", " {:>7.1e} {:>7.1e}"
     return " ".join(["{:>9} {:>5} {:>7} {:>6}", memory_part, time_part, error_part]).format(
         result["dtype"], result["channels"], result["vocabulary"], result["tokens"],
         peaks["ours"] / 1e9, peaks["fairseq"] / 1e9, result["memory_ratio"],
