@@ -8,15 +8,15 @@
 #           Further flags go to fairseq-train as they are, for example --decoder-init random.
 # Outputs:  OUT_DIR/checkpoint_{best,last}.pt with dict.txt, sentencepiece.bpe.model and start_report.tsv beside them;
 #           OUT_DIR/train.log; OUT_DIR/command.txt, what was run; OUT_DIR/tensorboard.
-# Hardware: a CPU, or all GPUs of the machine (recipes/lib/distributed.sh says how to use several machines).
+# Hardware: a CPU, or all GPUs of the machine (recipes/lib/training.sh says how to use several machines).
 # Time:     2 CPU cores, 28M parameters, bf16: about half a second an update of 600 pieces.
 # Expect:   the validation loss falls all the time at these settings; stopped and started again it goes on.
 set -euo pipefail
 
 # shellcheck source=recipes/lib/common.sh
 . "$(dirname "${BASH_SOURCE[0]}")/lib/common.sh"
-# shellcheck source=recipes/lib/distributed.sh
-. "$(dirname "${BASH_SOURCE[0]}")/lib/distributed.sh"
+# shellcheck source=recipes/lib/training.sh
+. "$(dirname "${BASH_SOURCE[0]}")/lib/training.sh"
 
 : "${UPDATES:=1000}"       # training steps
 : "${LR:=5e-4}"            # of the copied and the new tensors alike
@@ -38,11 +38,7 @@ if done_already "$out/done" "training in $out"; then
     exit 0
 fi
 use_environment
-case $PRECISION in
-bf16 | fp16) precision=(--"$PRECISION") ;;
-fp32) precision=() ;;
-*) usage_error "PRECISION is bf16, fp16 or fp32, not $PRECISION" ;;
-esac
+precision_flags
 
 arguments=(
     "$data" --user-dir "$SWCM_ROOT/swcm_fairseq" --save-dir "$out"
@@ -56,11 +52,4 @@ arguments=(
     --log-format simple --log-interval "$LOG_EVERY" --tensorboard-logdir "$out/tensorboard"
     "$@"
 )
-mkdir -p "$out"
-printf '%q ' fairseq-train "${arguments[@]}" >"$out/command.txt"
-say "training $pairs into $out for $UPDATES updates (whole log: $out/train.log)"
-# The whole output goes to the log; the terminal sees how the model started and how the loss falls.
-swcm_train "${arguments[@]}" 2>&1 | tee -a "$out/train.log" |
-    "$SWCM_PY" "$SWCM_ROOT/recipes/lib/show_progress.py" --updates "$UPDATES" ||
-    die "training failed; see $out/train.log"
-touch "$out/done"
+train_shown "$out" "$UPDATES" "${arguments[@]}"

@@ -33,7 +33,7 @@ def prepare(cfg) -> None:
         # fairseq counts this machine's GPUs, and looks at what the launcher says where it finds more than one.
         raise SwcmError(
             "{} processes were started, and each would train a model of its own: give --distributed-world-size {}, and "
-            "on CPUs all the flags that swcm_train in recipes/lib/distributed.sh gives".format(started, started)
+            "on CPUs all the flags that swcm_train in recipes/lib/training.sh gives".format(started, started)
         )
 
 

@@ -32,7 +32,7 @@ def swcm_train(tmp_path_factory, repo, run):
     watched.chmod(0o755)
     # run puts this environment's commands before all others, so the watched one is named after that.
     script = (
-        'set -euo pipefail; . "$1/recipes/lib/common.sh"; . "$1/recipes/lib/distributed.sh"; PATH=$2:$PATH; shift 2; '
+        'set -euo pipefail; . "$1/recipes/lib/common.sh"; . "$1/recipes/lib/training.sh"; PATH=$2:$PATH; shift 2; '
         'swcm_train "$@"'
     )
 

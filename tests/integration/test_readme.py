@@ -106,4 +106,4 @@ def test_a_second_run_skips_what_is_done(outputs, checkout, run):
     done = run(["bash", "recipes/quickstart.sh"], cwd=str(checkout), timeout=300,
                env=dict(TINY, SWCM_VENV=None, PYTHONPATH=str(checkout)))
     assert os.stat(str(checkout / "runs/quickstart/shared/checkpoint_best.pt")).st_mtime_ns == before
-    assert "training zh-kk" not in done.stdout
+    assert "training into" not in done.stdout

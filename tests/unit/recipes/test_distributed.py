@@ -1,10 +1,10 @@
-"""What swcm_train of recipes/lib/distributed.sh would run, for GPUs and machines that a test does not have."""
+"""What swcm_train of recipes/lib/training.sh would run, for GPUs and machines that a test does not have."""
 
 import pytest
 
 SCRIPT = """
 . "$1/recipes/lib/common.sh"
-. "$1/recipes/lib/distributed.sh"
+. "$1/recipes/lib/training.sh"
 fairseq-train() { echo "fairseq-train $*"; }
 torchrun() { echo "torchrun $*"; echo "threads $OMP_NUM_THREADS"; }
 swcm_cores() { echo 8; }

@@ -48,3 +48,27 @@ threads_each() {
     local threads=$(($(swcm_cores) / $1))
     echo "$((threads > 0 ? threads : 1))"
 }
+
+# precision_flags: sets the array precision, which the recipe uses, to fairseq's flag for its PRECISION.
+# shellcheck disable=SC2034,SC2153
+precision_flags() {
+    case $PRECISION in
+    bf16 | fp16) precision=(--"$PRECISION") ;;
+    fp32) precision=() ;;
+    *) usage_error "PRECISION is bf16, fp16 or fp32, not $PRECISION" ;;
+    esac
+}
+
+# train_shown OUT UPDATES ARGUMENTS: swcm_train into the folder OUT; the whole output goes to OUT/train.log, the
+# command to OUT/command.txt, and the terminal sees how the loss falls. OUT/done says that it came to its end.
+train_shown() {
+    local out=$1 updates=$2
+    shift 2
+    mkdir -p "$out"
+    printf '%q ' fairseq-train "$@" >"$out/command.txt"
+    say "training into $out (whole log: $out/train.log)"
+    swcm_train "$@" 2>&1 | tee -a "$out/train.log" |
+        "$SWCM_PY" "$SWCM_ROOT/recipes/lib/show_progress.py" --updates "$updates" ||
+        die "training failed; see $out/train.log"
+    touch "$out/done"
+}
