@@ -9,6 +9,10 @@ import subprocess
 import sys
 
 import pytest
+import sentencepiece
+import torch
+
+from tests.toy import start_from
 
 TINY = {
     "UPDATES": "3",
@@ -107,3 +111,20 @@ def test_a_second_run_skips_what_is_done(outputs, checkout, run):
                env=dict(TINY, SWCM_VENV=None, PYTHONPATH=str(checkout)))
     assert os.stat(str(checkout / "runs/quickstart/shared/checkpoint_best.pt")).st_mtime_ns == before
     assert "training into" not in done.stdout
+
+
+@torch.no_grad()
+def test_the_real_encoder_computes_what_hugging_faces_does(outputs, checkout):
+    from transformers import XLMRobertaModel
+
+    folder = str(checkout / "runs" / "quickstart" / "encoder-full")
+    ours = start_from(folder).encoder.eval()
+    theirs = XLMRobertaModel.from_pretrained(folder, add_pooling_layer=False).eval()
+    pieces = sentencepiece.SentencePieceProcessor(model_file=os.path.join(folder, "sentencepiece.bpe.model"))
+    texts = ["打开文件", "Файлды ашу үшін осы жерді басыңыз", "ھۆججەت ئاچ", "Hello, world!"]
+    rows = [[0] + [piece + 1 for piece in pieces.encode(text)] + [2] for text in texts]
+    tokens = torch.nn.utils.rnn.pad_sequence([torch.tensor(row) for row in rows], batch_first=True, padding_value=1)
+    real = tokens.ne(1)
+    found = ours(tokens)["encoder_out"][0].transpose(0, 1)
+    expected = theirs(tokens, attention_mask=real.long()).last_hidden_state
+    torch.testing.assert_close(found[real], expected[real], atol=1e-5, rtol=0)
