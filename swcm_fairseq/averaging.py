@@ -80,7 +80,8 @@ def main(arguments: Optional[List[str]] = None) -> None:
     mean = average(inputs)
     with atomic_write(args.output, "wb") as stream:
         torch.save(mean, stream)
-    print("averaged {} checkpoints into {}:\n  {}".format(len(inputs), args.output, "\n  ".join(inputs)), file=sys.stderr)
+    names = "\n  ".join(inputs)
+    print("averaged {} checkpoints into {}:\n  {}".format(len(inputs), args.output, names), file=sys.stderr)
 
 
 def cli() -> None:

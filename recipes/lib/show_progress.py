@@ -22,7 +22,8 @@ def training_line(values, updates, started, first):
     line = "update {:5d}  loss {:>6}  ppl {:>8}".format(done, values.get("loss", "?"), values.get("ppl", "?"))
     if updates and done > first:
         left = (time.time() - started) / (done - first) * max(0, updates - done)
-        line = line.replace("update", "update {:3.0f}%".format(100 * done / updates)) + "  about {:.0f} min left".format(left / 60)
+        line = line.replace("update", "update {:3.0f}%".format(100 * done / updates))
+        line += "  about {:.0f} min left".format(left / 60)
     return line
 
 
@@ -39,7 +40,8 @@ def main():
             print(training_line(values, args.updates, started, first), flush=True)
         elif " | valid | " in line:
             values = fields(line.split("subset | ")[-1])
-            print("validation     loss {loss:>6}  ppl {ppl:>8}".format(**{"loss": "?", "ppl": "?", **values}), flush=True)
+            loss, ppl = values.get("loss", "?"), values.get("ppl", "?")
+            print("validation     loss {:>6}  ppl {:>8}".format(loss, ppl), flush=True)
         elif "start: " in line or "Loaded checkpoint" in line:
             print(line.rstrip("\n").split(" | ")[-1], flush=True)
         elif line.startswith(("error:", "Traceback", "  - ")):
