@@ -1,0 +1,48 @@
+"""The line a person follows a training by."""
+
+import io
+import importlib.util
+import sys
+
+import pytest
+
+TRAIN = (
+    "2026-01-01 10:00:00 | INFO | train_inner | epoch 001:     {0} / 183 loss=8.635, nll_loss=7.9, ppl=244.2, "
+    "mt.zh-kk_ppl=1, num_updates={0}, lr=0.0005, gnorm=1.8, wall=92\n"
+)
+
+
+@pytest.fixture
+def show(repo, monkeypatch, capsys):
+    path = str(repo / "recipes" / "lib" / "show_progress.py")
+    spec = importlib.util.spec_from_file_location("show_progress", path)
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+
+    def run(text, updates, seconds=()):
+        clock = iter(seconds)
+        monkeypatch.setattr(module.time, "time", lambda: next(clock))
+        monkeypatch.setattr(sys, "stdin", io.StringIO(text))
+        monkeypatch.setattr(sys, "argv", ["show_progress", "--updates", str(updates)])
+        module.main()
+        return capsys.readouterr().out
+
+    return run
+
+
+def test_time_left_is_that_of_the_updates_to_come(show):
+    # 100 updates in 120 seconds since the first line; 200 more are to come.
+    out = show(TRAIN.format(100) + TRAIN.format(200), 400, [0.0, 1000.0, 1120.0])
+    first, second = out.splitlines()
+    assert "update   100" in first and "left" not in first
+    assert "50%" in second and "ppl    244.2" in second and second.endswith("about 4 min left")
+
+
+def test_what_goes_wrong_goes_through_and_chatter_does_not(show):
+    out = show("error: no such file\n  - one\n{'cfg': 1}\n... | INFO | x | start: 3 tensors\n", 10, [0.0])
+    assert out.splitlines() == ["error: no such file", "  - one", "start: 3 tensors"]
+
+
+def test_validation_is_shown(show):
+    line = "t | INFO | valid | epoch 001 | valid on 'valid' subset | loss 8.635 | nll_loss 7.9 | ppl 244.2 | wps 3\n"
+    assert show(line, 10, [0.0]) == "validation     loss  8.635  ppl    244.2\n"
