@@ -9,6 +9,13 @@ from fairseq.distributed import utils as distributed_utils
 from .errors import SwcmError
 
 
+def allow_bf16_off_tpus(cfg) -> None:
+    """Undo that fairseq's ``--bf16`` means a TPU, where there is none: CPUs and GPUs have bf16 too."""
+    if importlib.util.find_spec("torch_xla") is None:
+        cfg.common.tpu = False
+        cfg.distributed_training.tpu = False
+
+
 def prepare(cfg) -> None:
     """Set the configuration of a starting process right.
 
@@ -22,9 +29,7 @@ def prepare(cfg) -> None:
         SwcmError: a launcher such as torchrun has started several processes that fairseq would train apart, each
             writing the others' checkpoints over.
     """
-    if importlib.util.find_spec("torch_xla") is None:
-        cfg.common.tpu = False
-        cfg.distributed_training.tpu = False
+    allow_bf16_off_tpus(cfg)
     processes = cfg.distributed_training
     if processes.distributed_world_size > 1:
         cfg.checkpoint.load_checkpoint_on_all_dp_ranks = True

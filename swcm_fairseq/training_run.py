@@ -1,6 +1,5 @@
 """What a model or task may know of the fairseq-train run that builds it."""
 
-import importlib.util
 import os
 import shutil
 from typing import Iterable, Optional
@@ -44,12 +43,6 @@ class TrainingRun:
             root[MARK] = True
         root.__dict__[LIVE] = True
         return cls(root)
-
-    def allow_bf16_off_tpus(self) -> None:
-        """Undo that fairseq's ``--bf16`` means a TPU, where there is none: CPUs and GPUs have bf16 too."""
-        if importlib.util.find_spec("torch_xla") is None:
-            self.root.common.tpu = False
-            self.root.distributed_training.tpu = False
 
     def keep_model_settings(self, cfg, names: Iterable[str]) -> None:
         """Copy settings that building has filled in to the configuration that checkpoints keep.

@@ -5,21 +5,21 @@ import logging
 import os
 
 from fairseq.models import FairseqEncoderDecoderModel, register_model, register_model_architecture
+from torch import nn
 
-from ..modules.embeddings import Embeddings, position_table, token_table
-from ..modules.layer_plan import layer_plan
-from ..weights import read_encoder
-from ..weights.mapping import start_model
-from ..weights.report import REPORT_NAME, summary_lines, write_report
 from ..data.dictionary import check_dictionary
 from ..errors import SwcmError
 from ..handover import add_rows, check_handover, checkpoint_to_start_from
+from ..modules.embeddings import Embeddings, position_table, token_table
+from ..modules.layer_plan import layer_plan
+from ..processes import allow_bf16_off_tpus
 from ..training_run import TrainingRun
+from ..weights import read_encoder
+from ..weights.mapping import start_model
+from ..weights.report import REPORT_NAME, summary_lines, write_report
 from .config import DEFAULTS, PRESETS, SIZES, XlmSwcmConfig, fill_in, layer_sizes, resolve_sizes
 from .decoder import SwcmDecoder
 from .encoder import SwcmEncoder
-
-from torch import nn
 
 logger = logging.getLogger(__name__)
 
@@ -50,15 +50,17 @@ class XlmSwcmModel(FairseqEncoderDecoderModel):
         source, target = task.source_dictionary, task.target_dictionary
         if pretrained is not None:
             if source != target:
-                raise SwcmError("a pretrained encoder wants one dictionary for source and target: {}".format(
-                    "binarize with fairseq-preprocess --joined-dictionary"))
+                raise SwcmError(
+                    "a pretrained encoder wants one dictionary for source and target: binarize with fairseq-preprocess "
+                    "--joined-dictionary"
+                )
             check_dictionary(source.symbols, pretrained.config.vocab_size, pretrained.pieces, pretrained.path)
 
         model = cls(cfg, *_encoder_and_decoder(cfg, source, target))
         model.start_origins = start_model(model, model.decoder.plan, pretrained, cfg.decoder_init)
         run = TrainingRun.of(cfg)
         if run is not None:
-            run.allow_bf16_off_tpus()
+            allow_bf16_off_tpus(run.root)
             model._report_start(run)
             cfg.pretrained_encoder = None
             run.keep_model_settings(cfg, SIZES + tuple(DEFAULTS) + ("pretrained_encoder",))

@@ -7,6 +7,7 @@ from omegaconf import OmegaConf, open_dict
 
 from swcm_fairseq.errors import SwcmError
 from swcm_fairseq.models.config import XlmSwcmConfig
+from swcm_fairseq.processes import allow_bf16_off_tpus
 from swcm_fairseq.training_run import TrainingRun
 
 
@@ -55,7 +56,7 @@ def test_a_checkpoints_configuration_is_no_run(root):
 
 
 def test_bf16_is_taken_off_tpus(root):
-    TrainingRun.of(root.model).allow_bf16_off_tpus()
+    allow_bf16_off_tpus(TrainingRun.of(root.model).root)
     assert not root.common.tpu and root.common.bf16
 
 
