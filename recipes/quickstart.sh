@@ -93,15 +93,16 @@ done
 [ -e "$OUT/packed/config.json" ] || swcm-pack "$OUT/shared/checkpoint_best.pt" "$OUT/packed"
 "$SWCM_PY" "$recipes/lib/quickstart_report.py" --out "$OUT" --langs "${langs[@]}" --systems "${systems[@]}"
 step "done: $OUT/scores.json"
+quoted() { printf '%q' "$1"; } # paths may hold spaces
 cat <<END
 
 Type sentences at it:
 
-  $SWCM_VENV/bin/fairseq-interactive $OUT/data-bin --user-dir $SWCM_ROOT/swcm_fairseq \\
+  $(quoted "$SWCM_VENV/bin/fairseq-interactive") $(quoted "$OUT/data-bin") --user-dir $(quoted "$SWCM_ROOT/swcm_fairseq") \\
     --task swcm_finetuning --source-lang zh --target-lang ${langs[0]} \\
-    --path $OUT/shared/checkpoint_best.pt --beam 5 --max-len-b $MAX_LEN
+    --path $(quoted "$OUT/shared/checkpoint_best.pt") --beam 5 --max-len-b $MAX_LEN
 
 From Python:
 
-  $SWCM_PY -c 'import swcm_fairseq; t = swcm_fairseq.from_pretrained("$OUT/packed"); print(t.translate(["打开文件"], target="${langs[0]}"))'
+  $(quoted "$SWCM_PY") -c 'import swcm_fairseq; t = swcm_fairseq.from_pretrained("$OUT/packed"); print(t.translate(["打开文件"], target="${langs[0]}"))'
 END

@@ -95,14 +95,13 @@ def test_the_encoders_tensors_are_where_the_report_says(outputs, checkout):
     assert re.search(r"^decoder\.layers\.1\.ffn2\.fc1\.weight\t\S+\trandom\t", random, re.MULTILINE)
 
 
-def test_the_printed_interactive_line_works(outputs, checkout, run):
-    printed = outputs[0]
-    command = re.search(r"^  (\S*fairseq-interactive.*?--max-len-b \d+)$", printed.replace("clone of it", "X"),
-                        re.MULTILINE | re.DOTALL)
-    assert command, printed[-2000:]
-    line = printed[printed.index("fairseq-interactive"):].split("\n\n")[0]
-    done = run(["bash", "-c", "echo 打开文件 | " + line], cwd=str(checkout), env={"PYTHONPATH": str(checkout)})
+def test_the_printed_commands_work(outputs, checkout, run):
+    printed = outputs[0].split("Type sentences at it:")[1]
+    interactive, python = printed.split("From Python:")
+    done = run(["bash", "-c", "echo 打开文件 | " + interactive.strip()], env={"PYTHONPATH": str(checkout)})
     assert re.search(r"^D-0\t", done.stdout, re.MULTILINE)
+    done = run(["bash", "-c", python.strip()], env={"PYTHONPATH": str(checkout)})
+    assert re.match(r"\['.*'\]$", done.stdout.strip())
 
 
 def test_a_second_run_skips_what_is_done(outputs, checkout, run):
