@@ -48,4 +48,5 @@ for pair in "${pairs[@]}"; do
     [ -z "$REFERENCES" ] || score+=(--ref "$REFERENCES.$pair.$target")
     "${score[@]}" --json >"$out/$pair.json.tmp" || die "scoring $pair failed"
     mv "$out/$pair.json.tmp" "$out/$pair.json"
+    "${score[@]}"
 done
