@@ -94,7 +94,7 @@ class PairDataset(FairseqDataset):
         return int(self.source_sizes[index]), target
 
     def ordered_indices(self) -> np.ndarray:
-        """All indices by target length, then source length, so that batches hold like lengths.
+        """All indices by source length, ties by target length, so that batches hold like lengths.
 
         Equal lengths stand in random order (fairseq seeds NumPy by epoch around this call).
         """

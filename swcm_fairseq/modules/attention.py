@@ -54,7 +54,7 @@ class AttentionSublayer(nn.Module):
         Args:
             memory: [B, S, C] to attend to; None attends to x (S = T, or all steps so far when incremental).
             mask: bool, broadcastable to [B, H, T, S]; True where attending is forbidden.
-            incremental_state: fairseq's cache; x is then the newest step alone (T = 1).
+            incremental_state: fairseq's cache; x then holds the steps that are not in it yet.
             need_weights: also return the weights, averaged over heads.
 
         Returns:

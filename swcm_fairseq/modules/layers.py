@@ -62,7 +62,7 @@ class DecoderLayer(nn.Module):
             memory: the encoder's output [B, S, C].
             mask: bool, broadcastable to [B, H, T, T], True where attending is forbidden.
             memory_mask: bool [B, 1, 1, S], True at padding.
-            incremental_state: fairseq's cache; T is 1 then.
+            incremental_state: fairseq's cache; x then holds the steps that are not in it yet.
             need_weights: also return the cross-attention's weights.
 
         Returns:
