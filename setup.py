@@ -47,8 +47,8 @@ setup(
     },
     entry_points={
         "console_scripts": [
-            "swcm-average=swcm_fairseq.averaging:cli",
-            "swcm-pack=swcm_fairseq.packing:cli",
+            "swcm-average=swcm_fairseq.decoding.averaging:cli",
+            "swcm-pack=swcm_fairseq.decoding.packing:cli",
             "swcm-score=swcm_fairseq.scoring.command:cli",
         ],
     },

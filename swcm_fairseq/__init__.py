@@ -8,7 +8,7 @@ from .version import __version__  # noqa: F401
 
 
 def from_pretrained(folder, **options):
-    """Open a folder that ``swcm-pack`` wrote; see ``swcm_fairseq.translator.Translator``."""
-    from .translator import Translator
+    """Open a folder that ``swcm-pack`` wrote; see ``swcm_fairseq.decoding.translator.Translator``."""
+    from .decoding.translator import Translator
 
     return Translator.from_pretrained(folder, **options)

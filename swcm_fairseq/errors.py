@@ -2,7 +2,7 @@
 
 import sys
 import traceback
-from typing import Callable, Iterable, List, Optional
+from typing import Callable, Iterable, List, Optional, Sequence
 
 
 class SwcmError(ValueError):
@@ -17,6 +17,12 @@ class SwcmError(ValueError):
         self.problems: List[str] = list(problems or [])
         lines = [message] + ["  - " + problem for problem in self.problems]
         super().__init__("\n".join(lines))
+
+
+def some(symbols: Sequence[str], shown: int = 8) -> str:
+    """The first few of ``symbols``, quoted, and how many more there are."""
+    more = len(symbols) - shown
+    return " ".join(map(repr, symbols[:shown])) + (" and {} more".format(more) if more > 0 else "")
 
 
 def report_without_traceback(previous: Callable) -> Callable:

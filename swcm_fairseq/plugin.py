@@ -4,10 +4,10 @@ import sys
 
 import torch
 
-from . import checkpointing, processes
-from . import criterions, optim  # noqa: F401  (registers them; fairseq imports only models/ and tasks/)
+from . import checkpointing, criterions, optim  # noqa: F401  (registers them; fairseq imports only models/ and tasks/)
 from .data import whole_batches
 from .errors import report_without_traceback
+from .training import processes
 from .weights.safe_load import allowed_globals
 
 sys.excepthook = report_without_traceback(sys.excepthook)

@@ -20,8 +20,18 @@ ROOT = Path(__file__).resolve().parent.parent
 def network_problem():
     """None when pip reaches its index, else the reason."""
     # A dry run asks the index and fetches nothing that stays; six is small and always there.
-    probe = [sys.executable, "-m", "pip", "install", "--dry-run", "--ignore-installed", "--no-deps", "--quiet",
-             "--no-cache-dir", "six"]
+    probe = [
+        sys.executable,
+        "-m",
+        "pip",
+        "install",
+        "--dry-run",
+        "--ignore-installed",
+        "--no-deps",
+        "--quiet",
+        "--no-cache-dir",
+        "six",
+    ]
     try:
         done = subprocess.run(probe, stdout=subprocess.PIPE, stderr=subprocess.PIPE, timeout=90)
     except subprocess.TimeoutExpired:

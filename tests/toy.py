@@ -1,4 +1,4 @@
-"""Toy parts that tests share: a dictionary, models, batches, tasks and binarized data, small enough to build at will."""
+"""Toy parts that tests share: a dictionary, models, batches, tasks and binarized data, all quick to build."""
 
 import dataclasses
 import os
@@ -102,7 +102,7 @@ def write_data_bin(folder, dictionary: Dictionary, sides: Dict[str, List[str]]) 
 
 
 def toy_checkpoint(folder, **task) -> str:
-    """Write a checkpoint of a toy model as ``fairseq-train`` leaves it, dictionary and SentencePiece model beside it."""
+    """Write a checkpoint of a toy model as ``fairseq-train`` leaves it, with all that decoding needs beside it."""
     pieces = train_sentencepiece()
     dictionary = toy_dictionary(sentencepiece_pieces(pieces))
     model = toy_model(dictionary)

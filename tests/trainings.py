@@ -1,6 +1,7 @@
 """Trainings that are watched, and killed where a test says so.
 
-As a module: ``make_data``, ``run_trainings`` and ``read_probe`` for tests. As a script it is ``fairseq-train`` under watch::
+As a module: ``make_data``, ``run_trainings`` and ``read_probe`` for tests. As a script it is
+``fairseq-train`` under watch::
 
     python tests/trainings.py JOBS.json     each job in a process of its own, forked so that fairseq loads once
     python tests/trainings.py FLAGS...      one, as fairseq-train; PROBE names the file to write, PROBE.<rank>
@@ -29,7 +30,11 @@ class Update(NamedTuple):
 
 
 def make_data(folder, lines: int) -> str:
-    """Binarize random sentences of 3 to 6 pieces: so many for zh-kk and zh-mn together, two thirds of them zh-kk."""
+    """Binarize random sentences of 3 to 6 pieces.
+
+    So many for zh-kk and zh-mn together, two thirds of them zh-kk; and a sixth as many documents each of zh and kk, of
+    one to three sentences.
+    """
     from tests.toy import PIECES, toy_dictionary, write_data_bin
 
     chance = random.Random(0)
@@ -39,6 +44,11 @@ def make_data(folder, lines: int) -> str:
             text = [" ".join(chance.choices(PIECES, k=chance.randint(3, 6))) for _ in range(part)]
             for side in pair.split("-"):
                 sides["{}.{}.{}".format(split, pair, side)] = text
+    for code in ("zh", "kk"):
+        sentences = [" ".join(chance.choices(PIECES, k=chance.randint(3, 6))) for _ in range(lines // 3)]
+        ends = sorted(chance.sample(range(1, len(sentences)), lines // 6 - 1)) + [len(sentences)]
+        documents = [" </s> ".join(sentences[start:end]) for start, end in zip([0] + ends, ends)]
+        sides["train.{0}-None.{0}".format(code)] = documents
     return write_data_bin(folder, toy_dictionary(), sides)
 
 

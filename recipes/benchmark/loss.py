@@ -61,7 +61,7 @@ def make_inputs(case):
     like = {"dtype": getattr(torch, case["dtype"]), "device": case["device"]}
     # Drawn in place: a temporary would count as memory that was in use before the step.
     hidden = torch.empty(tokens, channels, **like).normal_()
-    weight = torch.empty(vocabulary, channels, **like).normal_(std=2.0 / channels ** 0.5)
+    weight = torch.empty(vocabulary, channels, **like).normal_(std=2.0 / channels**0.5)
     targets = torch.randint(PAD + 1, vocabulary, (tokens,), device=case["device"])
     return hidden.requires_grad_(), weight.requires_grad_(), targets
 

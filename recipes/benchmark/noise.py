@@ -96,11 +96,19 @@ def main(argv=None) -> int:
         dataset = DenoisingDataset(documents, dictionary, units, tag, 0, NoiseSettings(), 1, 256, 256)
         results[code] = measure(dataset, args.seconds, args.batch)
         if not args.json:
-            print("{}: {tokens_per_second:,} source tokens a second and worker, {examples_per_second:,} examples of "
-                  "{tokens_per_example} tokens".format(code, **results[code]))
+            print(
+                "{}: {tokens_per_second:,} source tokens a second and worker, {examples_per_second:,} examples of "
+                "{tokens_per_example} tokens".format(code, **results[code])
+            )
     if args.json:
-        setting = OrderedDict(sentences=args.sentences, pieces=args.pieces, numpy=np.__version__,
-                              torch=torch.__version__, python=platform.python_version(), machine=platform.machine())
+        setting = OrderedDict(
+            sentences=args.sentences,
+            pieces=args.pieces,
+            numpy=np.__version__,
+            torch=torch.__version__,
+            python=platform.python_version(),
+            machine=platform.machine(),
+        )
         print(json.dumps(OrderedDict(setting=setting, languages=results), indent=2))
     return 0
 

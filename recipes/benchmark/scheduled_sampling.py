@@ -21,7 +21,7 @@ from swcm_fairseq.criterions.chunked_loss import chunked_cross_entropy
 from swcm_fairseq.errors import run_command
 from swcm_fairseq.models.config import XlmSwcmConfig
 from swcm_fairseq.models.xlm_swcm import XlmSwcmModel
-from swcm_fairseq.tasks.scheduled_sampling import Schedule, ScheduledSampling
+from swcm_fairseq.training.scheduled_sampling import Schedule, ScheduledSampling
 
 
 def make_model(args) -> XlmSwcmModel:

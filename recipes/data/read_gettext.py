@@ -7,7 +7,6 @@ English. A line break inside a message becomes a space; nothing else is changed,
 """
 
 import argparse
-import contextlib
 import gettext
 import glob
 import json
@@ -17,7 +16,7 @@ import sys
 from typing import Dict, List, NamedTuple, Tuple
 
 from swcm_fairseq.errors import SwcmError, run_command
-from swcm_fairseq.files import atomic_write, refuse_overwrite
+from swcm_fairseq.files import atomic_files
 
 # gettext puts this between a message's context and its English text.
 _CONTEXT_END = "\x04"
@@ -92,7 +91,9 @@ def parse_arguments() -> argparse.Namespace:
     parser.add_argument("--pivot-dir", required=True, help="folder with its catalogues, at any depth")
     parser.add_argument("--target", required=True, metavar="LANG", help="suffix of the second output, such as kk")
     parser.add_argument("--target-dir", required=True, help="folder with its catalogues, at any depth")
-    parser.add_argument("--out", required=True, metavar="PREFIX", help="writes PREFIX.LANG twice and PREFIX.counts.json")
+    parser.add_argument(
+        "--out", required=True, metavar="PREFIX", help="writes PREFIX.LANG twice and PREFIX.counts.json"
+    )
     parser.add_argument("--force", action="store_true", help="replace a finished output")
     return parser.parse_args()
 
@@ -100,12 +101,9 @@ def parse_arguments() -> argparse.Namespace:
 def main() -> None:
     options = parse_arguments()
     paths = ["{}.{}".format(options.out, end) for end in ("counts.json", options.pivot, options.target)]
-    for path in paths:
-        refuse_overwrite(path, options.force)
-    pair = join(read_catalogues(options.pivot_dir), read_catalogues(options.target_dir))
     # The counts take their name last, so their presence says that the pair is whole.
-    with contextlib.ExitStack() as stack:
-        counts, *sides = [stack.enter_context(atomic_write(path)) for path in paths]
+    with atomic_files(paths, force=options.force) as (counts, *sides):
+        pair = join(read_catalogues(options.pivot_dir), read_catalogues(options.target_dir))
         for texts in pair.lines:
             for side, text in zip(sides, texts):
                 side.write(text + "\n")

@@ -8,7 +8,6 @@ section in each language, the section is dropped in all of them. What was joined
 """
 
 import argparse
-import contextlib
 import html.parser
 import json
 import os
@@ -16,7 +15,7 @@ import sys
 from typing import Dict, List, Sequence
 
 from swcm_fairseq.errors import SwcmError, run_command
-from swcm_fairseq.files import atomic_write, refuse_overwrite
+from swcm_fairseq.files import atomic_files
 
 # How far a segment's end may lie from the same segment's end in the pivot, as a share of the section.
 MOST_SHIFT = 0.15
@@ -121,7 +120,9 @@ def agree(section: Dict[str, List[str]], pivot: str) -> bool:
     """True where every language's segments end near the pivot's."""
     expected = ends(section[pivot])
     return all(
-        abs(here - there) <= MOST_SHIFT for segments in section.values() for here, there in zip(ends(segments), expected)
+        abs(here - there) <= MOST_SHIFT
+        for segments in section.values()
+        for here, there in zip(ends(segments), expected)
     )
 
 
@@ -140,29 +141,23 @@ def parse_arguments() -> argparse.Namespace:
 
 def main() -> None:
     options = parse_arguments()
-    finished = os.path.join(options.out, "udhr.counts.json")
-    refuse_overwrite(finished, options.force)
     pages = {code: read_page(path) for code, path in options.pages.items()}
     everything = align(pages, options.pivot)
     counts = {"udhr": everything["counts"]}
-    with contextlib.ExitStack() as stack:
-        # Opened first, so it takes its name last: its presence says that the output is whole.
-        report = stack.enter_context(atomic_write(finished))
-
-        def write(name: str, lines: List[str]) -> None:
-            stack.enter_context(atomic_write(os.path.join(options.out, name))).writelines(l + "\n" for l in lines)
-
-        for code, lines in everything["lines"].items():
-            write("udhr." + code, lines)
-        # A pair by itself loses fewer segments than all languages together.
-        for code in pages:
-            if code == options.pivot:
-                continue
-            pair = align({options.pivot: pages[options.pivot], code: pages[code]}, options.pivot)
-            name = "{}-{}".format(options.pivot, code)
-            counts[name] = pair["counts"]
-            for side, lines in pair["lines"].items():
-                write("{}.{}".format(name, side), lines)
+    files = {"udhr." + code: lines for code, lines in everything["lines"].items()}
+    # A pair by itself loses fewer segments than all languages together.
+    for code in pages:
+        if code == options.pivot:
+            continue
+        pair = align({options.pivot: pages[options.pivot], code: pages[code]}, options.pivot)
+        name = "{}-{}".format(options.pivot, code)
+        counts[name] = pair["counts"]
+        files.update(("{}.{}".format(name, side), lines) for side, lines in pair["lines"].items())
+    # The counts take their name last: their presence says that the output is whole.
+    paths = [os.path.join(options.out, name) for name in ["udhr.counts.json", *files]]
+    with atomic_files(paths, force=options.force) as (report, *streams):
+        for stream, lines in zip(streams, files.values()):
+            stream.writelines(line + "\n" for line in lines)
         json.dump(counts, report, indent=2, sort_keys=True)
         report.write("\n")
     for name, count in counts.items():

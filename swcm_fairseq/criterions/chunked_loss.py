@@ -46,7 +46,7 @@ def default_chunk_size(vocabulary, hidden):
     With few tokens a chunk, reading and writing the gradient of ``weight`` costs as much as the products do.
     """
     item = hidden.element_size()
-    fewest, memory = (1024 // item, 2 ** 26) if hidden.device.type == "cpu" else (1024, 2 ** 30)
+    fewest, memory = (1024 // item, 2**26) if hidden.device.type == "cpu" else (1024, 2**30)
     return max(fewest, memory // (item * vocabulary))
 
 
@@ -188,4 +188,4 @@ def _sum_of_rows(matrix, dtype):
 
 def _block(matrix):
     """As many rows of ``matrix`` as stay in a processor's cache, or keep a GPU busy, in float32."""
-    return max(1, (2 ** 21 if matrix.device.type == "cpu" else 2 ** 26) // matrix.size(1))
+    return max(1, (2**21 if matrix.device.type == "cpu" else 2**26) // matrix.size(1))

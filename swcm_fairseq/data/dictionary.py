@@ -3,12 +3,11 @@
 import re
 from typing import List, Optional, Tuple
 
-from ..errors import SwcmError
+from ..errors import SwcmError, some
 from ..weights.sentencepiece_model import SentencePieceModel
 from ..weights.vocabulary import MASK, SPECIALS
 
 _TAG = re.compile(r"\[\w+\]\Z")
-_SHOWN = 8
 
 
 def tags_in(symbols: List[str]) -> List[str]:
@@ -41,7 +40,7 @@ def check_dictionary(symbols: List[str], vocab_size: int, pieces: Optional[List[
     if MASK not in symbols:
         problems.append("the dictionary has no {}, which stands after the pieces".format(MASK))
     if strange:
-        problems.append("after {} only tags such as [kk] may stand, not {}".format(MASK, _some(strange)))
+        problems.append("after {} only tags such as [kk] may stand, not {}".format(MASK, some(strange)))
     if len(body) != vocab_size:
         problems.append(
             "the dictionary has {} symbols before its tags, the encoder has {} rows".format(len(body), vocab_size)
@@ -51,9 +50,9 @@ def check_dictionary(symbols: List[str], vocab_size: int, pieces: Optional[List[
         missing = _not_in(pieces, own)
         extra = _not_in(own, pieces)
         if missing:
-            problems.append("missing from the dictionary: {}".format(_some(missing)))
+            problems.append("missing from the dictionary: {}".format(some(missing)))
         if extra:
-            problems.append("not in the encoder: {}".format(_some(extra)))
+            problems.append("not in the encoder: {}".format(some(extra)))
         if not missing and not extra and own != pieces:
             problems.append(_first_difference(own, pieces))
     if problems:
@@ -76,12 +75,16 @@ def check_sentencepiece_model(symbols: List[str], path: str) -> None:
     # Three specials come first in a model, in another order.
     pieces = [piece.text for piece in SentencePieceModel.read(path).pieces[3:]]
     body = symbols[len(SPECIALS) : symbols.index(MASK)] if MASK in symbols else symbols[len(SPECIALS) :]
-    sides = {"in the dictionary but not in the model": _not_in(body, pieces),
-             "in the model but not in the dictionary": _not_in(pieces, body)}
-    problems = ["{}: {}".format(side, _some(found)) for side, found in sides.items() if found]
+    sides = {
+        "in the dictionary but not in the model": _not_in(body, pieces),
+        "in the model but not in the dictionary": _not_in(pieces, body),
+    }
+    problems = ["{}: {}".format(side, some(found)) for side, found in sides.items() if found]
     if problems:
         raise SwcmError(
-            "the SentencePiece model {} does not match the dictionary; put the one there that cut the text".format(path),
+            "the SentencePiece model {} does not match the dictionary; put the one there that cut the text".format(
+                path
+            ),
             problems,
         )
 
@@ -102,9 +105,3 @@ def _first_difference(own: List[str], pieces: List[str]) -> str:
 def _not_in(first: List[str], second: List[str]) -> List[str]:
     known = set(second)
     return [symbol for symbol in first if symbol not in known]
-
-
-def _some(symbols: List[str]) -> str:
-    shown = " ".join(repr(symbol) for symbol in symbols[:_SHOWN])
-    more = len(symbols) - _SHOWN
-    return shown + (" and {} more".format(more) if more > 0 else "")

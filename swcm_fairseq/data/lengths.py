@@ -1,4 +1,4 @@
-"""Cutting sequences to a length, with counts of what was cut."""
+"""Lengths: the order that makes batches of like ones, and cutting to a limit with counts of what was cut."""
 
 from typing import Optional, Sequence
 
@@ -41,6 +41,20 @@ class CutSequences:
         if len(pieces) <= self._limit:
             return pieces
         return torch.cat([pieces[: self._limit - 1], pieces.new_tensor([self._eos])])
+
+
+def by_length(source_sizes: np.ndarray, target_sizes: Optional[np.ndarray]) -> np.ndarray:
+    """All indices by source length, ties by target length, so that batches hold like lengths.
+
+    Equal lengths stand in random order (fairseq seeds NumPy by epoch around this call).
+
+    Args:
+        source_sizes, target_sizes: [N], in pieces.
+    """
+    indices = np.random.permutation(len(source_sizes)).astype(np.int64)
+    if target_sizes is not None:
+        indices = indices[np.argsort(target_sizes[indices], kind="mergesort")]
+    return indices[np.argsort(source_sizes[indices], kind="mergesort")]
 
 
 def nothing_but_end(sequences: Sequence[Tensor], sizes, eos: int) -> np.ndarray:

@@ -7,6 +7,7 @@ from fairseq.data import FairseqDataset, data_utils
 
 from .batch import Example
 from .epoch import SharedEpoch
+from .lengths import by_length
 from .sampling import draw, draw_counts, sampling_shares
 
 
@@ -101,10 +102,8 @@ class MixtureDataset(FairseqDataset):
         return int(self.source_sizes[index]), int(self.target_sizes[index])
 
     def ordered_indices(self) -> np.ndarray:
-        """By source length, ties by target length, then at random; see ``PairDataset.ordered_indices``."""
-        indices = np.random.permutation(len(self)).astype(np.int64)
-        indices = indices[np.argsort(self.target_sizes[indices], kind="mergesort")]
-        return indices[np.argsort(self.source_sizes[indices], kind="mergesort")]
+        """The order of ``lengths.by_length``."""
+        return by_length(self.source_sizes, self.target_sizes)
 
     def filter_indices_by_size(self, indices, max_sizes):
         return data_utils.filter_paired_dataset_indices_by_size(

@@ -8,6 +8,7 @@ from fairseq.data import FairseqDataset, data_utils
 from torch import Tensor
 
 from .batch import Example, collate
+from .lengths import by_length
 
 
 class PairDataset(FairseqDataset):
@@ -94,14 +95,8 @@ class PairDataset(FairseqDataset):
         return int(self.source_sizes[index]), target
 
     def ordered_indices(self) -> np.ndarray:
-        """All indices by source length, ties by target length, so that batches hold like lengths.
-
-        Equal lengths stand in random order (fairseq seeds NumPy by epoch around this call).
-        """
-        indices = np.random.permutation(len(self)).astype(np.int64)
-        if self.target_sizes is not None:
-            indices = indices[np.argsort(self.target_sizes[indices], kind="mergesort")]
-        return indices[np.argsort(self.source_sizes[indices], kind="mergesort")]
+        """The order of ``lengths.by_length``."""
+        return by_length(self.source_sizes, self.target_sizes)
 
     def filter_indices_by_size(self, indices, max_sizes):
         """fairseq's filter: (kept, ignored) by (source, target) limits."""

@@ -9,11 +9,11 @@ from torch import nn
 
 from ..data.dictionary import check_dictionary
 from ..errors import SwcmError
-from ..handover import add_rows, check_handover, checkpoint_to_start_from
 from ..modules.embeddings import Embeddings, position_table, token_table
 from ..modules.layer_plan import layer_plan
-from ..processes import allow_bf16_off_tpus
-from ..training_run import TrainingRun
+from ..training.handover import add_rows, check_handover, checkpoint_to_start_from
+from ..training.processes import allow_bf16_off_tpus
+from ..training.run import TrainingRun
 from ..weights import read_encoder
 from ..weights.mapping import start_model
 from ..weights.report import REPORT_NAME, summary_lines, write_report

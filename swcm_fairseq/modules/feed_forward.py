@@ -6,7 +6,6 @@ from torch import Tensor, nn
 
 from .linear import linear
 
-
 # torch's own gelu (the exact one) and not fairseq's, which widens bf16 to float32 and back.
 ACTIVATIONS = {"gelu": F.gelu, "relu": F.relu}
 

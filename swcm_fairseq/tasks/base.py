@@ -2,20 +2,21 @@
 
 import logging
 import os
-from argparse import Namespace
 from typing import List, Optional
 
 import torch
 from fairseq import utils
-from fairseq.data import Dictionary, encoders
+from fairseq.data import Dictionary
 from fairseq.tasks import FairseqTask
 
 from ..data.data_bin import DICTIONARY, load_dictionary, sentencepiece_model
 from ..data.dictionary import check_sentencepiece_model, symbols_that_are_no_text, tags_in
 from ..data.languages import tag_of
 from ..data.pairs import PairDataset
+from ..data.pieces import Pieces
 from ..errors import SwcmError
-from ..training_run import TrainingRun
+from ..files import atomic_write
+from ..training.run import TrainingRun
 
 logger = logging.getLogger(__name__)
 
@@ -87,7 +88,7 @@ class SwcmTask(FairseqTask):
         return model
 
     def check_data(self, run: TrainingRun) -> None:
-        """Raise for data that cannot be trained on, while nothing has been written; what is not said here comes late."""
+        """Raise for data that cannot be trained on, while nothing has been written."""
 
     def _sentencepiece_model(self) -> Optional[str]:
         """Path of the SentencePiece model beside the data, or None; raises where it is not the dictionary's."""
@@ -99,9 +100,8 @@ class SwcmTask(FairseqTask):
     def _leave_decoding_kit(self, run: TrainingRun, pieces: Optional[str]) -> None:
         if not run.is_master:
             return
-        path = os.path.join(run.save_dir, DICTIONARY)
-        self.dictionary.save(path + ".tmp")
-        os.replace(path + ".tmp", path)
+        with atomic_write(os.path.join(run.save_dir, DICTIONARY)) as stream:
+            self.dictionary.save(stream)
         if pieces is not None:
             run.keep_beside_checkpoints(pieces)
 
@@ -111,7 +111,7 @@ class SwcmTask(FairseqTask):
         path = None if chosen is not None else self._sentencepiece_model()
         if path is None:
             return chosen
-        return encoders.build_bpe(Namespace(bpe="sentencepiece", sentencepiece_model=path))
+        return Pieces.load(path)
 
     def build_generator(self, models, args, seq_gen_cls=None, extra_gen_cls_kwargs=None, **kwargs):
         """fairseq's generator, which here never writes a tag, ``<mask>`` or ``<s>``: they are no text."""

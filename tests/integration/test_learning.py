@@ -7,8 +7,9 @@ import pytest
 from tests.generation import hypotheses
 from tests.toy import PIECES, toy_dictionary, write_data_bin
 
-TRAINING = """--task swcm_finetuning --source-lang zh --target-lang kk --arch xlm_swcm_tiny --dropout 0 --attention-dropout 0
-    --criterion swcm_cross_entropy --optimizer adam --lr 3e-3 --lr-scheduler inverse_sqrt --warmup-updates 30
+TRAINING = """--task swcm_finetuning --source-lang zh --target-lang kk --arch xlm_swcm_tiny --dropout 0
+    --attention-dropout 0 --criterion swcm_cross_entropy
+    --optimizer adam --lr 3e-3 --lr-scheduler inverse_sqrt --warmup-updates 30
     --batch-size 32 --max-update 200 --clip-norm 1 --cpu --seed 1 --no-epoch-checkpoints --disable-validation
     --no-progress-bar""".split()
 
@@ -40,7 +41,20 @@ def decoded(run, repo, tmp_path_factory):
         plugin = ["--user-dir", repo / "swcm_fairseq"]
         run(["fairseq-train", data, *plugin, *TRAINING, "--save-dir", folder / "model"])
         done = run(
-            ["fairseq-generate", data, *plugin, "--task", "swcm_finetuning", "-s", "zh", "-t", "kk", "--beam", "1", "--cpu"]
+            [
+                "fairseq-generate",
+                data,
+                *plugin,
+                "--task",
+                "swcm_finetuning",
+                "-s",
+                "zh",
+                "-t",
+                "kk",
+                "--beam",
+                "1",
+                "--cpu",
+            ]
             + ["--path", folder / "model" / "checkpoint_last.pt"]
         )
         return test, [found[0].text for found in hypotheses(done.stdout)]

@@ -26,12 +26,27 @@ def text(tmp_path_factory):
 def test_a_preset_trains_and_decodes_as_any_architecture_does(run, repo, text, dictionaries, flags):
     data, model = text / dictionaries, text / (dictionaries + "-model")
     pairs = ["--source-lang", "src", "--target-lang", "tgt"]
-    run(["fairseq-preprocess", *pairs, *flags, "--destdir", data, "--trainpref", text / "train"]
-        + ["--validpref", text / "valid", "--testpref", text / "test"])
+    run(
+        ["fairseq-preprocess", *pairs, *flags, "--destdir", data, "--trainpref", text / "train"]
+        + ["--validpref", text / "valid", "--testpref", text / "test"]
+    )
     plugin = ["--user-dir", repo / "swcm_fairseq"]
-    run(["fairseq-train", data, *plugin, "--task", "translation", *pairs, "--arch", "xlm_swcm_tiny", "--max-update", "4"]
+    run(
+        [
+            "fairseq-train",
+            data,
+            *plugin,
+            "--task",
+            "translation",
+            *pairs,
+            "--arch",
+            "xlm_swcm_tiny",
+            "--max-update",
+            "4",
+        ]
         + ["--criterion", "label_smoothed_cross_entropy", "--optimizer", "adam", "--lr", "1e-3", "--max-tokens", "200"]
-        + ["--dropout", "0.2", "--save-dir", model, "--cpu", "--no-progress-bar", "--seed", "1"])
+        + ["--dropout", "0.2", "--save-dir", model, "--cpu", "--no-progress-bar", "--seed", "1"]
+    )
 
     state = torch.load(str(model / "checkpoint_last.pt"))["model"]
     encoder, decoder = (state[side + ".embeddings.tokens.weight"] for side in ("encoder", "decoder"))
@@ -40,8 +55,10 @@ def test_a_preset_trains_and_decodes_as_any_architecture_does(run, repo, text, d
     assert torch.equal(encoder, decoder) == (dictionaries == "joined")
 
     path = ["--path", model / "checkpoint_best.pt"]
-    outputs = [run(["fairseq-generate", data, *plugin, *pairs, *path, "--cpu", "--beam", "3", "--batch-size", size]).stdout
-               for size in ("9", "1")]
+    outputs = [
+        run(["fairseq-generate", data, *plugin, *pairs, *path, "--cpu", "--beam", "3", "--batch-size", size]).stdout
+        for size in ("9", "1")
+    ]
     one, other = ([(row[0].pieces, round(row[0].score, 3)) for row in hypotheses(output)] for output in outputs)
     assert len(one) == 9, "every sentence is decoded, though nine is no multiple of eight"
     assert one == other

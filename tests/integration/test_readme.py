@@ -106,8 +106,12 @@ def test_the_printed_commands_work(outputs, checkout, run):
 
 def test_a_second_run_skips_what_is_done(outputs, checkout, run):
     before = os.stat(str(checkout / "runs/quickstart/shared/checkpoint_best.pt")).st_mtime_ns
-    done = run(["bash", "recipes/quickstart.sh"], cwd=str(checkout), timeout=300,
-               env=dict(TINY, SWCM_VENV=None, PYTHONPATH=str(checkout)))
+    done = run(
+        ["bash", "recipes/quickstart.sh"],
+        cwd=str(checkout),
+        timeout=300,
+        env=dict(TINY, SWCM_VENV=None, PYTHONPATH=str(checkout)),
+    )
     assert os.stat(str(checkout / "runs/quickstart/shared/checkpoint_best.pt")).st_mtime_ns == before
     assert "training into" not in done.stdout
 

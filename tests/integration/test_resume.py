@@ -17,7 +17,7 @@ UPDATES = 12
 def flags(data, save_dir, *more):
     """A training with dropout, accumulated batches and a rate that moves; about 5 updates an epoch."""
     text = (
-        "{} --user-dir {}/swcm_fairseq --save-dir {} --task swcm_finetuning --lang-pairs zh-kk,zh-mn --arch xlm_swcm "
+        "{} --user-dir {}/swcm_fairseq --save-dir {} --arch xlm_swcm "
         "--encoder-layers 2 --encoder-embed-dim 16 --encoder-ffn-embed-dim 24 --encoder-attention-heads 2 "
         "--insert-normal-every 2 --max-positions 40 --dropout 0.2 --criterion swcm_cross_entropy "
         "--label-smoothing 0.1 --optimizer adamw --lr 3e-3 --lr-scheduler inverse_sqrt --warmup-updates 4 "
@@ -37,12 +37,14 @@ class Trainings:
     def add(self, name: str, *more: str, kill=None, save_dir: str = "") -> None:
         folder = self.folder / (save_dir or name)
         self.names.append(name)
-        self.jobs.append({
-            "args": flags(self.data, folder, *more),
-            "probe": str(self.folder / (name + ".probe")),
-            "log": str(self.folder / (name + ".log")),
-            "kill": kill,
-        })
+        self.jobs.append(
+            {
+                "args": flags(self.data, folder, *more),
+                "probe": str(self.folder / (name + ".probe")),
+                "log": str(self.folder / (name + ".log")),
+                "kill": kill,
+            }
+        )
 
     def run(self) -> None:
         self.codes = dict(zip(self.names, run_trainings(self.folder, self.jobs)))
@@ -55,8 +57,17 @@ class Trainings:
         return (self.folder / (name + ".log")).read_text()
 
 
-# Every example once an epoch in one of them, where fairseq may keep an epoch's batches for the next.
-PRECISIONS = {"float32": ["--sampling-alpha", "0.3"], "bf16": ["--sampling-alpha", "1", "--bf16"]}
+FINETUNING = ["--task", "swcm_finetuning", "--lang-pairs", "zh-kk,zh-mn"]
+# Alpha 1 takes every example once an epoch, and fairseq may keep an epoch's batches for the next. Pretraining draws
+# noise by epoch, and inputs for the decoder by update.
+SETTINGS = {
+    "float32": FINETUNING + ["--sampling-alpha", "0.3"],
+    "bf16": FINETUNING + ["--sampling-alpha", "1", "--bf16"],
+    "pretraining": (
+        "--task swcm_pretraining --dae-langs zh,kk --mt-pairs zh-kk --mt-share 0.4 --sampling-alpha 0.3 "
+        "--scheduled-sampling linear --sampling-half-life 6 --bf16"
+    ).split(),
+}
 # Killed in the middle of the second epoch, then in the writing of a checkpoint; each time gone on with as many workers.
 STAGES = {
     "first": {"workers": 1, "kill": {"update": 8, "in": "step"}, "starts": 1},
@@ -67,22 +78,22 @@ STAGES = {
 
 @pytest.fixture(scope="module")
 def trainings(tmp_path_factory):
-    """For each precision a whole training without workers, and one in three stages."""
+    """For each setting a whole training without workers, and one in three stages."""
     runs = Trainings(tmp_path_factory.mktemp("resume"))
-    for precision, more in PRECISIONS.items():
-        runs.add(precision, *more, "--save-interval-updates", "0")
+    for setting, more in SETTINGS.items():
+        runs.add(setting, *more, "--save-interval-updates", "0")
         for stage, how in STAGES.items():
             workers = ["--num-workers", str(how["workers"])]
-            runs.add("{}.{}".format(precision, stage), *more, *workers, kill=how["kill"], save_dir=precision + ".staged")
+            runs.add("{}.{}".format(setting, stage), *more, *workers, kill=how["kill"], save_dir=setting + ".staged")
     runs.run()
     return runs
 
 
 @pytest.mark.parametrize("stage", STAGES)
-@pytest.mark.parametrize("precision", PRECISIONS)
-def test_killed_and_resumed_run_equals_the_whole_run(trainings, precision, stage):
-    name, kill = "{}.{}".format(precision, stage), STAGES[stage]["kill"]
-    whole, part = trainings.probe(precision), trainings.probe(name)
+@pytest.mark.parametrize("setting", SETTINGS)
+def test_killed_and_resumed_run_equals_the_whole_run(trainings, setting, stage):
+    name, kill = "{}.{}".format(setting, stage), STAGES[stage]["kill"]
+    whole, part = trainings.probe(setting), trainings.probe(name)
     assert trainings.codes[name] == (-signal.SIGKILL if kill else 0)
     assert list(whole) == list(range(1, UPDATES + 1))
     last = kill["update"] - (kill["in"] == "step") if kill else UPDATES
@@ -109,8 +120,8 @@ def test_kill_in_the_writing_leaves_the_newest_whole_file_to_go_on_from(training
 
 
 def test_checkpoints_are_whole_and_no_unfinished_ones_are_left(trainings):
-    for precision in PRECISIONS:
-        folder = trainings.folder / (precision + ".staged")
+    for setting in SETTINGS:
+        folder = trainings.folder / (setting + ".staged")
         assert not list(folder.glob("*.tmp"))
         assert {path.name for path in folder.glob("*.pt")} >= {"checkpoint_best.pt", "checkpoint_last.pt"}
         for path in folder.glob("*.pt"):
@@ -123,7 +134,7 @@ def test_killed_at_any_time_again_and_again(tmp_path):
     chance, kills, updates = random.Random(1), 10, 200
     runs = Trainings(tmp_path)
     # A save after each update, so that half of the kills fall into the writing.
-    more = ["--bf16", "--disable-validation", "--num-workers", "0", "--max-update", str(updates)]
+    more = FINETUNING + ["--bf16", "--disable-validation", "--num-workers", "0", "--max-update", str(updates)]
     saving = ["--save-interval-updates", "1", "--keep-interval-updates", "3"]
     runs.add("whole", *more, "--save-interval-updates", "0")
     for number in range(kills):

@@ -21,8 +21,9 @@ from tests.toy import toy_dictionary
 TENSORBOARD = [name for name in ("tensorboard", "tensorboardX") if importlib.util.find_spec(name)]
 # Chinese raw text to type in; the last line is what a real user hits sooner or later.
 TYPED = ["打开文件", "今天天气很好", "孩子们在学校里学习数学和历史。", "请打开文件，然后保存到新的文件夹。"]
-TRAINING = """--task swcm_finetuning --arch xlm_swcm --criterion swcm_cross_entropy --label-smoothing 0.1 --optimizer adamw
-    --lr 1e-3 --max-tokens 300 --cpu --bf16 --seed 1 --no-progress-bar --log-interval 1 --save-interval-updates 2""".split()
+TRAINING = """--task swcm_finetuning --arch xlm_swcm --criterion swcm_cross_entropy --label-smoothing 0.1
+    --optimizer adamw --lr 1e-3 --max-tokens 300 --cpu --bf16 --seed 1 --no-progress-bar --log-interval 1
+    --save-interval-updates 2""".split()
 
 
 def write_pieces(folder, encoder):
@@ -43,9 +44,15 @@ def binarize(run, folder, encoder):
     toy_dictionary(encoder.pieces).save(str(folder / "dict.txt"))
     write_pieces(folder, encoder)
     for target in ("kk", "mn"):
-        run(["fairseq-preprocess", "--source-lang", "zh", "--target-lang", target, "--joined-dictionary"]
+        run(
+            ["fairseq-preprocess", "--source-lang", "zh", "--target-lang", target, "--joined-dictionary"]
             + ["--srcdict", folder / "dict.txt", "--destdir", folder / "data-bin"]
-            + [x for s in ("train", "valid", "test") for x in ("--{}pref".format(s), folder / "{}.zh-{}".format(s, target))])
+            + [
+                x
+                for s in ("train", "valid", "test")
+                for x in ("--{}pref".format(s), folder / "{}.zh-{}".format(s, target))
+            ]
+        )
     shutil.copy(encoder.sentencepiece_model, str(folder / "data-bin" / "sentencepiece.bpe.model"))
     return folder / "data-bin"
 
@@ -70,8 +77,16 @@ def trained(run, repo, tmp_path_factory):
         task = ["--task", "swcm_finetuning", "--source-lang", source, "--target-lang", target]
         return run([command, data, *plugin, *task, "--path", checkpoint, "--cpu", "--seed", "1", *flags], **options)
 
-    return SimpleNamespace(folder=folder, data=data, model=model, encoder=encoder.path, plugin=plugin, decode=decode,
-                           first=first.stdout + first.stderr, second=second.stdout + second.stderr)
+    return SimpleNamespace(
+        folder=folder,
+        data=data,
+        model=model,
+        encoder=encoder.path,
+        plugin=plugin,
+        decode=decode,
+        first=first.stdout + first.stderr,
+        second=second.stdout + second.stderr,
+    )
 
 
 @pytest.fixture(scope="module")
@@ -91,7 +106,13 @@ def packed(run, trained):
 
 def test_training_leaves_checkpoints_and_all_that_decoding_needs(trained):
     names = set(os.listdir(str(trained.model)))
-    assert {"checkpoint_last.pt", "checkpoint_best.pt", "dict.txt", "sentencepiece.bpe.model", "start_report.tsv"} <= names
+    assert {
+        "checkpoint_last.pt",
+        "checkpoint_best.pt",
+        "dict.txt",
+        "sentencepiece.bpe.model",
+        "start_report.tsv",
+    } <= names
     assert not [name for name in names if "tmp" in name]
     updates = re.findall(r"num_updates.: .?(\d+)|num_updates (\d+)", trained.first)
     assert "4" in {number for pair in updates for number in pair}
@@ -132,15 +153,19 @@ def test_one_pair_trains_in_float32_under_the_flags_for_one(run, trained):
     target = trained.folder / "one"
     sizes = "--encoder-layers 2 --encoder-embed-dim 16 --encoder-ffn-embed-dim 16 --encoder-attention-heads 2".split()
     flags = [flag for flag in TRAINING if flag != "--bf16"]
-    run(["fairseq-train", trained.data, *trained.plugin, *flags, *sizes, "--source-lang", "zh", "--target-lang", "mn"]
-        + ["--save-dir", target, "--max-update", "2", "--no-save-optimizer-state"])
+    run(
+        ["fairseq-train", trained.data, *trained.plugin, *flags, *sizes, "--source-lang", "zh", "--target-lang", "mn"]
+        + ["--save-dir", target, "--max-update", "2", "--no-save-optimizer-state"]
+    )
     state = safe_load(str(target / "checkpoint_last.pt"))
     assert {tensor.dtype for tensor in state["model"].values()} == {torch.float32}
 
 
 def test_validate_gives_the_loss_of_each_pair(run, trained):
-    done = run(["fairseq-validate", trained.data, *trained.plugin, "--task", "swcm_finetuning", "--cpu", "--max-tokens", "300"]
-               + ["--lang-pairs", "zh-kk,zh-mn", "--path", trained.model / "checkpoint_best.pt", "--valid-subset", "test"])
+    done = run(
+        ["fairseq-validate", trained.data, *trained.plugin, "--task", "swcm_finetuning", "--cpu", "--max-tokens", "300"]
+        + ["--lang-pairs", "zh-kk,zh-mn", "--path", trained.model / "checkpoint_best.pt", "--valid-subset", "test"]
+    )
     for name in ("loss", "mt.zh-kk_nll", "mt.zh-mn_nll"):
         found = re.search(r"\b{} ([0-9.]+)".format(re.escape(name)), done.stdout)
         assert found and 0 < float(found.group(1)) < 100, done.stdout[-1500:]
@@ -176,10 +201,14 @@ def test_the_target_decides_what_comes_out(trained):
     for side in ("zh", "kk"):
         for suffix in (".bin", ".idx"):
             name = "twin.zh-{}.{}"
-            shutil.copy(str(trained.data / ("test.zh-kk." + side + suffix)),
-                        str(trained.data / (name.format("kk", side) + suffix)))
-            shutil.copy(str(trained.data / ("test.zh-kk." + side + suffix)),
-                        str(trained.data / (name.format("mn", "zh" if side == "zh" else "mn") + suffix)))
+            shutil.copy(
+                str(trained.data / ("test.zh-kk." + side + suffix)),
+                str(trained.data / (name.format("kk", side) + suffix)),
+            )
+            shutil.copy(
+                str(trained.data / ("test.zh-kk." + side + suffix)),
+                str(trained.data / (name.format("mn", "zh" if side == "zh" else "mn") + suffix)),
+            )
     kazakh, mongolian = (
         hypotheses(trained.decode("fairseq-generate", "--gen-subset", "twin", "--beam", "1", pair=pair).stdout)
         for pair in ("zh-kk", "zh-mn")
@@ -223,7 +252,10 @@ def test_an_ensemble_of_one_and_the_same_is_that_one(trained, by_beam):
 
 
 def test_an_average_is_one_more_checkpoint(run, trained):
-    mean, inputs = trained.folder / "mean.pt", [trained.model / "checkpoint_1_2.pt", trained.model / "checkpoint_last.pt"]
+    mean, inputs = (
+        trained.folder / "mean.pt",
+        [trained.model / "checkpoint_1_2.pt", trained.model / "checkpoint_last.pt"],
+    )
     run(["swcm-average", "--inputs", *inputs, "--output", mean])
     parts = [safe_load(str(path))["model"] for path in inputs]
     found = safe_load(str(mean))["model"]
@@ -240,7 +272,9 @@ def typed(lines):
     return "".join(line + "\n" for line in lines)
 
 
-@pytest.mark.parametrize("flags", [[], ["--buffer-size", "4", "--max-tokens", "60", "--nbest", "2"]], ids=["one by one", "buffered"])
+@pytest.mark.parametrize(
+    "flags", [[], ["--buffer-size", "4", "--max-tokens", "60", "--nbest", "2"]], ids=["one by one", "buffered"]
+)
 def test_interactive_and_python_say_the_same(trained, packed, flags):
     output = trained.decode("fairseq-interactive", *flags, "--beam", "3", pair="zh-mn", input=typed(TYPED)).stdout
     expected = swcm_fairseq.from_pretrained(str(packed)).translate(TYPED, target="mn", beam=3)

@@ -127,9 +127,9 @@ def test_float16_gradients_survive_until_the_loss_scale_comes():
     hidden.data[:, 0] = 1.0
     targets = torch.zeros(4, dtype=torch.long)  # all but certain: the others' probability is about 1e-8
     loss = chunked_cross_entropy(hidden, weight, None, targets)[0]
-    (loss * 2.0 ** 20).backward()
+    (loss * 2.0**20).backward()
     expected, _, _, leaves = written_out(hidden, weight, None, targets, 0.0)
-    (expected * 2.0 ** 20).backward()
+    (expected * 2.0**20).backward()
     assert relative(weight.grad[1:], leaves[1].grad[1:]) < 1e-2
 
 

@@ -119,7 +119,7 @@ def batches_of(dataset, workers, epochs=3, start=None, **options):
         collate_fn=dataset.collater,
         batch_sampler=[indices[i : i + 8].tolist() for i in range(0, len(indices), 8)],
         num_workers=workers,
-        **options
+        **options,
     )
     if start is not None:
         iterator.load_state_dict(start)

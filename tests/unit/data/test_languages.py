@@ -8,9 +8,8 @@ from swcm_fairseq.data import languages
 from swcm_fairseq.data.languages import all_codes, code_of, language, register_language, tag_of
 from swcm_fairseq.errors import SwcmError
 
-WANTED = (
-    "bo ug kk kk_Arab kk_Cyrl mn mn_Mong mn_Cyrl zh dz en ru uk de it pl eu gl ml km ka am si cy ne zu gn gug tg uz or tr ky"
-)
+WANTED = """bo ug kk kk_Arab kk_Cyrl mn mn_Mong mn_Cyrl zh dz en ru uk de it pl eu gl ml
+    km ka am si cy ne zu gn gug tg uz or tr ky"""
 
 
 @pytest.fixture(autouse=True)

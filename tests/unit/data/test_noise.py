@@ -39,7 +39,7 @@ def text(random, sentences, words):
     return np.array(pieces)
 
 
-def noised(pieces, index=0, max_length=10 ** 6, **settings):
+def noised(pieces, index=0, max_length=10**6, **settings):
     return add_noise(pieces, UNITS, EOS, MASK, NoiseSettings(**settings), noise_generator(1, 1, index), max_length)
 
 
@@ -57,7 +57,7 @@ def test_the_share_of_masked_words_is_the_flag(ratio, words):
 
 
 def poisson(length, mean):
-    return math.exp(-mean) * mean ** length / math.factorial(length)
+    return math.exp(-mean) * mean**length / math.factorial(length)
 
 
 def chi_square(observed, expected):
@@ -127,9 +127,7 @@ def test_every_arrangement_of_spans_is_equally_likely():
 def mask_by_hand(pieces, begins, lengths, max_length=100):
     pieces = np.array(pieces)
     starts = UNITS.starts(pieces)
-    result = mask_spans(
-        pieces, starts, UNITS.protected[pieces], np.array(begins), np.array(lengths), MASK, max_length
-    )
+    result = mask_spans(pieces, starts, UNITS.protected[pieces], np.array(begins), np.array(lengths), MASK, max_length)
     return result.tolist()
 
 

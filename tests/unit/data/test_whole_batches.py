@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
-
 from fairseq.data import data_utils
+
 from swcm_fairseq import plugin  # noqa: F401  (installs what is tested)
 
 
@@ -17,7 +17,7 @@ def test_no_example_is_left_out(count, limits, multiple):
     assert [int(index) for batch in batches for index in batch] == indices.tolist()
     for batch in batches:
         assert len(batch) <= limits.get("max_sentences", count)
-        assert len(batch) * lengths[batch].max() <= limits.get("max_tokens", 10 ** 6)
+        assert len(batch) * lengths[batch].max() <= limits.get("max_tokens", 10**6)
 
 
 def test_no_examples_make_no_batches():

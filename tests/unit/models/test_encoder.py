@@ -51,7 +51,9 @@ def as_shards(folder, suffix, save):
     tensors = tensors_of(folder)
     os.remove(os.path.join(folder, "model.safetensors"))
     stem = suffix.split(".")[0]
-    index = {name: "{}-0000{}-of-00002.{}".format(stem, i % 2 + 1, suffix.split(".")[1]) for i, name in enumerate(tensors)}
+    index = {
+        name: "{}-0000{}-of-00002.{}".format(stem, i % 2 + 1, suffix.split(".")[1]) for i, name in enumerate(tensors)
+    }
     for part in set(index.values()):
         save({name: tensor for name, tensor in tensors.items() if index[name] == part}, os.path.join(folder, part))
     with open(os.path.join(folder, suffix + ".index.json"), "w") as stream:
@@ -190,7 +192,9 @@ def test_reordering_moves_all_that_belongs_to_a_sentence(order):
     mask = sources[order].eq(dictionary.pad())
     assert torch.equal(moved["encoder_padding_mask"][0] if moved["encoder_padding_mask"] else mask & False, mask)
     real = ~mask
-    torch.testing.assert_close(moved["encoder_out"][0].transpose(0, 1)[real], expected["encoder_out"][0].transpose(0, 1)[real])
+    torch.testing.assert_close(
+        moved["encoder_out"][0].transpose(0, 1)[real], expected["encoder_out"][0].transpose(0, 1)[real]
+    )
     for state, wanted in zip(moved["encoder_states"], expected["encoder_states"]):
         torch.testing.assert_close(state.transpose(0, 1)[real], wanted.transpose(0, 1)[real])
     assert moved["sentence"][0].tolist() == order

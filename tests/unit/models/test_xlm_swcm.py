@@ -124,7 +124,9 @@ def test_one_optimizer_step_keeps_what_is_one_parameter_one():
     dictionary = toy_dictionary()
     model = build_model(dictionary, **SIZES)
     optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
-    model(toy_sources(dictionary, [4]), None, torch.tensor([[dictionary.index("[kk]"), 8]]))[0].square().sum().backward()
+    model(toy_sources(dictionary, [4]), None, torch.tensor([[dictionary.index("[kk]"), 8]]))[
+        0
+    ].square().sum().backward()
     optimizer.step()
     state = model.state_dict()
     for name in ("tokens.weight", "positions.weight", "layer_norm.weight", "layer_norm.bias"):

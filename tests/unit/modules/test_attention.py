@@ -41,7 +41,7 @@ def plain(module, x, memory, mask):
         attended = module.out_proj.weight @ torch.cat(heads) + module.out_proj.bias
         total = one + attended
         centred = total - total.mean()
-        normal = centred / torch.sqrt((centred ** 2).mean() + 1e-5)
+        normal = centred / torch.sqrt((centred**2).mean() + 1e-5)
         outputs.append(normal * module.layer_norm.weight + module.layer_norm.bias)
     return torch.stack(outputs)
 
@@ -93,7 +93,9 @@ def test_masked_positions_have_no_weight_in_half_precision(sublayer, dtype):
         pytest.skip("torch 1 has no float16 products on CPUs")
     mask = torch.tensor([False, False, True])[None, None, None]
     sublayer = sublayer.to(dtype)
-    _, weights = sublayer(torch.randn(1, 3, WIDTH, dtype=dtype), torch.randn(1, 3, WIDTH, dtype=dtype), mask, None, True)
+    _, weights = sublayer(
+        torch.randn(1, 3, WIDTH, dtype=dtype), torch.randn(1, 3, WIDTH, dtype=dtype), mask, None, True
+    )
     assert float(weights[..., 2].max()) == 0.0
 
 

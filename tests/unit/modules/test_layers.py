@@ -7,7 +7,13 @@ from swcm_fairseq.modules.feed_forward import FeedForwardSublayer
 from swcm_fairseq.modules.layers import CustomLayer, EncoderLayer, LayerSizes, NormalLayer
 
 SIZES = LayerSizes(
-    width=8, heads=2, inner_width=12, activation="gelu", eps=1e-5, dropout=0.0, attention_dropout=0.0,
+    width=8,
+    heads=2,
+    inner_width=12,
+    activation="gelu",
+    eps=1e-5,
+    dropout=0.0,
+    attention_dropout=0.0,
     activation_dropout=0.0,
 )
 
@@ -30,7 +36,7 @@ def test_feed_forward_equals_the_formula(name):
     inner = torch.tensor([function(float(row @ x + bias)) for row, bias in zip(module.fc1.weight, module.fc1.bias)])
     total = x + module.fc2.weight @ inner + module.fc2.bias
     centred = total - total.mean()
-    expected = centred / torch.sqrt((centred ** 2).mean() + 1e-5) * module.layer_norm.weight + module.layer_norm.bias
+    expected = centred / torch.sqrt((centred**2).mean() + 1e-5) * module.layer_norm.weight + module.layer_norm.bias
     torch.testing.assert_close(module(x[None, None])[0, 0], expected, atol=1e-5, rtol=1e-5)
 
 

@@ -47,7 +47,7 @@ def written_out(params, steps, lr, betas, eps, weight_decay):
         for i, grad in enumerate(gradients(step)):
             grad = grad.double()
             first[i] = betas[0] * first[i] + (1 - betas[0]) * grad
-            second[i] = betas[1] * second[i] + (1 - betas[1]) * grad ** 2
+            second[i] = betas[1] * second[i] + (1 - betas[1]) * grad**2
             rate = (first[i] / (1 - betas[0] ** count)) / ((second[i] / (1 - betas[1] ** count)).sqrt() + eps)
             values[i] = values[i] - lr * (rate + weight_decay * values[i])
     return values
@@ -155,7 +155,7 @@ def test_bfloat16_weights_have_float32_masters():
         optimizer.backward(params[0].float().sum())
         optimizer.step()
     assert optimizer.fp32_params[0].dtype == torch.float32
-    assert params[0].tolist() == pytest.approx([0.99] * 4, abs=2 ** -8)
+    assert params[0].tolist() == pytest.approx([0.99] * 4, abs=2**-8)
     assert optimizer.fp32_params[0].tolist() == pytest.approx([0.99] * 4, abs=1e-4)
 
 

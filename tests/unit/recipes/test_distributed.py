@@ -22,8 +22,9 @@ RANK = """--no_python bash -c exec fairseq-train "$@" --distributed-rank "$RANK"
 def commands(run, repo):
     def get(check=True, **environment):
         environment = {"CUDA_VISIBLE_DEVICES": "", "OMP_NUM_THREADS": None, **environment}
-        done = run(["bash", "-euo", "pipefail", "-c", SCRIPT, "bash", repo, "data", "--lr", "1"],
-                   check=check, env=environment)
+        done = run(
+            ["bash", "-euo", "pipefail", "-c", SCRIPT, "bash", repo, "data", "--lr", "1"], check=check, env=environment
+        )
         return done if not check else done.stdout.splitlines()
 
     return get

@@ -1,7 +1,7 @@
 """The line a person follows a training by."""
 
-import io
 import importlib.util
+import io
 import sys
 
 import pytest

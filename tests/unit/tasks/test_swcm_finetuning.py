@@ -40,10 +40,15 @@ def test_pairs(given, expected):
         ({}, ["name the languages", "--lang-pairs"]),
         ({"source_lang": "zh"}, ["name the languages"]),
         ({"data": ""}, ["give the data folder"]),
-        ({"lang_pairs": "zh-kk,zh,zh-kk", "target_lang": "kk"},
-         ["'zh' is not SOURCE-TARGET", "zh-kk is named twice", "--source-lang and --target-lang name one pair"]),
+        (
+            {"lang_pairs": "zh-kk,zh,zh-kk", "target_lang": "kk"},
+            ["'zh' is not SOURCE-TARGET", "zh-kk is named twice", "--source-lang and --target-lang name one pair"],
+        ),
         ({"lang_pairs": "zh-kk,zh-mn", "target_tag": "kk"}, ["--target-tag kk goes with one pair"]),
-        ({"lang_pairs": "zh-qqq,zh-kk,zh-rrr"}, ["zh-qqq: unknown language", "zh-rrr: unknown language", "--target-tag"]),
+        (
+            {"lang_pairs": "zh-qqq,zh-kk,zh-rrr"},
+            ["zh-qqq: unknown language", "zh-rrr: unknown language", "--target-tag"],
+        ),
     ],
 )
 def test_flags_that_name_no_pairs_are_refused_with_all_that_is_wrong(given, words):
@@ -56,11 +61,17 @@ def test_flags_that_name_no_pairs_are_refused_with_all_that_is_wrong(given, word
 @pytest.fixture
 def folders(tmp_path):
     def sides(lines):
-        return {"{}.zh-{}.{}".format(split, t, side): lines
-                for split in ("train", "valid") for t in ("kk", "mn") for side in ("zh", t)}
+        return {
+            "{}.zh-{}.{}".format(split, t, side): lines
+            for split in ("train", "valid")
+            for t in ("kk", "mn")
+            for side in ("zh", t)
+        }
 
-    return [write_data_bin(tmp_path / "one", DICTIONARY, sides(["a b", "c"])),
-            write_data_bin(tmp_path / "two", DICTIONARY, sides(["d e f", "g", "h"]))]
+    return [
+        write_data_bin(tmp_path / "one", DICTIONARY, sides(["a b", "c"])),
+        write_data_bin(tmp_path / "two", DICTIONARY, sides(["d e f", "g", "h"])),
+    ]
 
 
 def test_one_pair_is_a_plain_dataset_and_several_are_a_mixture(folders):
@@ -81,9 +92,15 @@ def test_one_pair_is_a_plain_dataset_and_several_are_a_mixture(folders):
 
 def test_training_is_sampled_by_alpha_and_validation_is_not(tmp_path):
     lines = {"kk": ["a"] * 12, "mn": ["b"] * 2}
-    sides = {"{}.zh-{}.{}".format(split, t, side): lines[t]
-             for split in ("train", "valid") for t in lines for side in ("zh", t)}
-    task = toy_task(write_data_bin(tmp_path, DICTIONARY, sides), DICTIONARY, lang_pairs="zh-kk,zh-mn", sampling_alpha=0.0)
+    sides = {
+        "{}.zh-{}.{}".format(split, t, side): lines[t]
+        for split in ("train", "valid")
+        for t in lines
+        for side in ("zh", t)
+    }
+    task = toy_task(
+        write_data_bin(tmp_path, DICTIONARY, sides), DICTIONARY, lang_pairs="zh-kk,zh-mn", sampling_alpha=0.0
+    )
     for split, expected in (("train", [7, 7]), ("valid", [12, 2])):
         task.load_dataset(split)
         groups = [example.group for example in task.dataset(split)]
@@ -132,8 +149,15 @@ def test_a_run_checks_all_it_will_need_before_it_begins(spoilt):
 
 def test_long_sources_are_cut_only_when_asked(folders):
     for truncate, length in ((False, 5), (True, 4)):
-        task = toy_task(folders[1], DICTIONARY, source_lang="zh", target_lang="kk", truncate_source=truncate,
-                        max_source_positions=4, max_target_positions=9)
+        task = toy_task(
+            folders[1],
+            DICTIONARY,
+            source_lang="zh",
+            target_lang="kk",
+            truncate_source=truncate,
+            max_source_positions=4,
+            max_target_positions=9,
+        )
         task.load_dataset("train")
         assert len(task.dataset("train")[0].source) == length
         assert task.max_positions() == (4, 9)

@@ -69,9 +69,9 @@ def test_shares_of_an_epoch_follow_the_formula(folder, alpha):
     _, dataset = train_set(folder, sampling_alpha=alpha, mt_share=0.25)
     groups = np.array([dataset[i].group for i in range(len(dataset))])
     weights = np.array([600.0, 90.0, 10.0]) / 700
-    expected = 0.75 * weights ** alpha / (weights ** alpha).sum()
+    expected = 0.75 * weights**alpha / (weights**alpha).sum()
     pairs = np.array([40.0, 9.0]) / 49  # one Mongolian side is empty
-    pairs = 0.25 * pairs ** alpha / (pairs ** alpha).sum()
+    pairs = 0.25 * pairs**alpha / (pairs**alpha).sum()
     expected = np.concatenate([expected, [pairs[0] / 2, pairs[0] / 2, pairs[1] / 2, pairs[1] / 2]])
     shares = np.bincount(groups, minlength=7) / len(groups)
     assert abs(shares - expected).max() < 0.01

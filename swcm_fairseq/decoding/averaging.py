@@ -9,8 +9,8 @@ import re
 import sys
 from typing import Dict, List, Optional
 
-from .errors import SwcmError, run_command
-from .files import atomic_write, refuse_overwrite
+from ..errors import SwcmError, run_command
+from ..files import atomic_write, refuse_overwrite
 
 _EPOCH = re.compile(r"checkpoint(\d+)\.pt\Z")
 _UPDATE = re.compile(r"checkpoint_\d+_(\d+)\.pt\Z")
@@ -34,7 +34,7 @@ def average(paths: List[str]) -> Dict:
     Raises:
         SwcmError: checkpoints whose tensors are not the same by name and shape, all named.
     """
-    from .weights.safe_load import safe_load
+    from ..weights.safe_load import safe_load
 
     result, sums = None, {}
     for path in paths:

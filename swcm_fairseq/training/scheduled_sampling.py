@@ -139,7 +139,7 @@ def predict(model, net_input: Dict, rows: Tensor, columns: Tensor, never: List[i
     asked = features[rows, columns]
     weight, bias = model.decoder.output_parameters()
     predicted = []
-    for some in asked.split(max(64, 2 ** 25 // weight.size(0))):
+    for some in asked.split(max(64, 2**25 // weight.size(0))):
         logits = F.linear(some, weight, bias)
         logits[:, never] = -math.inf
         predicted.append(logits.argmax(1))

@@ -1,26 +1,28 @@
 """The packed folder: a model with all that decoding needs, and nothing else.
 
 ``model.safetensors`` the weights, each once; ``dict.txt``; ``sentencepiece.bpe.model``; ``config.json`` the model's
-settings and the target languages it was trained for.
+settings, the target languages it was trained for, and the symbols it was not trained with (a model that
+preprocess/extend_vocab.py has grown has some; it writes as it did before, until it is trained and packed again).
 """
 
 import dataclasses
 import json
 import os
 from types import SimpleNamespace
-from typing import Dict, List, NamedTuple
+from typing import Dict, List, NamedTuple, Sequence
 
+import torch
 from fairseq.data import Dictionary
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
-from .data.data_bin import DICTIONARY, SENTENCEPIECE_MODEL, read_dictionary
-from .errors import SwcmError
-from .files import atomic_folder
-from .models.config import XlmSwcmConfig
-from .models.xlm_swcm import XlmSwcmModel
-from .version import __version__
+from ..data.data_bin import DICTIONARY, SENTENCEPIECE_MODEL, read_dictionary
+from ..errors import SwcmError, some
+from ..files import atomic_folder
+from ..models.config import XlmSwcmConfig
+from ..models.xlm_swcm import XlmSwcmModel
+from ..version import __version__
 
 FORMAT = 1
 WEIGHTS = "model.safetensors"
@@ -34,6 +36,7 @@ class Packed(NamedTuple):
     dictionary: Dictionary
     sentencepiece_model: str
     targets: List[str]
+    untrained: List[str]
 
 
 def build(settings: Dict, dictionary: Dictionary, state: Dict[str, Tensor], origin: str) -> XlmSwcmModel:
@@ -56,7 +59,9 @@ def build(settings: Dict, dictionary: Dictionary, state: Dict[str, Tensor], orig
     problems = ["{} is missing".format(name) for name in own if name not in state and aliases[name] not in state]
     problems += ["{} is unknown".format(name) for name in state if name not in own]
     problems += [
-        "{} is {}, the settings and the dictionary give {}".format(name, tuple(state[name].shape), tuple(own[name].shape))
+        "{} is {}, the settings and the dictionary give {}".format(
+            name, tuple(state[name].shape), tuple(own[name].shape)
+        )
         for name in own
         if name in state and state[name].shape != own[name].shape
     ]
@@ -66,23 +71,52 @@ def build(settings: Dict, dictionary: Dictionary, state: Dict[str, Tensor], orig
     return model.eval()
 
 
+def silence(model: XlmSwcmModel, dictionary: Dictionary, symbols: Sequence[str]) -> None:
+    """Have ``model`` give ``symbols`` no probability at all, as if its output had no rows for them."""
+    rows = torch.tensor([dictionary.index(symbol) for symbol in symbols])
+    logits_of = model.decoder.output_layer
+
+    def output_layer(features: Tensor, **options) -> Tensor:
+        return logits_of(features, **options).index_fill(-1, rows.to(features.device), float("-inf"))
+
+    if symbols:
+        model.decoder.output_layer = output_layer
+
+
+def settings_of(model: XlmSwcmModel) -> Dict:
+    """What ``build`` wants to build the like of ``model``, as plain values."""
+    names = [field.name for field in dataclasses.fields(XlmSwcmConfig) if not field.name.startswith("_")]
+    settings = {name: getattr(model.cfg, name) for name in names if name != "pretrained_encoder"}
+    return {name: getattr(value, "value", value) for name, value in settings.items()}  # enums as their text
+
+
 def tied_names(state: Dict[str, Tensor]) -> Dict[str, str]:
     """For every name the first name of the same tensor (itself, where it is not tied)."""
     first: Dict[int, str] = {}
     return {name: first.setdefault(tensor.data_ptr(), name) for name, tensor in state.items()}
 
 
-def write(folder: str, model: XlmSwcmModel, dictionary: Dictionary, pieces: bytes, targets: List[str], force: bool):
-    """Write a packed folder; it appears whole or not at all."""
+def write(
+    folder: str,
+    model: XlmSwcmModel,
+    dictionary: Dictionary,
+    pieces: bytes,
+    targets: List[str],
+    force: bool,
+    untrained: Sequence[str] = (),
+) -> None:
+    """Write a packed folder; it appears whole or not at all.
+
+    Args:
+        pieces: the SentencePiece model's bytes.
+        targets: languages that the model was trained to write.
+        untrained: symbols of the dictionary that it never saw in training, and that it shall not write.
+    """
     state = model.state_dict()
     aliases = tied_names(state)
-    settings = {
-        field.name: getattr(model.cfg, field.name)
-        for field in dataclasses.fields(XlmSwcmConfig)
-        if not field.name.startswith("_") and field.name != "pretrained_encoder"
-    }
-    settings = {name: getattr(value, "value", value) for name, value in settings.items()}  # enums as their text
-    config = {"format": FORMAT, "swcm_fairseq": __version__, "model": settings, "targets": targets}
+    config = {"format": FORMAT, "swcm_fairseq": __version__, "model": settings_of(model), "targets": targets}
+    if untrained:
+        config["untrained"] = list(untrained)
     with atomic_folder(folder, force) as temporary:
         unique = {name: tensor.contiguous() for name, tensor in state.items() if aliases[name] == name}
         save_file(unique, os.path.join(temporary, WEIGHTS))
@@ -104,7 +138,8 @@ def read(folder: str) -> Packed:
         with open(paths[CONFIG], encoding="utf-8") as stream:
             config = json.load(stream)
         settings, targets, version = config["model"], list(config["targets"]), config["format"]
-    except (ValueError, KeyError, TypeError) as error:
+        untrained = list(config.get("untrained", []))
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         raise SwcmError("{} is no settings file of swcm-pack: {}".format(paths[CONFIG], error))
     if version != FORMAT:
         raise SwcmError("{} has format {}; this version reads {}".format(paths[CONFIG], version, FORMAT))
@@ -113,5 +148,9 @@ def read(folder: str) -> Packed:
     except SafetensorError as error:
         raise SwcmError("{} cannot be read: {}".format(paths[WEIGHTS], error))
     dictionary = read_dictionary(paths[DICTIONARY])
+    strange = [symbol for symbol in untrained if symbol not in dictionary]
+    if strange:
+        raise SwcmError("{}: untrained symbols that {} lacks: {}".format(paths[CONFIG], DICTIONARY, some(strange)))
     model = build(settings, dictionary, state, paths[WEIGHTS])
-    return Packed(model, dictionary, paths[SENTENCEPIECE_MODEL], targets)
+    silence(model, dictionary, untrained)
+    return Packed(model, dictionary, paths[SENTENCEPIECE_MODEL], targets, untrained)

@@ -5,8 +5,8 @@ import os
 import sys
 from typing import List, Optional
 
-from .errors import SwcmError, run_command
-from .files import refuse_overwrite
+from ..errors import SwcmError, run_command
+from ..files import refuse_overwrite
 
 
 def pack(checkpoint: str, folder: str, data: Optional[str] = None, force: bool = False) -> None:
@@ -18,10 +18,11 @@ def pack(checkpoint: str, folder: str, data: Optional[str] = None, force: bool =
         data: where dict.txt and sentencepiece.bpe.model lie, if not beside the checkpoint.
         force: replace what stands at ``folder``.
     """
-    from . import packed, plugin  # noqa: F401  (late: --help needs no torch)
-    from .data.data_bin import load_dictionary, sentencepiece_model
-    from .data.dictionary import check_sentencepiece_model
-    from .weights.safe_load import safe_load
+    from .. import plugin  # noqa: F401  (late: --help needs no torch)
+    from ..data.data_bin import load_dictionary, sentencepiece_model
+    from ..data.dictionary import check_sentencepiece_model
+    from ..weights.safe_load import safe_load
+    from . import packed
 
     refuse_overwrite(folder, force)
     source = data or os.path.dirname(os.path.abspath(checkpoint))

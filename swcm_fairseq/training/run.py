@@ -1,15 +1,29 @@
 """What a model or task may know of the fairseq-train run that builds it."""
 
+import contextlib
 import os
 import shutil
-from typing import Iterable, Optional
+from typing import Iterable, Iterator, List, Optional
 
 from omegaconf import open_dict
 
-from .errors import SwcmError
+from ..errors import SwcmError
+from ..files import atomic_write
 
 MARK = "swcm_run"
 LIVE = "_swcm_live"
+
+_building_from_files: List[bool] = []
+
+
+@contextlib.contextmanager
+def no_training_run() -> Iterator[None]:
+    """While models are built from checkpoints, no configuration is a run's, whatever a checkpoint says of itself."""
+    _building_from_files.append(True)
+    try:
+        yield
+    finally:
+        _building_from_files.pop()
 
 
 class TrainingRun:
@@ -33,7 +47,7 @@ class TrainingRun:
         A checkpoint keeps a configuration of the same shape. The two are told apart by a mark that every run sets
         in its configuration, and so in its checkpoints, and by a note on the object that only this process sees.
         """
-        parent = getattr(cfg, "_get_parent", None)
+        parent = getattr(cfg, "_get_parent", None) if not _building_from_files else None
         root = parent() if parent is not None else None
         if root is None or "checkpoint" not in root or "optimization" not in root:
             return None
@@ -57,13 +71,11 @@ class TrainingRun:
                 model[name] = cfg[name]
 
     def keep_beside_checkpoints(self, path: str) -> None:
-        """Copy a file that decoding needs into the checkpoint folder."""
-        if not self.is_master:
-            return
+        """Copy a file that decoding needs into the checkpoint folder; for the master alone to call."""
         target = os.path.join(self.save_dir, os.path.basename(path))
         if os.path.abspath(path) != os.path.abspath(target):
-            shutil.copyfile(path, target + ".tmp")
-            os.replace(target + ".tmp", target)
+            with open(path, "rb") as source, atomic_write(target, "wb") as stream:
+                shutil.copyfileobj(source, stream)
 
     def check_restored_files(self) -> None:
         """Refuse files to start from that do not exist: fairseq would only warn and train from scratch."""

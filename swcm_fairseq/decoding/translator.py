@@ -5,13 +5,14 @@ from typing import List, Optional, Sequence
 
 import torch
 from fairseq.sequence_generator import SequenceGenerator
-from sentencepiece import SentencePieceProcessor
 
-from . import packed, plugin  # noqa: F401
-from .data.dictionary import symbols_that_are_no_text, tags_in
-from .data.languages import tag_of
-from .data.pairs import PairDataset
-from .errors import SwcmError
+from .. import plugin  # noqa: F401
+from ..data.dictionary import symbols_that_are_no_text, tags_in
+from ..data.languages import tag_of
+from ..data.pairs import PairDataset
+from ..data.pieces import Pieces
+from ..errors import SwcmError
+from . import packed
 
 logger = logging.getLogger(__name__)
 
@@ -23,7 +24,7 @@ class Translator:
     >>> translator.translate(["打开文件"], target="kk")  # doctest: +SKIP
     """
 
-    def __init__(self, model, dictionary, pieces: SentencePieceProcessor, targets: Sequence[str], device: str = "cpu"):
+    def __init__(self, model, dictionary, pieces: Pieces, targets: Sequence[str], device: str = "cpu"):
         self.model = model.to(device)
         self.dictionary = dictionary
         self.pieces = pieces
@@ -38,11 +39,7 @@ class Translator:
             SwcmError: the folder is not one, or is damaged.
         """
         parts = packed.read(folder)
-        try:
-            pieces = SentencePieceProcessor(model_file=parts.sentencepiece_model)
-        except (OSError, RuntimeError) as error:
-            raise SwcmError("{} is no SentencePiece model: {}".format(parts.sentencepiece_model, error))
-        return cls(parts.model, parts.dictionary, pieces, parts.targets, device)
+        return cls(parts.model, parts.dictionary, Pieces.load(parts.sentencepiece_model), parts.targets, device)
 
     def translate(
         self,
@@ -101,7 +98,7 @@ class Translator:
 
     def _dataset(self, sentences: Sequence[str], tag: int) -> PairDataset:
         encode = self.dictionary.encode_line
-        lines = [" ".join(pieces) for pieces in self.pieces.encode(list(sentences), out_type=str)]
+        lines = [" ".join(pieces) for pieces in self.pieces.cut(sentences)]
         sources = [encode(line, add_if_not_exist=False).long() for line in lines]
         sizes = [len(source) for source in sources]
         limit = self.model.max_positions()[0]
@@ -112,4 +109,4 @@ class Translator:
 
     def _text(self, tokens: torch.Tensor) -> str:
         line = self.dictionary.string(tokens.int().cpu(), extra_symbols_to_ignore={self.dictionary.eos()})
-        return self.pieces.decode(line.split(" "))
+        return self.pieces.decode(line)

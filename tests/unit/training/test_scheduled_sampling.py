@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from swcm_fairseq.errors import SwcmError
-from swcm_fairseq.tasks.scheduled_sampling import Schedule, ScheduledSampling, predict
+from swcm_fairseq.training.scheduled_sampling import Schedule, ScheduledSampling, predict
 from tests.toy import toy_dictionary, toy_model, toy_sources
 
 
@@ -26,7 +26,7 @@ def test_every_schedule_falls_from_one_to_the_floor(kind):
     assert values[0] > 0.99
     assert all(a >= b for a, b in zip(values, values[1:]))
     assert values[-1] == 0.2
-    assert forcing(kind, 10 ** 9) < 1e-9
+    assert forcing(kind, 10**9) < 1e-9
 
 
 def test_schedules_by_hand():
@@ -35,12 +35,12 @@ def test_schedules_by_hand():
     # k ln k = 1000 for a k between 190 and 191: 190 ln 190 = 996.9, 191 ln 191 = 1003.2.
     low, high = (k / (k + math.exp(500 / k)) for k in (190, 191))
     assert low < forcing("inverse-sigmoid", 600) < high
-    assert forcing("none", 10 ** 6) == 1.0
+    assert forcing("none", 10**6) == 1.0
 
 
 @pytest.mark.parametrize("kind", ["none", "linear", "exponential", "inverse-sigmoid"])
 def test_floor_one_is_teacher_forcing(kind):
-    assert all(forcing(kind, update, floor=1.0) == 1.0 for update in (0, 100, 101, 10 ** 7))
+    assert all(forcing(kind, update, floor=1.0) == 1.0 for update in (0, 100, 101, 10**7))
 
 
 def test_impossible_schedules_are_all_named():
@@ -104,7 +104,7 @@ def test_with_no_forcing_every_input_is_the_prediction_before_it(dictionary, mod
     """Against a plain full decoding: logits at t, best piece, input at t + 1."""
     sample = batch(dictionary)
     never = [dictionary.bos(), dictionary.index("<mask>")]
-    result = sampling(dictionary, 0.0, never)(model, sample, update=10 ** 6)
+    result = sampling(dictionary, 0.0, never)(model, sample, update=10**6)
     model.eval()
     logits, _ = model(**sample["net_input"])
     logits[:, :, never + [dictionary.pad()]] = -math.inf
@@ -122,7 +122,7 @@ def test_with_no_forcing_every_input_is_the_prediction_before_it(dictionary, mod
 def test_some_inputs_are_replaced_and_the_batch_itself_is_not_touched(dictionary, model):
     sample = batch(dictionary, rows=6, length=30)
     before = sample["net_input"]["prev_output_tokens"].clone()
-    result = sampling(dictionary, 0.5)(model, sample, update=10 ** 6)
+    result = sampling(dictionary, 0.5)(model, sample, update=10**6)
     after = result["net_input"]["prev_output_tokens"]
     assert sample["net_input"]["prev_output_tokens"].equal(before)
     assert 0.2 < after.ne(before).float().mean() < 0.6
@@ -146,7 +146,7 @@ def test_the_first_pass_leaves_no_trace(dictionary, model, training):
     model.train(training)
     torch.manual_seed(3)
     state = torch.get_rng_state()
-    sampling(dictionary, 0.2)(model, batch(dictionary), update=10 ** 6)
+    sampling(dictionary, 0.2)(model, batch(dictionary), update=10**6)
     assert torch.get_rng_state().equal(state)
     assert model.training is training and model.decoder.layers[0].training is training
     assert all(parameter.grad is None for parameter in model.parameters())
@@ -154,8 +154,8 @@ def test_the_first_pass_leaves_no_trace(dictionary, model, training):
 
 def test_floor_one_runs_no_first_pass(dictionary):
     sample = batch(dictionary)
-    assert sampling(dictionary, 1.0)(None, sample, update=10 ** 6) is sample
+    assert sampling(dictionary, 1.0)(None, sample, update=10**6) is sample
 
 
 def test_an_empty_batch_passes(dictionary):
-    assert sampling(dictionary, 0.0)(None, {}, update=10 ** 6) == {}
+    assert sampling(dictionary, 0.0)(None, {}, update=10**6) == {}

@@ -6,9 +6,9 @@ import pytest
 import torch
 from safetensors.torch import load_file, save_file
 
-from swcm_fairseq import packed
+from swcm_fairseq.decoding import packed
+from swcm_fairseq.decoding.packing import main, pack
 from swcm_fairseq.errors import SwcmError
-from swcm_fairseq.packing import main, pack
 from tests.tiny_encoder import train_sentencepiece
 from tests.toy import toy_checkpoint, toy_model
 
@@ -100,7 +100,9 @@ def test_a_finished_folder_is_replaced_only_by_force(folder, checkpoint):
     main([checkpoint, folder, "--force"])
 
 
-@pytest.mark.parametrize("content", [{"model": {}}, {"cfg": {"model": {"arch": "transformer"}, "task": {}}, "model": {}}, [1]])
+@pytest.mark.parametrize(
+    "content", [{"model": {}}, {"cfg": {"model": {"arch": "transformer"}, "task": {}}, "model": {}}, [1]]
+)
 def test_a_checkpoint_of_another_model_is_refused(tmp_path, checkpoint, content):
     torch.save(content, checkpoint)
     with pytest.raises(SwcmError, match="is no checkpoint of an xlm_swcm model"):
@@ -164,8 +166,10 @@ def test_an_untied_output_is_kept(tmp_path):
     state = torch.load(checkpoint)
     state["cfg"]["model"]["untie_output_projection"] = True
     rows, width = state["model"]["encoder.embeddings.tokens.weight"].shape
-    own = {"decoder.output_projection.weight": torch.randn(rows, width),
-           "decoder.output_projection.bias": torch.randn(rows)}
+    own = {
+        "decoder.output_projection.weight": torch.randn(rows, width),
+        "decoder.output_projection.bias": torch.randn(rows),
+    }
     state["model"].update(own)
     torch.save(state, checkpoint)
     pack(checkpoint, str(tmp_path / "packed"))

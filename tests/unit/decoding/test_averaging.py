@@ -3,7 +3,7 @@ import os
 import pytest
 import torch
 
-from swcm_fairseq.averaging import average, main, newest
+from swcm_fairseq.decoding.averaging import average, main, newest
 from swcm_fairseq.errors import SwcmError
 
 
@@ -44,8 +44,8 @@ def test_small_differences_are_not_lost(tmp_path):
     for i in range(3):
         paths.append(str(tmp_path / str(i)))
         # 2 ** 24 + 1 is the first whole number that float32 has not.
-        torch.save({"model": {"w": torch.tensor([2.0 ** 24 if i == 0 else 1.0])}}, paths[-1])
-    assert average(paths)["model"]["w"].tolist() == [(2 ** 24 + 2) / 3]
+        torch.save({"model": {"w": torch.tensor([2.0**24 if i == 0 else 1.0])}}, paths[-1])
+    assert average(paths)["model"]["w"].tolist() == [(2**24 + 2) / 3]
 
 
 @pytest.mark.parametrize(

@@ -10,15 +10,15 @@ import logging
 import os
 import pickle
 import zipfile
-from typing import Dict, List, Optional, Sequence, Tuple
+from typing import Dict, List, Optional, Tuple
 
 import torch
 from torch import Tensor
 
-from .data.data_bin import DICTIONARY, read_dictionary
-from .data.dictionary import tags_in
-from .errors import SwcmError
-from .weights.mapping import tag_rows
+from ..data.data_bin import DICTIONARY, read_dictionary
+from ..data.dictionary import tags_in
+from ..errors import SwcmError, some
+from ..weights.mapping import tag_rows
 
 logger = logging.getLogger(__name__)
 
@@ -62,7 +62,7 @@ def check_handover(path: str, symbols: List[str], state: Dict[str, Tensor]) -> N
     elif any(symbol not in tags_in(symbols) for symbol in symbols[rows:]):
         problems.append(
             "the checkpoint has rows for {} symbols; those that the data's dictionary has on top are not all tags: "
-            "{}".format(rows, _some(symbols[rows:]))
+            "{}".format(rows, some(symbols[rows:]))
         )
     problems += _differing_tensors(shapes, state)
     if problems:
@@ -98,9 +98,9 @@ def _differing_symbols(own: List[str], earlier: List[str]) -> List[str]:
     extra = [symbol for symbol in own if symbol not in old and symbol not in tags]
     problems = []
     if missing:
-        problems.append("missing from the data's dictionary: {}".format(_some(missing)))
+        problems.append("missing from the data's dictionary: {}".format(some(missing)))
     if extra:
-        problems.append("in the data's dictionary, not in the checkpoint's: {}".format(_some(extra)))
+        problems.append("in the data's dictionary, not in the checkpoint's: {}".format(some(extra)))
     if not problems:
         for index, (mine, theirs) in enumerate(zip(own, earlier)):
             if mine != theirs:
@@ -122,11 +122,6 @@ def _differing_tensors(shapes: Dict[str, Tuple[int, ...]], state: Dict[str, Tens
             problems.append("{} is {} in the checkpoint, {} in the model".format(name, shapes[name], shape))
     more = len(problems) - _SHOWN
     return problems[:_SHOWN] + (["and {} more tensors".format(more)] if more > 0 else [])
-
-
-def _some(symbols: Sequence[str]) -> str:
-    more = len(symbols) - _SHOWN
-    return " ".join(symbols[:_SHOWN]) + (" and {} more".format(more) if more > 0 else "")
 
 
 def tensor_shapes(path: str) -> Dict[str, Tuple[int, ...]]:

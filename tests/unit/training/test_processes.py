@@ -3,7 +3,7 @@ from fairseq.dataclass.configs import FairseqConfig
 from omegaconf import OmegaConf
 
 from swcm_fairseq.errors import SwcmError
-from swcm_fairseq.processes import prepare
+from swcm_fairseq.training.processes import prepare
 
 
 def settings(world_size=1, init_method=None):
@@ -34,12 +34,15 @@ def test_processes_that_would_train_apart_are_refused(monkeypatch):
         prepare(settings())
 
 
-@pytest.mark.parametrize("started, cfg", [
-    ("2", settings(world_size=2)),
-    ("2", settings(init_method="env://")),
-    ("1", settings()),
-    ("", settings()),
-])
+@pytest.mark.parametrize(
+    "started, cfg",
+    [
+        ("2", settings(world_size=2)),
+        ("2", settings(init_method="env://")),
+        ("1", settings()),
+        ("", settings()),
+    ],
+)
 def test_processes_that_train_together_are_let_through(monkeypatch, started, cfg):
     monkeypatch.setenv("WORLD_SIZE", started)
     prepare(cfg)

@@ -7,8 +7,8 @@ from omegaconf import OmegaConf, open_dict
 
 from swcm_fairseq.errors import SwcmError
 from swcm_fairseq.models.config import XlmSwcmConfig
-from swcm_fairseq.processes import allow_bf16_off_tpus
-from swcm_fairseq.training_run import TrainingRun
+from swcm_fairseq.training.processes import allow_bf16_off_tpus
+from swcm_fairseq.training.run import TrainingRun
 
 
 @pytest.fixture
@@ -78,7 +78,9 @@ def test_a_file_for_decoding_is_copied_whole(root, tmp_path):
         assert stream.read() == b"pieces"
 
 
-@pytest.mark.parametrize("setting, flag", [("restore_file", "--restore-file"), ("finetune_from_model", "--finetune-from")])
+@pytest.mark.parametrize(
+    "setting, flag", [("restore_file", "--restore-file"), ("finetune_from_model", "--finetune-from")]
+)
 def test_files_to_start_from_must_exist(root, tmp_path, setting, flag):
     run = TrainingRun.of(root.model)
     run.check_restored_files()

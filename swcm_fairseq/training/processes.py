@@ -6,7 +6,7 @@ import os
 
 from fairseq.distributed import utils as distributed_utils
 
-from .errors import SwcmError
+from ..errors import SwcmError
 
 
 def allow_bf16_off_tpus(cfg) -> None:

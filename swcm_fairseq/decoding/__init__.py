@@ -1,0 +1,1 @@
+"""From a checkpoint to text: averaged checkpoints, the packed folder, and the translator that reads it."""
