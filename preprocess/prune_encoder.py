@@ -6,6 +6,7 @@ pieces stay. The text is cut into the same pieces before and after; that is chec
 """
 
 import argparse
+import dataclasses
 import json
 import os
 import sys
@@ -13,15 +14,15 @@ from typing import Any, Dict, List, NamedTuple, Optional, Sequence, Tuple
 
 import numpy
 import torch
+from encode import default_workers, positive_number, read_batches
 
-from encode import default_workers, load_model, read_batches, positive_number
+from swcm_fairseq.data.pieces import load_model
 from swcm_fairseq.errors import SwcmError, run_command
 from swcm_fairseq.files import atomic_folder, refuse_overwrite
 from swcm_fairseq.weights.encoder import OpenedEncoder, open_encoder
 from swcm_fairseq.weights.encoder_folder import TOKEN_TYPES, hugging_face_tensors, write_encoder_folder
 from swcm_fairseq.weights.layouts import layer_tensor_names
 from swcm_fairseq.weights.sentencepiece_model import NORMAL, Piece, SentencePieceModel
-from swcm_fairseq.weights.settings import EncoderConfig
 from swcm_fairseq.weights.vocabulary import SPECIALS
 
 REPORT_NAME = "prune.json"
@@ -163,16 +164,8 @@ def write_pruned(
     pieces = [piece.text for piece in model.pieces[FIRST_PIECE:]] if model else None
     tensors = pruned_tensors(encoder, pieces, layers)
     old = encoder.config
-    config = EncoderConfig(
-        vocab_size=tensors["embeddings.word_embeddings.weight"].size(0),
-        encoder_layers=len(layers),
-        encoder_embed_dim=old.encoder_embed_dim,
-        encoder_ffn_embed_dim=old.encoder_ffn_embed_dim,
-        encoder_attention_heads=old.encoder_attention_heads,
-        max_positions=old.max_positions,
-        activation_fn=old.activation_fn,
-        layer_norm_eps=old.layer_norm_eps,
-    )
+    rows = tensors["embeddings.word_embeddings.weight"].size(0)
+    config = dataclasses.replace(old, vocab_size=rows, encoder_layers=len(layers))
     write_encoder_folder(folder, config, tensors, model.to_bytes() if model else None)
     open_encoder(folder).refuse_surplus_rows()
     report = {

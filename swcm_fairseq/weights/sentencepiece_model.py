@@ -98,9 +98,7 @@ class SentencePieceModel:
 
 def unigram_model(pieces: List[Piece], normalizer_spec: bytes) -> SentencePieceModel:
     """A unigram model of ``pieces``; every trainer setting has its default (unk 0, bos 1, eos 2, no pad)."""
-    return SentencePieceModel(
-        pieces, [(_TRAINER_SPEC, _BYTES, b""), (_NORMALIZER_SPEC, _BYTES, normalizer_spec)]
-    )
+    return SentencePieceModel(pieces, [(_TRAINER_SPEC, _BYTES, b""), (_NORMALIZER_SPEC, _BYTES, normalizer_spec)])
 
 
 def _parse_piece(data: bytes) -> Piece:

@@ -236,10 +236,12 @@ def test_fairseq_rows_in_another_order_follow_the_sentencepiece_model(prune, fol
     source = tmp_path / "fairseq"
     source.mkdir()
     rows = torch.tensor([0, 1, 2, 3] + [4 + i for i in order] + [encoder.config.vocab_size - 1])
-    state = {"encoder.sentence_encoder." + name.replace("in_proj.", "in_proj_"): tensor
-             for name, tensor in encoder.tensors.items()}
+    state = {
+        "encoder.sentence_encoder." + name.replace("in_proj.", "in_proj_"): tensor
+        for name, tensor in encoder.tensors.items()
+    }
     state["encoder.sentence_encoder.embed_tokens.weight"] = encoder.tensors["embed_tokens.weight"][rows]
-    sizes = dict(encoder_layers=4, encoder_embed_dim=15, encoder_ffn_embed_dim=17, encoder_attention_heads=3)
+    sizes = {"encoder_layers": 4, "encoder_embed_dim": 15, "encoder_ffn_embed_dim": 17, "encoder_attention_heads": 3}
     args = argparse.Namespace(activation_fn="gelu", **sizes)
     torch.save({"args": args, "model": state}, str(source / "model.pt"))
     (source / "dict.txt").write_text("".join(encoder.pieces[i] + " 1\n" for i in order), encoding="utf-8")
