@@ -1,12 +1,25 @@
-"""Writing files so that a name either holds a finished output or nothing."""
+"""Writing files so that a name either holds a finished output or nothing, whenever the process may be killed.
+
+An output is written beside its place as ``.NAME.tmp``, under a lock, ``.NAME.lock``. The system takes the lock from a
+process that ends, however it ends. So a second writer is told of the first, and one that comes after a killed one
+writes over what that left.
+"""
 
 import contextlib
+import errno
 import os
 import shutil
-import tempfile
-from typing import IO, Iterator
+import socket
+from typing import IO, Iterator, List, Sequence
 
 from .errors import SwcmError
+
+try:
+    import fcntl
+except ImportError:  # not a POSIX system
+    fcntl = None  # type: ignore[assignment]
+
+_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
 
 @contextlib.contextmanager
@@ -15,22 +28,45 @@ def atomic_write(path: str, mode: str = "w") -> Iterator[IO]:
 
     Text is UTF-8 with ``\\n`` line ends on every system. When the block raises, the temporary file is removed
     and a file that stood at ``path`` stays as it was.
+
+    Raises:
+        SwcmError: another process is writing ``path``, or the disk is full.
     """
-    folder = os.path.dirname(os.path.abspath(path))
-    os.makedirs(folder, exist_ok=True)
-    text = {} if "b" in mode else {"encoding": "utf-8", "newline": "\n"}
-    handle, temporary = tempfile.mkstemp(prefix="." + os.path.basename(path) + ".", suffix=".tmp", dir=folder)
-    try:
-        with os.fdopen(handle, mode, **text) as stream:
-            yield stream
-            stream.flush()
-            os.fsync(stream.fileno())
-        _open_permissions(temporary)
-        os.replace(temporary, path)
-    except BaseException:
+    with contextlib.ExitStack() as stack:
+        stream = stack.enter_context(_unfinished(path, mode))
+        yield stream
+        _finish(stream)
+        os.replace(_neighbour(path, "tmp"), path)
+
+
+@contextlib.contextmanager
+def atomic_files(paths: Sequence[str], modes: Sequence[str] = (), force: bool = False) -> Iterator[List[IO]]:
+    """Open several outputs that belong together; all take their names when the block ends well, the first one last.
+
+    So the first one says that all are whole. Where a kill falls between the names, the next run may replace what has
+    its name already: the first has none, and its temporary file still stands there.
+
+    Args:
+        paths: in any folders.
+        modes: as for ``atomic_write``, one for each; all "w" by default.
+        force: replace finished outputs.
+
+    Raises:
+        SwcmError: an output exists and ``force`` is not set, or as ``atomic_write``.
+    """
+    interrupted = os.path.exists(_neighbour(paths[0], "tmp")) and not os.path.exists(paths[0])
+    for path in paths:
+        refuse_overwrite(path, force or interrupted)
+    with contextlib.ExitStack() as stack:
+        opened = zip(paths, modes or ["w"] * len(paths))
+        streams = [stack.enter_context(_unfinished(path, mode)) for path, mode in opened]
+        yield streams
+        for stream in streams:
+            _finish(stream)
         with contextlib.suppress(FileNotFoundError):
-            os.remove(temporary)
-        raise
+            os.remove(paths[0])  # a mixture of old and new must not look whole
+        for path in reversed(paths):
+            os.replace(_neighbour(path, "tmp"), path)
 
 
 @contextlib.contextmanager
@@ -38,23 +74,51 @@ def atomic_folder(path: str, force: bool = False) -> Iterator[str]:
     """Yield a temporary neighbour folder that takes the name ``path`` when the block ends well.
 
     Raises:
-        SwcmError: ``path`` exists, is not an empty folder, and ``force`` is not set.
+        SwcmError: ``path`` exists, is not an empty folder, and ``force`` is not set; another process is writing it;
+            or the disk is full.
     """
     path = os.path.abspath(path)
-    refuse_overwrite(path, force)
-    os.makedirs(os.path.dirname(path), exist_ok=True)
-    temporary = tempfile.mkdtemp(prefix="." + os.path.basename(path) + ".", suffix=".tmp", dir=os.path.dirname(path))
+    temporary, old = _neighbour(path, "tmp"), _neighbour(path, "old")
+    with only_writer(path), _full_disk_named(path):
+        if os.path.exists(old) and not os.path.exists(path):
+            os.replace(old, path)  # a kill fell between the two renamings below
+        _remove(old)
+        _remove(temporary)
+        refuse_overwrite(path, force)
+        os.mkdir(temporary)
+        try:
+            yield temporary
+            if os.path.exists(path):
+                os.replace(path, old)
+            os.replace(temporary, path)
+        finally:
+            _remove(temporary)
+        _remove(old)
+
+
+@contextlib.contextmanager
+def only_writer(path: str, what: str = "") -> Iterator[None]:
+    """Be the only process that writes ``path``, which need not exist, until the block ends.
+
+    Args:
+        what: what is written, for the message, where ``path`` does not say it.
+
+    Raises:
+        SwcmError: another one is writing it, or nobody can.
+    """
+    name = _neighbour(path, "lock")
     try:
-        yield temporary
-        os.chmod(temporary, 0o777 & ~_umask())
-        if os.path.isdir(path):
-            shutil.rmtree(path)
-        elif os.path.exists(path):
-            os.remove(path)
-        os.replace(temporary, path)
-    except BaseException:
-        shutil.rmtree(temporary, ignore_errors=True)
-        raise
+        os.makedirs(os.path.dirname(name), exist_ok=True)
+        handle = _lock(name, what or path)
+    except OSError as error:
+        raise SwcmError("{} cannot be written: {}; choose another place".format(what or path, os.strerror(error.errno)))
+    try:
+        yield
+    finally:
+        # Removed while it is held: nobody else can have locked this file.
+        with contextlib.suppress(OSError):
+            os.remove(name)
+        os.close(handle)
 
 
 def refuse_overwrite(path: str, force: bool) -> None:
@@ -64,13 +128,71 @@ def refuse_overwrite(path: str, force: bool) -> None:
         raise SwcmError("{} exists already; give --force to replace it, or another name".format(path))
 
 
-def _umask() -> int:
-    # The only way to read the umask is to set it.
-    mask = os.umask(0)
-    os.umask(mask)
-    return mask
+def _neighbour(path: str, kind: str) -> str:
+    folder, name = os.path.split(os.path.abspath(path))
+    return os.path.join(folder, ".{}.{}".format(name, kind))
 
 
-def _open_permissions(path: str) -> None:
-    # mkstemp makes files private to the user; outputs get what open() would have given.
-    os.chmod(path, 0o666 & ~_umask())
+def _lock(name: str, what: str) -> int:
+    """Open and lock the file ``name``; returns its handle."""
+    while True:
+        handle = os.open(name, os.O_RDWR | os.O_CREAT, 0o666)
+        try:
+            if fcntl is not None:
+                # Of the two kinds of lock the one that belongs to the process: a forked child does not prolong it.
+                fcntl.lockf(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError as error:
+            if error.errno in (errno.EACCES, errno.EAGAIN):
+                owner = os.read(handle, 200).decode("utf-8", "replace") or "another process"
+                os.close(handle)
+                raise SwcmError("{} is being written by {}; wait for its end, or stop it".format(what, owner))
+            # Some network folders know no locks.
+        with contextlib.suppress(FileNotFoundError):
+            if os.path.samestat(os.fstat(handle), os.stat(name)):
+                os.ftruncate(handle, 0)
+                os.write(handle, "process {} on {}".format(os.getpid(), socket.gethostname()).encode("utf-8"))
+                return handle
+        os.close(handle)  # its last owner removed it in between
+
+
+@contextlib.contextmanager
+def _unfinished(path: str, mode: str) -> Iterator[IO]:
+    """The open temporary file of ``path``, under lock; removed at the end, where it has not taken its name."""
+    text = {} if "b" in mode else {"encoding": "utf-8", "newline": "\n"}
+    temporary = _neighbour(path, "tmp")
+    with only_writer(path), _full_disk_named(path):
+        try:
+            with open(temporary, mode, **text) as stream:
+                yield stream
+        finally:
+            with contextlib.suppress(FileNotFoundError):
+                os.remove(temporary)
+
+
+def _finish(stream: IO) -> None:
+    """Everything that was written is on the disk."""
+    stream.flush()
+    os.fsync(stream.fileno())
+
+
+@contextlib.contextmanager
+def _full_disk_named(path: str) -> Iterator[None]:
+    """The error of a full disk names no file, so it becomes one that does."""
+    try:
+        yield
+    except OSError as error:
+        if error.errno not in _FULL:
+            raise
+        raise SwcmError(
+            "{} could not be written: {}; make room and start again. What stood there before stands there still".format(
+                path, os.strerror(error.errno)
+            )
+        )
+
+
+def _remove(path: str) -> None:
+    if os.path.isdir(path) and not os.path.islink(path):
+        shutil.rmtree(path)
+    else:
+        with contextlib.suppress(FileNotFoundError):
+            os.remove(path)
