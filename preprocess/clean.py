@@ -1,133 +1,180 @@
-"""Clean raw text: a line-aligned pair of files, or one file.
+"""Clean raw text: a line-aligned pair of files, or text in one language; plain or gzip, in one file or many parts.
 
     python preprocess/clean.py --src raw.zh --tgt raw.kk --src-lang zh --tgt-lang kk --out clean/zh-kk
-    python preprocess/clean.py --text raw.bo --lang bo --out clean/bo
+    python preprocess/clean.py --text raw.bo.part*.gz --lang bo --out clean/bo
 
 Each line is normalized by the rules of preprocess/normalize, then kept, or left out under one reason, by the
 tests of preprocess/filters. Writes PREFIX.zh, PREFIX.kk and PREFIX.counts.json (one text: PREFIX.bo), where
-read = kept + dropped. Text is streamed; memory grows with the number of different lines alone (16 bytes each).
+read = kept + dropped. With --documents a line is a document, in which </s> parts the sentences.
+
+Text is streamed; memory grows with the number of different lines alone, 8 bytes each.
+The result depends neither on the number of --workers nor on the order in which parts are given: they are taken in the
+order of their names. A run that was killed goes on where it was when the same command is given again.
 """
 
 import argparse
 import collections
-import contextlib
 import json
 import os
 import sys
-from typing import Callable, Dict, List, Optional, Sequence, Tuple
+import time
+from typing import Any, Dict, Iterator, List, Sequence, Tuple
 
 # Run by path, from anywhere: the packages stand beside this script's folder.
 sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 
-from preprocess.filters.agreement import are_identical, differ_in_variables  # noqa: E402
-from preprocess.filters.duplicates import is_repeated  # noqa: E402
-from preprocess.filters.empty import has_no_letters, is_empty  # noqa: E402
-from preprocess.filters.length import differ_in_length, has_more_pieces_than, is_longer_than  # noqa: E402
-from preprocess.filters.script import in_wrong_script  # noqa: E402
-from preprocess.lines import read_aligned  # noqa: E402
-from preprocess.normalize import RULES, normalize, rules_without  # noqa: E402
-from swcm_fairseq.data.languages import Language, language  # noqa: E402
-from swcm_fairseq.errors import SwcmError, run_command  # noqa: E402
-from swcm_fairseq.files import atomic_write, refuse_overwrite  # noqa: E402
+from preprocess.cleaning import DUPLICATE, REASONS, Cleaned, Cleaner, Row, Settings
+from preprocess.encode import default_workers, positive_number
+from preprocess.filters.duplicates import Seen, digest
+from preprocess.lines import Problems, in_order, read_aligned
+from preprocess.normalize import RULES
+from preprocess.parallel import in_batches, ordered_map
+from preprocess.restarting import RestartableOutputs, was_interrupted
+from swcm_fairseq.errors import SwcmError, run_command
+from swcm_fairseq.files import refuse_overwrite
+from swcm_fairseq.version import __version__
 
-# Every reason, in the order of the tests; the first that applies is counted.
-SIDE_REASONS = ("empty", "no_letters", "wrong_script", "too_long", "too_many_pieces")
-PAIR_REASONS = ("identical", "length_ratio", "variables_differ")
-REASONS = SIDE_REASONS + PAIR_REASONS + ("duplicate",)
+BATCH_LINES, BATCH_CHARACTERS = 5000, 1 << 20
+SECONDS_BETWEEN_SAVES = 20.0
 
-Test = Callable[..., bool]
+Shards = List[Sequence[str]]  # parts of a corpus in order: the files of a part, one a side
 
 
-class Tests:
-    """The tests that a run applies, by reason: ``sides`` for each side, then ``pair``, then ``last``."""
+class Corpus:
+    """The rows of all parts, one after another; ``problems`` are the lines that are not UTF-8."""
 
-    def __init__(self, options: argparse.Namespace, languages: Sequence[Language], left_out: Sequence[str]) -> None:
-        self.sides: List[Dict[str, Test]] = []
-        for entry in languages:
-            side: Dict[str, Test] = {
-                "empty": is_empty,
-                "no_letters": has_no_letters,
-                "wrong_script": in_wrong_script(entry, options.min_script),
-                "too_long": is_longer_than(options.max_chars),
-            }
-            if options.max_pieces:
-                side["too_many_pieces"] = has_more_pieces_than(options.max_pieces, options.spm)
-            self.sides.append(_without(side, left_out))
-        pair = {
-            "identical": are_identical,
-            "length_ratio": differ_in_length(options.max_ratio),
-            "variables_differ": differ_in_variables,
-        }
-        self.pair = _without(pair, left_out) if len(languages) == 2 else {}
-        # The last one: only what would be kept is remembered.
-        self.last = _without({"duplicate": is_repeated()}, left_out)
-        self.codes = [entry.code for entry in languages]
+    def __init__(self, shards: Shards, drop_undecodable: bool) -> None:
+        self.shards = shards
+        self.drop_undecodable = drop_undecodable
+        self.problems = Problems()
 
-    def reason(self, texts: Sequence[str]) -> Optional[str]:
-        """Why the line is left out, or ``None``; in a pair a side's reason names the side."""
-        for name in SIDE_REASONS:
-            for code, tests, text in zip(self.codes, self.sides, texts):
-                if name in tests and tests[name](text):
-                    return "{}:{}".format(name, code) if len(texts) > 1 else name
-        for tests in (self.pair, self.last):
-            for name, test in tests.items():
-                if test(*texts):
-                    return name
-        return None
+    def rows(self) -> Iterator[Row]:
+        """Raises ``SwcmError`` at the end for lines that are not UTF-8, unless they are to be dropped."""
+        for shard in self.shards:
+            yield from read_aligned(shard, self.problems, self.drop_undecodable)
+        if not self.drop_undecodable:
+            self.problems.raise_if_any(
+                "lines that are not UTF-8 text; mend or remove them, or leave them out with --undecodable drop"
+            )
 
 
-def _without(tests: Dict[str, Test], left_out: Sequence[str]) -> Dict[str, Test]:
-    return {name: test for name, test in tests.items() if name not in left_out}
+class Tally:
+    """What has been read, kept and dropped."""
+
+    def __init__(self, sides: int) -> None:
+        self.read = self.kept = 0
+        self.dropped: Dict[str, int] = collections.Counter()
+        self.changed = [0] * sides
+
+    def add(self, cleaned: Cleaned, kept: int) -> None:
+        """Count a batch of which ``kept`` rows were no duplicates."""
+        self.read += cleaned.read
+        self.kept += kept
+        self.dropped.update(cleaned.dropped)
+        if kept < len(cleaned.rows):
+            self.dropped[DUPLICATE] += len(cleaned.rows) - kept
+        self.changed = [old + new for old, new in zip(self.changed, cleaned.changed)]
+        assert self.read == self.kept + sum(self.dropped.values())
+
+    def as_state(self) -> Dict[str, Any]:
+        return {"read": self.read, "kept": self.kept, "dropped": dict(self.dropped), "changed": self.changed}
+
+    def restore(self, state: Dict[str, Any]) -> None:
+        self.read, self.kept, self.changed = state["read"], state["kept"], state["changed"]
+        self.dropped = collections.Counter(state["dropped"])
 
 
-def clean(paths: List[str], outputs: Sequence, rules: Dict, tests: Tests) -> Dict:
-    """Stream the lines of ``paths`` through rules and tests into ``outputs``; returns the counts."""
-    read = kept = 0
-    dropped: collections.Counter = collections.Counter()
-    changed = [0] * len(paths)
-    for raw in read_aligned(paths):
-        read += 1
-        texts = [normalize(text, rules) for text in raw]
-        for i, text in enumerate(texts):
-            changed[i] += text != raw[i]
-        reason = tests.reason(texts)
-        if reason:
-            dropped[reason] += 1
-            continue
-        kept += 1
-        for output, text in zip(outputs, texts):
-            output.write(text + "\n")
-    assert read == kept + sum(dropped.values())
-    return {
-        "read": read,
-        "kept": kept,
-        "dropped": dict(sorted(dropped.items())),
-        "normalized": dict(zip(tests.codes, changed)),
+def clean(corpus: Corpus, settings: Settings, outputs: RestartableOutputs, workers: int) -> Tally:
+    """Stream the rows of a corpus through a ``Cleaner`` into ``outputs`` (one stream a side, then the counts)."""
+    *streams, _ = outputs.streams
+    tally, seen = Tally(len(streams)), Seen()
+    rows = corpus.rows()
+    if outputs.state:
+        tally.restore(outputs.state)
+        for _ in zip(range(tally.read), rows):
+            pass
+        for batch in in_batches(read_aligned(outputs.partial[:-1]), BATCH_LINES, len, BATCH_CHARACTERS):
+            seen.first_times(b"".join(map(digest, batch)))
+        print("going on behind line {}".format(tally.read), file=sys.stderr)
+    batches = in_batches(rows, BATCH_LINES, lambda row: sum(map(len, filter(None, row))), BATCH_CHARACTERS)
+    saved = time.monotonic()
+    for cleaned in ordered_map(Cleaner, settings, batches, workers):
+        kept = cleaned.rows
+        if DUPLICATE not in settings.without and kept:
+            new = seen.first_times(cleaned.digests)
+            kept = kept if new.all() else [row for row, is_new in zip(kept, new) if is_new]
+        for stream, texts in zip(streams, zip(*kept)):
+            stream.write("\n".join(texts) + "\n")
+        tally.add(cleaned, len(kept))
+        if time.monotonic() - saved >= SECONDS_BETWEEN_SAVES:
+            outputs.save(tally.as_state())
+            saved = time.monotonic()
+    return tally
+
+
+def report_of(tally: Tally, corpus: Corpus, codes: Sequence[str]) -> Dict[str, Any]:
+    """What the counts file says."""
+    report = {
+        "read": tally.read,
+        "kept": tally.kept,
+        "dropped": dict(sorted(tally.dropped.items())),
+        "normalized": dict(zip(codes, tally.changed)),
     }
+    if corpus.problems.number:
+        report["undecodable"] = corpus.problems.in_words()
+    return report
 
 
-def parse_arguments() -> Tuple[argparse.Namespace, List[Tuple[str, str]]]:
-    """The options, and (language code, file) for each side."""
+def parse_arguments(argv=None) -> Tuple[argparse.Namespace, List[str], Shards]:
+    """The options, the languages of the sides, and the parts with a file for each side."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--src", metavar="FILE", help="first side of a pair")
-    parser.add_argument("--tgt", metavar="FILE", help="second side of a pair, line by line its translation")
+    defaults = Settings(())
+    parser.add_argument("--src", nargs="+", metavar="FILE", help="first side of a pair, in one file or several parts")
+    parser.add_argument("--tgt", nargs="+", metavar="FILE", help="second side, line by line its translation")
     parser.add_argument("--src-lang", metavar="CODE", help="language of the first side")
     parser.add_argument("--tgt-lang", metavar="CODE", help="language of the second side")
-    parser.add_argument("--text", metavar="FILE", help="text in one language, in the place of a pair")
+    parser.add_argument("--text", nargs="+", metavar="FILE", help="text in one language, in the place of a pair")
     parser.add_argument("--lang", metavar="CODE", help="its language")
     parser.add_argument("--out", metavar="PREFIX", required=True, help="outputs are PREFIX.CODE and PREFIX.counts.json")
-    parser.add_argument("--min-script", type=float, default=0.3, metavar="SHARE",
-                        help="least share of letters in the language's scripts (default: %(default)s)")
-    parser.add_argument("--max-chars", type=int, default=1000, metavar="N", help="longest line (default: %(default)s)")
-    parser.add_argument("--max-pieces", type=int, metavar="N", help="longest line in pieces of --spm")
+    parser.add_argument("--documents", action="store_true", help="a line is a document; </s> in it parts its sentences")
+
+    def number(flag: str, meaning: str, kind=float, **more) -> None:
+        default = more.setdefault("default", getattr(defaults, flag.strip("-").replace("-", "_")))
+        shown = "" if default is None else " (default: {})".format(default)
+        parser.add_argument(flag, type=kind, metavar="N" if kind is int else "X", help=meaning + shown, **more)
+
+    number("--min-script", "least share of letters in the language's scripts")
+    number("--max-chars", "longest line (default: 1000; of --documents 100000)", int, default=None)
+    number("--max-pieces", "longest line in pieces of --spm", int, default=None)
     parser.add_argument("--spm", metavar="FILE", help="SentencePiece model that --max-pieces counts with")
-    parser.add_argument("--max-ratio", type=float, default=3.0, metavar="X",
-                        help="most that one side may be longer than the other, a Chinese character counting as three "
-                        "letters (default: %(default)s)")
-    parser.add_argument("--without", default="", metavar="NAME,...",
-                        help="rules and tests to leave out: {}; {}".format(", ".join(RULES), ", ".join(REASONS)))
+    number("--max-ratio", "most that one side may be longer, a Chinese character counting as three letters")
+    number("--max-code", "largest share of signs of code and markup")
+    number("--max-repetition", "largest share of stretches that stood in the line before")
+    parser.add_argument(
+        "--held-out",
+        nargs="+",
+        default=[],
+        metavar="FILE",
+        help="leave out lines that stand in these, but for case, punctuation and numbers: the test data",
+    )
+    parser.add_argument(
+        "--transliterate", default="", metavar="CODE", help="side in Kazakh whose Cyrillic is written in Arabic script"
+    )
+    parser.add_argument(
+        "--undecodable",
+        choices=("fail", "drop"),
+        default="fail",
+        help="what to do about lines that are not UTF-8; they are named in either case (default: %(default)s)",
+    )
+    parser.add_argument(
+        "--without",
+        default="",
+        metavar="NAME,...",
+        help="rules and tests to leave out: {}; {}".format(", ".join(RULES), ", ".join(REASONS)),
+    )
+    parser.add_argument("--workers", type=positive_number, default=default_workers(), metavar="N", help="processes")
     parser.add_argument("--force", action="store_true", help="replace a finished output")
-    options = parser.parse_args()
+    options = parser.parse_args(argv)
     pair = (options.src, options.tgt, options.src_lang, options.tgt_lang)
     single = (options.text, options.lang)
     if not (all(pair) and not any(single)) and not (all(single) and not any(pair)):
@@ -136,34 +183,85 @@ def parse_arguments() -> Tuple[argparse.Namespace, List[Tuple[str, str]]]:
         parser.error("--max-pieces and --spm go together")
     if options.src_lang and options.src_lang == options.tgt_lang:
         parser.error("the sides of a pair need different codes, since the outputs are named by them")
-    sides = [(options.lang, options.text)]
-    if options.src:
-        sides = [(options.src_lang, options.src), (options.tgt_lang, options.tgt)]
-    return options, sides
+    if options.text:
+        codes, shards = [options.lang], [(path,) for path in options.text]
+    else:
+        if len(options.src) != len(options.tgt):
+            parser.error("--src has {} parts and --tgt {}".format(len(options.src), len(options.tgt)))
+        codes, shards = [options.src_lang, options.tgt_lang], list(zip(options.src, options.tgt))
+    if options.transliterate and options.transliterate not in codes:
+        parser.error("--transliterate {}: not a language of this run".format(options.transliterate))
+    return options, codes, shards
 
 
-def main() -> None:
-    options, sides = parse_arguments()
+def settings_of(options: argparse.Namespace, codes: Sequence[str]) -> Settings:
+    """The settings of the ``Cleaner``; raises ``SwcmError`` for a name in --without that is neither rule nor test."""
     left_out = [name for name in options.without.split(",") if name]
     unknown = sorted(set(left_out) - set(RULES) - set(REASONS))
     if unknown:
         raise SwcmError("--without {}: no such rule or test; see --help".format(",".join(unknown)))
-    rules = rules_without(name for name in left_out if name in RULES)
-    tests = Tests(options, [language(code) for code, _ in sides], left_out)
-    inputs = [path for _, path in sides]
-    outputs = ["{}.{}".format(options.out, end) for end in ["counts.json"] + [code for code, _ in sides]]
-    for path in outputs:
-        if any(os.path.exists(path) and os.path.samefile(path, given) for given in inputs):
+    return Settings(
+        codes=tuple(codes),
+        documents=options.documents,
+        without=frozenset(left_out),
+        transliterate=frozenset(filter(None, [options.transliterate])),
+        min_script=options.min_script,
+        max_chars=options.max_chars or (100_000 if options.documents else Settings(()).max_chars),
+        max_pieces=options.max_pieces or 0,
+        spm=options.spm or "",
+        max_ratio=options.max_ratio,
+        max_code=options.max_code,
+        max_repetition=options.max_repetition,
+        held_out=tuple(options.held_out),
+    )
+
+
+def identity_of(settings: Settings, shards: Shards, drop_undecodable: bool) -> Dict[str, Any]:
+    """All that the result depends on, but for the bytes of files that changed neither size nor time."""
+    known = {
+        name: sorted(value) if isinstance(value, frozenset) else value for name, value in settings._asdict().items()
+    }
+    files = [path for shard in shards for path in shard] + list(settings.held_out) + [settings.spm] * bool(settings.spm)
+    state = [os.stat(path) for path in files]
+    known["files"] = [[os.path.abspath(path), found.st_size, found.st_mtime_ns] for path, found in zip(files, state)]
+    return dict(known, drop_undecodable=drop_undecodable, version=__version__)
+
+
+def main(argv=None) -> int:
+    """Clean what the command line names."""
+    options, codes, shards = parse_arguments(argv)
+    settings = settings_of(options, codes)
+    shards = in_order(shards)
+    names = ["{}.{}".format(options.out, end) for end in codes + ["counts.json"]]
+    for path in names:
+        if any(os.path.exists(path) and os.path.samefile(path, given) for shard in shards for given in shard):
             raise SwcmError("{} is an input; choose another --out".format(path))
-        refuse_overwrite(path, options.force)
-    with contextlib.ExitStack() as stack:
-        # The counts take their name last, so their presence says that the output is whole.
-        report, *streams = [stack.enter_context(atomic_write(path)) for path in outputs]
-        counts = clean(inputs, streams, rules, tests)
-        json.dump(counts, report, indent=2, ensure_ascii=False)
-        report.write("\n")
-    print("{}: read {read}, kept {kept}; dropped: {reasons}".format(
-        options.out, reasons=", ".join("{} {}".format(*item) for item in counts["dropped"].items()) or "none", **counts))
+        refuse_overwrite(path, options.force or was_interrupted(names))
+    Cleaner(settings)  # whatever is wrong with the settings is said before any file is touched
+    corpus = Corpus(shards, options.undecodable == "drop")
+    outputs = RestartableOutputs(names, identity_of(settings, shards, corpus.drop_undecodable))
+    try:
+        tally = clean(corpus, settings, outputs, options.workers)
+        report = report_of(tally, corpus, codes)
+        json.dump(report, outputs.streams[-1], indent=2, ensure_ascii=False)
+        outputs.streams[-1].write("\n")
+        outputs.finish()
+    except KeyboardInterrupt:
+        outputs.close()
+        raise
+    except BaseException:
+        outputs.discard()
+        raise
+    for problem in report.get("undecodable", ()):
+        print("left out: " + problem, file=sys.stderr)
+    print(
+        "{}: read {read}, kept {kept}; dropped: {reasons}".format(
+            options.out,
+            reasons=", ".join("{} {}".format(*item) for item in report["dropped"].items()) or "none",
+            **report,
+        )
+    )
+    return 0
 
 
 if __name__ == "__main__":

@@ -1,19 +1,30 @@
 """Reading text line by line, without losing or guessing anything.
 
 A line ends at a line feed and nowhere else (Python's ``splitlines`` also ends lines at signs that occur inside
-them); a carriage return before it and a byte order mark at the start of the file are no part of the text.
+them); a carriage return before it and a byte order mark at the start of the file are no part of the text. A file
+that starts as gzip does is read through it, whatever its name.
 """
 
+import gzip
+import io
 import itertools
-from typing import Iterator, List, Optional, Tuple
+import os
+import zlib
+from typing import IO, Iterator, List, Optional, Sequence, Tuple
 
 from swcm_fairseq.errors import SwcmError
 
 # So many bad lines are named; the rest are counted.
 MOST_NAMED = 10
 
+# No line of text is longer (bytes); what is would take the memory away.
+LONGEST = 64 << 20
+# Formats that have to be read as a whole are limited too.
+LONGEST_FILE = 256 << 20
+
 _UTF8_MARK = b"\xef\xbb\xbf"
 _UTF16_MARKS = (b"\xff\xfe", b"\xfe\xff")
+_GZIP_MARK = b"\x1f\x8b"
 
 
 class Problems:
@@ -28,51 +39,136 @@ class Problems:
         if len(self.named) < MOST_NAMED:
             self.named.append(text)
 
+    def in_words(self) -> List[str]:
+        """Those that were named, and how many more there are."""
+        more = self.number - len(self.named)
+        return self.named + (["and {} more".format(more)] if more else [])
+
     def raise_if_any(self, message: str) -> None:
-        if self.number > len(self.named):
-            self.named.append("and {} more".format(self.number - len(self.named)))
         if self.number:
-            raise SwcmError(message, self.named)
+            raise SwcmError(message, self.in_words())
 
 
-def read_lines(path: str, problems: Problems) -> Iterator[Optional[str]]:
-    """Yield the lines of a UTF-8 file; a line that is not UTF-8 is ``None`` and is noted in ``problems``."""
-    with open(path, "rb") as stream:
-        for number, raw in enumerate(stream, start=1):
+def open_bytes(path: str) -> IO[bytes]:
+    """Open a file for reading bytes, unpacked where it is gzip."""
+    stream = open(path, "rb")
+    if not stream.peek(2).startswith(_GZIP_MARK):
+        return stream
+    return io.BufferedReader(gzip.GzipFile(fileobj=stream, mode="rb"), 1 << 16)
+
+
+def read_raw_lines(path: str) -> Iterator[bytes]:
+    """Yield the lines of a file as bytes, without their ends and the byte order mark.
+
+    Raises:
+        SwcmError: UTF-16, a line that is too long to be one, or gzip that is cut short or damaged.
+    """
+    with open_bytes(path) as stream:
+        for number in itertools.count(1):
+            try:
+                raw = stream.readline(LONGEST + 1)
+            except (EOFError, zlib.error, gzip.BadGzipFile) as error:
+                raise SwcmError(
+                    "{}, behind line {}: the gzip data is cut short or damaged ({}); fetch the file again".format(
+                        path, number - 1, error
+                    )
+                )
+            if not raw:
+                return
+            if len(raw) > LONGEST:
+                raise SwcmError(
+                    "{}, line {}: longer than {} MiB; is this text, and are its lines ended?".format(
+                        path, number, LONGEST >> 20
+                    )
+                )
             if number == 1:
                 if raw.startswith(_UTF16_MARKS):
                     raise SwcmError("{}: this is UTF-16; convert it first: iconv -f UTF-16 -t UTF-8".format(path))
                 raw = raw[len(_UTF8_MARK) :] if raw.startswith(_UTF8_MARK) else raw
             raw = raw[:-1] if raw.endswith(b"\n") else raw
-            raw = raw[:-1] if raw.endswith(b"\r") else raw
-            try:
-                yield raw.decode("utf-8")
-            except UnicodeDecodeError as error:
-                problems.add(
-                    "{}, line {}: byte {} (0x{:02x}) is not UTF-8".format(path, number, error.start + 1, raw[error.start])
-                )
-                yield None
+            yield raw[:-1] if raw.endswith(b"\r") else raw
 
 
-def read_aligned(paths: List[str]) -> Iterator[Tuple[str, ...]]:
+def open_whole(path: str) -> bytes:
+    """All of a file, for formats that are not lines; raises ``SwcmError`` where it is too large or damaged."""
+    with open_bytes(path) as stream:
+        try:
+            data = stream.read(LONGEST_FILE + 1)
+        except (EOFError, zlib.error, gzip.BadGzipFile) as error:
+            raise SwcmError("{}: the gzip data is cut short or damaged ({}); fetch the file again".format(path, error))
+    if len(data) > LONGEST_FILE:
+        raise SwcmError("{}: over {} MiB, and this format is read as a whole".format(path, LONGEST_FILE >> 20))
+    return data[len(_UTF8_MARK) :] if data.startswith(_UTF8_MARK) else data
+
+
+def first_byte(path: str) -> bytes:
+    """The first byte of a file that is not white space, or nothing."""
+    for raw in read_raw_lines(path):
+        if raw.strip():
+            return raw.strip()[:1]
+    return b""
+
+
+def read_lines(path: str, problems: Problems) -> Iterator[Optional[str]]:
+    """Yield the lines of a UTF-8 file; a line that is not UTF-8 is ``None`` and is noted in ``problems``."""
+    for number, raw in enumerate(read_raw_lines(path), start=1):
+        try:
+            yield raw.decode("utf-8")
+        except UnicodeDecodeError as error:
+            problems.add(
+                "{}, line {}: byte {} (0x{:02x}) is not UTF-8".format(path, number, error.start + 1, raw[error.start])
+            )
+            yield None
+
+
+def read_aligned(
+    paths: Sequence[str], problems: Optional[Problems] = None, go_on: bool = False
+) -> Iterator[Tuple[Optional[str], ...]]:
     """Yield what stands on line 1, 2, ... of all files.
+
+    Args:
+        problems: where lines that are not UTF-8 are noted. Without it they are an error at the end.
+        go_on: yield such lines too, as ``None``, and what follows them; else nothing follows the first of them.
 
     Raises:
         SwcmError: at the end, naming every line that is not UTF-8 in any of the files, or their numbers of
             lines where those differ. What was yielded until then must not be used.
     """
-    problems = Problems()
+    noted = Problems() if problems is None else problems
     lengths = [0] * len(paths)
     absent = object()
-    files = [read_lines(path, problems) for path in paths]
+    files = [read_lines(path, noted) for path in paths]
     for row in itertools.zip_longest(*files, fillvalue=absent):
         for i, line in enumerate(row):
             lengths[i] += line is not absent
-        if len(set(lengths)) == 1 and not problems.number:
+        if len(set(lengths)) == 1 and (go_on or not noted.number):
             yield row
-    problems.raise_if_any("lines that are not UTF-8 text; mend or remove them")
+    if problems is None:
+        noted.raise_if_any("lines that are not UTF-8 text; mend or remove them")
     if len(set(lengths)) > 1:
         raise SwcmError(
             "line-aligned files must have as many lines: "
-            + ", ".join("{} has {}".format(path, length) for path, length in zip(paths, lengths))
+            + ", ".join("{} has {}".format(path, length) for path, length in zip(paths, lengths)),
+            noted.in_words(),
         )
+
+
+def in_order(shards: Sequence[Sequence[str]]) -> List[Sequence[str]]:
+    """Groups of files that belong together, sorted by the name of their first one.
+
+    So the result does not depend on the order in which the parts of a corpus are given.
+
+    Raises:
+        SwcmError: some files are not there, or are given twice.
+    """
+    paths = [path for shard in shards for path in shard]
+    problems = ["{}: there is no such file".format(path) for path in paths if not os.path.isfile(path)]
+    known = {}
+    for path in paths:
+        real = os.path.realpath(path)
+        if real in known:
+            problems.append("{}: given twice{}".format(path, "" if known[real] == path else ", also as " + known[real]))
+        known[real] = path
+    if problems:
+        raise SwcmError("files that cannot be read", problems)
+    return sorted(shards, key=lambda shard: [(os.path.basename(path), path) for path in shard])

@@ -18,12 +18,15 @@ VARIABLE = re.compile(
     re.VERBOSE,
 )
 
+# What every variable has; most text has none of them.
+_SIGNS = re.compile("[%$#]")
+
 
 def variables(text: str) -> List[str]:
     """The variables of a text, in order."""
-    return VARIABLE.findall(text)
+    return VARIABLE.findall(text) if _SIGNS.search(text) else []
 
 
 def without_variables(text: str) -> str:
     """The text with a space in the place of each variable."""
-    return VARIABLE.sub(" ", text)
+    return VARIABLE.sub(" ", text) if _SIGNS.search(text) else text

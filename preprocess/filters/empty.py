@@ -18,4 +18,6 @@ def has_no_letters(text: str) -> bool:
     A variable in running text is no reason: models can copy it like a name, and in programs' strings one line
     in twenty has one, the long sentences above all.
     """
+    if text[:1].isalpha():
+        return False  # the common case; no variable begins with a letter
     return not (_LETTER.search(text) and _LETTER.search(without_variables(text)))

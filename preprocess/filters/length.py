@@ -2,13 +2,9 @@
 
 from typing import Callable
 
-import regex
-
-from preprocess.encode import load_model
+from preprocess.letters import han, letters
 from preprocess.variables import without_variables
-
-_LETTER = regex.compile(r"\p{L}")
-_HAN = regex.compile(r"\p{Han}")
+from swcm_fairseq.data.pieces import load_model
 
 # Letters of an alphabet for one Chinese character. With this weight LibreOffice's Kazakh, Mongolian and Uyghur
 # are, in the median, 1.1 times as long as its Chinese, its Dzongkha 0.8 times.
@@ -26,13 +22,15 @@ def is_longer_than(characters: int) -> Callable[[str], bool]:
 def has_more_pieces_than(pieces: int, model: str) -> Callable[[str], bool]:
     """A test: more than so many pieces of a SentencePiece model (a file)."""
     processor = load_model(model)
-    return lambda text: len(processor.encode(text)) > pieces
+    # A piece holds one character at least, but normalization may make several of one ("…" is three full stops, one
+    # Arabic greeting eighteen letters), and a word mark opens the text.
+    return lambda text: 18 * len(text) + 1 > pieces and len(processor.encode(text)) > pieces
 
 
 def weight(text: str) -> int:
     """Letters, those of variables left out, a Chinese character being worth several."""
     text = without_variables(text)
-    return len(_LETTER.findall(text)) + (HAN_WEIGHT - 1) * len(_HAN.findall(text))
+    return letters(text) + (HAN_WEIGHT - 1) * han(text)
 
 
 def differ_in_length(most: float) -> Callable[[str, str], bool]:

@@ -4,11 +4,10 @@ from typing import Callable
 
 import regex
 
+from preprocess.letters import counter, letters
 from preprocess.variables import without_variables
 from swcm_fairseq.data.languages import Language
 from swcm_fairseq.errors import SwcmError
-
-_LETTERS = regex.compile(r"\p{L}")
 
 
 def in_wrong_script(language: Language, least_share: float) -> Callable[[str], bool]:
@@ -20,16 +19,17 @@ def in_wrong_script(language: Language, least_share: float) -> Callable[[str], b
     Raises:
         SwcmError: a script of the language is none that Unicode knows.
     """
+    scripts = "".join(r"\p{{Script={}}}".format(name) for name in language.scripts)
     try:
-        script = regex.compile(
-            r"(?V1)[[{}]&&\p{{L}}]".format("".join(r"\p{{Script={}}}".format(name) for name in language.scripts))
-        )
+        in_scripts = counter(r"[{}]&&\p{{L}}".format(scripts))
     except regex.error as error:
         raise SwcmError("scripts {} of language {}: {}".format(", ".join(language.scripts), language.code, error))
 
     def test(text: str) -> bool:
+        own = in_scripts(text)
+        if own >= least_share * len(text):
+            return False  # the common case: there are no more letters than characters, and variables only add some
         text = without_variables(text)
-        letters = len(_LETTERS.findall(text))
-        return len(script.findall(text)) < least_share * letters
+        return in_scripts(text) < least_share * letters(text)
 
     return test

@@ -1,54 +1,104 @@
 """How a line of raw text becomes a clean one: small rules, one a file, applied in a fixed order.
 
-A rule is a pure function from text to text, and its docstring says why it is there and what it loses.
+A rule is a pure function from text to text, and its docstring says why it is there and what it loses: what cannot be
+undone is written there. (SentencePiece's own normalization, which comes later, is in swcm_fairseq/data/stand_ins.py.)
 """
 
-from typing import Callable, Dict, Iterable
+import re
+import unicodedata
+from typing import Callable, Dict, FrozenSet, Iterable, NamedTuple, Optional
 
+from swcm_fairseq.data.languages import Language
 from swcm_fairseq.errors import SwcmError
 
-from .control import strip_control
-from .entities import decode_entities
-from .markup import strip_markup
-from .shortcuts import strip_shortcuts
-from .spaces import collapse_spaces
+from . import arabic, control, entities, lookalikes, markup, shortcuts, spaces, tibetan
 from .unicode_form import compose
 
-Rule = Callable[[str], str]
+
+class Rule(NamedTuple):
+    """A function, and when there is no need to call it.
+
+    ``signs``, the inside of a character class: text without any of these characters stays as it is. (Unicode's form
+    and plain spaces are not asked by signs: see ``Normalizer``.) ``scripts``: the languages that need it are written
+    in one of them; none means all languages.
+    """
+
+    apply: Callable[[str], str]
+    signs: str
+    scripts: FrozenSet[str] = frozenset()
+
 
 # Invisible characters go first, for they hide the others' patterns; entities before markup, because crawled
-# pages hold "&lt;b&gt;" too; spaces last, since every other rule may leave some.
+# pages hold "&lt;b&gt;" too; Unicode's form behind the rules that decompose; spaces last, since every other rule may
+# leave some.
 RULES: Dict[str, Rule] = {
-    "control": strip_control,
-    "entities": decode_entities,
-    "markup": strip_markup,
-    "shortcuts": strip_shortcuts,
-    "unicode": compose,
-    "spaces": collapse_spaces,
+    "control": Rule(control.strip_control, control.SIGNS),
+    "entities": Rule(entities.decode_entities, entities.SIGNS),
+    "markup": Rule(markup.strip_markup, markup.SIGNS),
+    "shortcuts": Rule(shortcuts.strip_shortcuts, shortcuts.SIGNS),
+    "tibetan": Rule(tibetan.unify_tibetan, tibetan.SIGNS, frozenset(["Tibetan"])),
+    "arabic": Rule(arabic.unify_arabic, arabic.SIGNS, frozenset(["Arabic"])),
+    "lookalikes": Rule(lookalikes.unify_lookalikes, lookalikes.SIGNS, frozenset(["Cyrillic"])),
+    "unicode": Rule(compose, ""),
+    "spaces": Rule(spaces.collapse_spaces, spaces.SIGNS),
 }
+
+# No sign says all that these change; they are quick.
+_WITHOUT_SIGNS = ("unicode", "spaces")
 
 MOST_PASSES = 8
 
 
-def rules_without(left_out: Iterable[str]) -> Dict[str, Rule]:
-    """The rules but for those named; raises ``SwcmError`` for a name that is no rule."""
+def rules_for(language: Optional[Language] = None, left_out: Iterable[str] = ()) -> Dict[str, Rule]:
+    """The rules that a language needs, in order; without a language those of all scripts.
+
+    Raises:
+        SwcmError: a name in ``left_out`` that is no rule.
+    """
     left_out = set(left_out)
     unknown = sorted(left_out - set(RULES))
     if unknown:
         raise SwcmError("no such rule: {}; the rules are {}".format(", ".join(unknown), ", ".join(RULES)))
-    return {name: rule for name, rule in RULES.items() if name not in left_out}
+    return {
+        name: rule
+        for name, rule in RULES.items()
+        if name not in left_out and (language is None or not rule.scripts or rule.scripts & set(language.scripts))
+    }
 
 
-def normalize(text: str, rules: Dict[str, Rule]) -> str:
-    """Apply the rules in order, again and again until nothing changes.
+class Normalizer:
+    """Applies rules in order, again and again until nothing changes.
 
-    What one rule takes away may complete a pattern of another ("<_b>"); going on to the end makes cleaning
-    clean text a no-op. Text made to defeat this stops after ``MOST_PASSES``.
+    What one rule takes away may complete a pattern of another ("<_b>"); going on to the end makes cleaning clean text
+    a no-op. Text made to defeat this stops after ``MOST_PASSES``. Most lines have no sign of any rule, which one
+    search finds out.
     """
-    for _ in range(MOST_PASSES):
-        before = text
-        for rule in rules.values():
-            text = rule(text)
-        if text == before:
-            break
-    return text
+
+    def __init__(self, rules: Dict[str, Rule]) -> None:
+        self.rules = [
+            (rule.apply, None if name in _WITHOUT_SIGNS else re.compile("[" + rule.signs + "]").search)
+            for name, rule in rules.items()
+        ]
+        signs = "".join(rule.signs for rule in rules.values())
+        self._any_sign = re.compile("[" + signs + "]").search if signs else lambda text: None
+        self._spaces = "spaces" in rules
+        self._form = "unicode" in rules
+
+    def __call__(self, text: str) -> str:
+        """The normal form of a text."""
+        if self._is_plain(text):
+            return text
+        for _ in range(MOST_PASSES):
+            before = text
+            for apply, sign in self.rules:
+                if sign is None or sign(text):
+                    text = apply(text)
+            if text == before or self._is_plain(text):
+                break
+        return text
+
+    def _is_plain(self, text: str) -> bool:
+        """No rule would change the text."""
+        if self._any_sign(text) or (self._spaces and ("  " in text or text[:1] == " " or text[-1:] == " ")):
+            return False
+        return not self._form or text.isascii() or unicodedata.is_normalized("NFC", text)

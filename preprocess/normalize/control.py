@@ -2,16 +2,25 @@
 
 import re
 
+from swcm_fairseq.data.stand_ins import STAND_INS
+
 # Line ends of every kind, tabs, and the ASCII separators: they separate, so something must stay in their place.
 _SEPARATORS = re.compile("[\t-\r\x1c-\x1f\x85\u2028\u2029]+")
 
 # Other controls, soft hyphen, byte order mark, marks of writing direction, interlinear marks, tags,
-# noncharacters. The joiners U+200B..U+200D and U+2060 stay: they change how words are divided or shaped.
+# noncharacters, and the signs that encoding reserves for itself. The joiners U+200B..U+200D and U+2060 stay: they
+# change how words are divided or shaped.
 _INVISIBLE = re.compile(
     "[\x00-\x08\x0e-\x1b\x7f-\x84\x86-\x9f\xad\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069\ufdd0-\ufdef\ufeff"
     "\ufff9-\ufffb\ufffe\uffff\U000e0000-\U000e007f"
     + "".join("{}-{}".format(chr(plane + 0xFFFE), chr(plane + 0xFFFF)) for plane in range(0x10000, 0x110000, 0x10000))
+    + "".join(STAND_INS.values())
     + "]+"
+)
+
+SIGNS = (
+    "\x00-\x1f\x7f-\x9f\xad\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ufdd0-\ufdef\ufeff\ufff9-\ufffb\ufffe\uffff"
+    "\U00010000-\U0010ffff"
 )
 
 

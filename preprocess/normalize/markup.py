@@ -2,6 +2,8 @@
 
 import re
 
+SIGNS = "<"
+
 _ATTRIBUTES = r"""(?:\s+[A-Za-z_:][\w:.-]*\s*=\s*(?:"[^"]*"|'[^']*'|[^\s"'<>]+))*\s*"""
 # Text in angle brackets that cannot be a tag stays: "<Бүх файлууд>", "<date/time>", "-1 < x > 1". So do names
 # with an underscore, which programs use for variables.

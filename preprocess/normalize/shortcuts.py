@@ -4,6 +4,8 @@ import re
 
 from preprocess.variables import VARIABLE
 
+SIGNS = "~_&"
+
 # Behind a label in a script that has no key of its own. The mark may stand before any sign: "(_#)".
 # (The look behind keeps the search linear in long runs of spaces.)
 _BRACKETED = re.compile(r"(?<!\s)\s*[(（]\s*(?:[~_]\s*|&)[^\s()（）~_&]\s*[)）]")

@@ -10,6 +10,9 @@ _NARROW = re.compile("(?<![{0}])\u202f(?![{0}])".format(_MONGOLIAN))
 # (The look behind keeps the search linear in long runs of non-joiners.)
 _SPACES = re.compile("(?<!\u200c)\u200c*[ \t-\r\x1c-\x1f\x85\xa0\u1680\u2000-\u200a\u2028\u2029\u205f\u3000]+\u200c*")
 
+# A plain space may have to go too, but there are some in every text: see ``normalize``.
+SIGNS = "\t-\r\x1c-\x1f\x85\xa0\u1680\u2000-\u200a\u200c\u2028\u2029\u202f\u205f\u3000"
+
 
 def collapse_spaces(text: str) -> str:
     """One plain space for every run of spaces, none at the ends.

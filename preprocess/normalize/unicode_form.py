@@ -10,5 +10,4 @@ def compose(text: str) -> str:
     Mongolian (U+202F) into a space, the non-breaking tsheg of Tibetan (U+0F0C) into the plain one, and
     Kazakh's U+0675..U+0678 into two letters. Lost: nothing that canonical equivalence does not call the same.
     """
-    # unicodedata.is_normalized would be quicker still; for ASCII it is not even asked.
-    return text if text.isascii() else unicodedata.normalize("NFC", text)
+    return unicodedata.normalize("NFC", text)

@@ -15,7 +15,10 @@ PAIR = [
     ("数字", "Number", "wrong_script:kk"),
     ("文件 %1", "Файл %2", "variables_differ"),
     ("文件", "ф" * 60, "too_long:kk"),
-    ("文件", "Файл" * 8, "length_ratio"),
+    ("文件", "Файл" * 8, "repetition:kk"),
+    ("文件", "Бір файлды ашып, оны қалтаға сақтаңыз", "length_ratio"),
+    ("文件\ufffd", "Файл", "damaged:zh"),
+    ("打开文件然后保存[x]{1;2}=<<文件>>^{3}_{4};@#[[5]]文件", "Файл бір екі үш төрт бес алты жеті", "code:zh"),
     ("文件", "Файл ", "duplicate"),
     ("文件", "Құжат", ("文件", "Құжат")),
 ]
@@ -43,7 +46,18 @@ def clean(run, repo, tmp_path):
 def pair_arguments(tmp_path, lines=PAIR):
     source = write(tmp_path / "raw source", [line[0] for line in lines])
     target = write(tmp_path / "raw target", [line[1] for line in lines])
-    return ["--src", source, "--tgt", target, "--src-lang", "zh", "--tgt-lang", "kk", "--out", tmp_path / "out" / "zh-kk"]
+    return [
+        "--src",
+        source,
+        "--tgt",
+        target,
+        "--src-lang",
+        "zh",
+        "--tgt-lang",
+        "kk",
+        "--out",
+        tmp_path / "out" / "zh-kk",
+    ]
 
 
 def test_every_line_is_kept_or_dropped_under_its_reason(clean, tmp_path):
@@ -101,7 +115,7 @@ def test_bad_input_is_one_error_and_leaves_nothing(clean, tmp_path):
     assert_fails(clean(*arguments, check=False), "raw target has 2", "raw source has {}".format(len(PAIR)))
     (tmp_path / "raw target").unlink()
     assert_fails(clean(*arguments, check=False), "raw target")
-    assert not [path for path in (tmp_path / "out").iterdir()]
+    assert not list((tmp_path / "out").iterdir())
 
 
 def test_a_finished_output_is_replaced_with_force_alone(clean, tmp_path):
@@ -132,6 +146,8 @@ def test_wrong_settings_are_named(clean, tmp_path):
 def test_cleaning_the_output_again_changes_nothing(clean, tmp_path):
     clean(*pair_arguments(tmp_path))
     out = tmp_path / "out"
-    clean("--src", out / "zh-kk.zh", "--tgt", out / "zh-kk.kk", "--src-lang", "zh", "--tgt-lang", "kk", "--out", "again")
+    clean(
+        "--src", out / "zh-kk.zh", "--tgt", out / "zh-kk.kk", "--src-lang", "zh", "--tgt-lang", "kk", "--out", "again"
+    )
     for code in ("zh", "kk"):
         assert (tmp_path / ("again." + code)).read_bytes() == (out / ("zh-kk." + code)).read_bytes()

@@ -1,10 +1,18 @@
+import random
+
 import pytest
+import regex
 
 from preprocess.filters.agreement import are_identical, differ_in_variables
-from preprocess.filters.duplicates import is_repeated
+from preprocess.filters.code import is_mostly_code
+from preprocess.filters.damage import is_damaged
+from preprocess.filters.duplicates import Seen, digest
 from preprocess.filters.empty import has_no_letters, is_empty
+from preprocess.filters.held_out import held_out_texts, is_held_out
 from preprocess.filters.length import differ_in_length, is_longer_than, weight
+from preprocess.filters.repetition import is_repetitive
 from preprocess.filters.script import in_wrong_script
+from preprocess.letters import counter, letters
 from preprocess.variables import variables
 from swcm_fairseq.data.languages import Language, language
 from swcm_fairseq.errors import SwcmError
@@ -30,7 +38,9 @@ def test_empty():
     assert is_empty("") and not is_empty("x")
 
 
-@pytest.mark.parametrize("text, expected", [("12 %", True), ("%1 × $(ARG2)", True), ("…", True), ("%1 б", False), ("中", False)])
+@pytest.mark.parametrize(
+    "text, expected", [("12 %", True), ("%1 × $(ARG2)", True), ("…", True), ("%1 б", False), ("中", False)]
+)
 def test_no_letters(text, expected):
     assert has_no_letters(text) is expected
 
@@ -80,10 +90,80 @@ def test_agreement():
     assert not differ_in_variables("%1 %2 a", "%2 %1 %1 b")
 
 
+def test_damage():
+    assert is_damaged("a\ufffdb") and not is_damaged("ab?")
+
+
+@pytest.mark.parametrize(
+    "text, repetitive",
+    [
+        ("ha ha ha ha ha ha ha ha ha ha ha ha", True),
+        ("ཨ་" * 30, True),
+        ("........................................ 5", True),
+        ("每天每天每天每天每天每天每天每天每天每天", False),  # too short to tell
+        ("每天" * 20, True),
+        ("Бұл кітап даладағы кішкентай тай туралы, ал ол кітап қаладағы үлкен адам туралы.", False),
+        ("The same words, the same words, and then the others come in another order each time.", False),
+    ],
+)
+def test_repetition(text, repetitive):
+    assert is_repetitive(0.5)(text) is repetitive
+
+
+def test_running_text_is_not_repetitive_at_any_length():
+    # Zipf's law over a thousand words: more repetition than a real text has.
+    rng = random.Random(1)
+    words = ["".join(rng.choice("абвгдежзийклмно") for _ in range(rng.randint(2, 9))) for _ in range(1000)]
+    text = " ".join(rng.choices(words, weights=[1 / (rank + 1) for rank in range(1000)], k=20000))
+    assert not is_repetitive(0.5)(text)
+
+
+@pytest.mark.parametrize(
+    "text, code",
+    [
+        ("function f(x) { return x[0] | x[1]; } // {{{ }}} [[]] == <= >= ;;;", True),
+        ("{| class=wikitable |- | [[A]] || [[B]] || [[C]] || [[D]] |}", True),
+        ("[=A1]", False),
+        ("A plain sentence, (with brackets); and an address: someone@example.org, #1.", False),
+    ],
+)
+def test_code(text, code):
+    assert is_mostly_code(0.2)(text) is code
+
+
+@pytest.mark.parametrize("characters", [r"\p{L}", r"\p{Han}", r"[\p{Script=Tibetan}]&&\p{L}", r"\p{Script=Cyrillic}"])
+def test_counting_equals_asking_every_character(characters):
+    rng = random.Random(2)
+    one = regex.compile("(?V1)[{}]".format(characters))
+    planes = [(0, 0x250), (0x400, 0x530), (0xF00, 0xFFF), (0x4E00, 0x9FFF), (0x20000, 0x20100), (0x1F600, 0x1F610)]
+    for _ in range(50):
+        text = "".join(chr(rng.randint(*rng.choice(planes))) for _ in range(60))
+        assert counter(characters)(text) == len(one.findall(text))
+    assert letters("a1б\U0001d400 \U00020000-中") == 5
+
+
 def test_duplicates_are_pairs_and_the_border_between_sides_counts():
-    test = is_repeated()
-    assert not test("a", "b")
-    assert test("a", "b")
-    assert not test("a", "c")
-    assert not test("ab")
-    assert not test("a b")
+    assert digest(["a", "b"]) != digest(["a b"]) != digest(["ab"]) and digest(["a", "b"]) != digest(["b", "a"])
+
+
+def test_first_times_equal_a_set():
+    rng = random.Random(3)
+    seen, plain = Seen(), set()
+    for size in [1, 5, 300, 2, 1, 1, 40, 700, 3] * 8:
+        lines = [str(rng.randint(0, 4000)) for _ in range(size)]
+        new = seen.first_times(b"".join(digest([line]) for line in lines))
+        expected = []
+        for line in lines:
+            expected.append(line not in plain)
+            plain.add(line)
+        assert new.tolist() == expected
+    assert sum(map(len, seen.runs)) == len(plain)
+    assert len(seen.runs) < 14, "few runs to search, however many batches"
+
+
+def test_held_out(tmp_path):
+    path = tmp_path / "test.kk"
+    path.write_text("Файлды ашу, 5 рет!\n\nБелгі\n", encoding="utf-8")
+    test = is_held_out(held_out_texts([str(path)]))
+    assert test("файлды ашу 17 рет") and test("басқа", "белгі.")
+    assert not test("Файлды жабу, 5 рет!") and not test("")

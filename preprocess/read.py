@@ -1,0 +1,159 @@
+"""Read text out of the formats that corpora come in, and write it line by line, for clean.py.
+
+    python preprocess/read.py --take bo=title+text --split documents --out raw/mc2 mc2/bo/*.jsonl.gz
+    python preprocess/read.py --take text=text summary=summary --out raw/lcsts LCSTS/train.jsonl
+    python preprocess/read.py --take content=content title=title --out raw/cmhg cmhg.csv
+    python preprocess/read.py --format squad --take source=question+context answer=answer --out raw/qa TibetanQA.json
+    python preprocess/read.py --take zh=zh bo=bo --out raw/zh-bo milic-eval.json
+    python preprocess/read.py --take en=source kk=text --out raw/en-kk kk.po
+
+Formats: text (a line is a record with the field text), jsonl, json (a list, or an object with a list in "data"), squad
+(nested, or flat records; fields context, question, answer, title, id), csv, tsv, gettext (.mo, .po; fields context,
+source, text). Any of them may be gzip. Line-aligned pairs of files need no reading: clean.py takes them.
+
+--take NAME=FIELD+FIELD writes PREFIX.NAME; several outputs stay line by line aligned, and a record that lacks a field
+is in none of them. Fields inside others are reached by dots: zh=translation.zh, answer=answers.text.0. Writes
+PREFIX.counts.json too, where read = kept + dropped; nothing but white space is changed, cleaning comes later.
+"""
+
+import argparse
+import collections
+import json
+import os
+import sys
+from typing import Dict, Iterator, List, Optional, Sequence, Tuple
+
+# Run by path, from anywhere: the packages stand beside this script's folder.
+sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+
+from preprocess.lines import Problems, in_order
+from preprocess.readers import FORMATS, format_of
+from preprocess.sentences import one_line, sentences
+from swcm_fairseq.errors import SwcmError, run_command, some
+from swcm_fairseq.files import atomic_files
+
+SENTENCE_END = "</s>"  # as preprocess/encode.py --documents expects it
+UNREADABLE = "unreadable"
+
+Take = Tuple[str, List[str]]  # name of an output, its fields
+
+
+def lines_of(texts: Sequence[str], split: str) -> List[str]:
+    """What the fields of one record come to: one line, or with ``sentences`` one for each.
+
+    In a document a ``</s>`` of the text itself, HTML's end of crossed-out text, becomes the entity of the same sign.
+    """
+    if split == "records":
+        return [one_line(" ".join(texts))]
+    found = [sentence for text in texts for sentence in sentences(text)]
+    if split == "sentences":
+        return found
+    return [" {} ".format(SENTENCE_END).join(sentence.replace(SENTENCE_END, "&lt;/s&gt;") for sentence in found)]
+
+
+def read_record(record: Optional[Dict[str, str]], takes: Sequence[Take], split: str) -> Tuple[str, List[List[str]]]:
+    """Why a record is left out, or "", and the lines of each output."""
+    if record is None:
+        return UNREADABLE, []
+    for _, fields in takes:
+        for field in fields:
+            if field not in record:
+                return "no_field:" + field, []
+    lines = [lines_of([record[field] for field in fields], split) for _, fields in takes]
+    for (name, _), found in zip(takes, lines):
+        if not any(found):
+            return "empty:" + name if len(takes) > 1 else "empty", []
+    return "", lines
+
+
+def read_all(paths: Sequence[str], kind: Optional[str], problems: Problems) -> Iterator[Optional[Dict[str, str]]]:
+    """The records of all files, one after another."""
+    for path in paths:
+        yield from FORMATS[kind or format_of(path)](path, problems)
+
+
+def parse_arguments(argv=None) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("inputs", nargs="+", metavar="INPUT", help="files, taken in the order of their names")
+    parser.add_argument("--format", choices=sorted(FORMATS), help="(default: by the ending of each name)")
+    parser.add_argument(
+        "--take", nargs="+", required=True, metavar="NAME=FIELD", help="outputs, and the fields that go into them"
+    )
+    parser.add_argument(
+        "--split",
+        choices=("records", "sentences", "documents"),
+        default="records",
+        help="a line is a record (the default), a sentence, or a document with </s> between its sentences",
+    )
+    parser.add_argument("--out", required=True, metavar="PREFIX", help="outputs are PREFIX.NAME and PREFIX.counts.json")
+    parser.add_argument(
+        "--unreadable",
+        choices=("fail", "drop"),
+        default="fail",
+        help="what to do about records that cannot be read; they are named in either case (default: %(default)s)",
+    )
+    parser.add_argument("--force", action="store_true", help="replace a finished output")
+    options = parser.parse_args(argv)
+    takes = [(name, fields.split("+")) for name, _, fields in (take.partition("=") for take in options.take)]
+    if not all(name and all(fields) and "/" not in name for name, fields in takes):
+        parser.error("--take wants NAME=FIELD or NAME=FIELD+FIELD")
+    names = [name for name, _ in takes] + ["counts.json"]
+    if len(set(names)) < len(names):
+        parser.error("--take names an output twice")
+    if options.split == "sentences" and len(takes) > 1:
+        parser.error("sentences of several outputs would not stay aligned; --split records or documents does")
+    options.take = takes
+    unknown = [path for path in options.inputs if not options.format and not format_of(path)]
+    if unknown:
+        parser.error("--format is needed, since these names do not tell it: " + some(unknown))
+    return options
+
+
+def main(argv=None) -> int:
+    """Read what the command line names."""
+    options = parse_arguments(argv)
+    paths = [path for (path,) in in_order([(path,) for path in options.inputs])]
+    outputs = ["{}.{}".format(options.out, end) for end in ["counts.json"] + [name for name, _ in options.take]]
+    for output in outputs:
+        if os.path.exists(output) and any(os.path.samefile(output, path) for path in paths):
+            raise SwcmError("{} is an input; choose another --out".format(output))
+    problems = Problems()
+    read = kept = lines = 0
+    dropped: Dict[str, int] = collections.Counter()
+    fields: Dict[str, None] = {}
+    with atomic_files(outputs, force=options.force) as (report, *streams):
+        for record in read_all(paths, options.format, problems):
+            read += 1
+            reason, found = read_record(record, options.take, options.split)
+            if reason:
+                dropped[reason] += 1
+                fields.update(dict.fromkeys(record or ()))
+                continue
+            kept += 1
+            for stream, texts in zip(streams, found):
+                stream.write("".join(text + "\n" for text in texts))
+            lines += len(found[0])
+        if options.unreadable == "fail":
+            problems.raise_if_any("records that cannot be read; mend them, or leave them out with --unreadable drop")
+        assert read == kept + sum(dropped.values()) and problems.number == dropped[UNREADABLE]
+        if read and not kept and any(reason.startswith("no_field") for reason in dropped):
+            raise SwcmError(
+                "no record has all of the fields {}; there are: {}".format(
+                    ", ".join(field for _, wanted in options.take for field in wanted), some(sorted(fields))
+                )
+            )
+        counts = {"read": read, "kept": kept, "dropped": {k: n for k, n in sorted(dropped.items()) if n}}
+        counts["lines"] = lines
+        if problems.number:
+            counts["unreadable"] = problems.in_words()
+        json.dump(counts, report, indent=2, ensure_ascii=False)
+        report.write("\n")
+    for problem in problems.in_words():
+        print("left out: " + problem, file=sys.stderr)
+    reasons = ", ".join("{} {}".format(*item) for item in counts["dropped"].items()) or "none"
+    print("{}: read {}, kept {} in {} lines; dropped: {}".format(options.out, read, kept, lines, reasons))
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(run_command(main))
