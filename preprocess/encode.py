@@ -6,67 +6,74 @@ only be put together again with the model that cut it.
 """
 
 import argparse
-import contextlib
 import os
-import re
 import sys
-from typing import IO, Iterator, List, NamedTuple, Set
+from typing import IO, Iterator, List, NamedTuple, Sequence, Tuple
 
+# Run by path, from anywhere: the packages stand beside this script's folder.
+sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+
+from preprocess.lines import read_raw_lines
+from preprocess.parallel import in_batches, ordered_map
+from swcm_fairseq.data.pieces import Pieces
 from swcm_fairseq.errors import SwcmError, run_command
-from swcm_fairseq.files import atomic_write, refuse_overwrite
+from swcm_fairseq.files import atomic_files
 
 MODEL_NAME = "sentencepiece.bpe.model"
 SENTENCE_END = "</s>"  # between the sentences of a document, in text and in pieces
-UNKNOWN = "<unk>"
-SYMBOL = re.compile(r"<.*>\Z|\[\w+\]\Z")  # what a dictionary has beside pieces: specials and language tags
-BATCH_LINES = 20_000  # enough to keep threads busy, little enough to hold in memory
+# Enough to be worth a message between processes, little enough to hold in memory.
+BATCH_LINES, BATCH_CHARACTERS = 5_000, 1 << 20
 
 
-class Counts(NamedTuple):
-    """What a file came to."""
+# A line that is longer is no text to learn from, and to cut it takes some hundred bytes of memory for each character.
+LONGEST_LINE = 500_000
 
+
+class Settings(NamedTuple):
+    """What cutting depends on."""
+
+    spm: str
+    documents: bool
+
+
+class Encoded(NamedTuple):
+    """The pieces of a batch of lines as text, one line each, and what they came to."""
+
+    text: str
     lines: int
     pieces: int
     unknown: int
-
-
-def load_model(path: str):
-    """The ``SentencePieceProcessor`` of the model file at ``path``."""
-    import sentencepiece
-
-    if not os.path.isfile(path):
-        raise SwcmError("there is no SentencePiece model {}".format(path))
-    try:
-        return sentencepiece.SentencePieceProcessor(model_file=path)
-    except (RuntimeError, OSError) as error:
-        raise SwcmError("{} is no SentencePiece model, or was cut short ({})".format(path, error))
+    refused: str = ""  # why a line cannot be written in pieces; ``lines`` are those before it
 
 
 def read_batches(path: str, size: int = BATCH_LINES) -> Iterator[List[str]]:
-    """Yield the lines of a text file without their ends, ``size`` at a time; only ``\\n`` (or ``\\r\\n``) ends one.
+    """Yield the lines of a text file without their ends, ``size`` at a time or fewer where they are long.
 
     Raises:
-        SwcmError: the file is missing, or a line is not UTF-8.
+        SwcmError: the file is missing, or a line is not UTF-8 or too long to be one.
     """
     if not os.path.isfile(path):
         raise SwcmError("there is no file {}".format(path))
-    batch: List[str] = []
-    with open(path, "rb") as stream:
-        for number, raw in enumerate(stream, start=1):
-            try:
-                line = raw.decode("utf-8")
-            except UnicodeDecodeError as error:
-                raise SwcmError(
-                    "{}, line {}: not UTF-8 at byte {}; convert the file, for example with iconv".format(
-                        path, number, error.start + 1
-                    )
+    yield from in_batches(_decoded(path), size, len, BATCH_CHARACTERS)
+
+
+def _decoded(path: str) -> Iterator[str]:
+    for number, raw in enumerate(read_raw_lines(path), start=1):
+        try:
+            line = raw.decode("utf-8")
+        except UnicodeDecodeError as error:
+            raise SwcmError(
+                "{}, line {}: not UTF-8 at byte {}; convert the file, for example with iconv".format(
+                    path, number, error.start + 1
                 )
-            batch.append(line[:-1].rstrip("\r") if line.endswith("\n") else line)
-            if len(batch) == size:
-                yield batch
-                batch = []
-    if batch:
-        yield batch
+            )
+        if len(line) > LONGEST_LINE:
+            raise SwcmError(
+                "{}, line {}: {:,} characters; clean the text first (preprocess/clean.py --max-chars)".format(
+                    path, number, len(line)
+                )
+            )
+        yield line
 
 
 def positive_number(text: str) -> int:
@@ -82,55 +89,64 @@ def default_workers() -> int:
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
-def text_pieces(model) -> Set[str]:
-    """The model's pieces that stand for text."""
-    ids = range(model.get_piece_size())
-    return {model.id_to_piece(i) for i in ids if not model.is_control(i) and not model.is_unknown(i)}
+class Encoder:
+    """Cuts batches of lines; any process that makes one from the same settings gives the same."""
 
+    def __init__(self, settings: Settings) -> None:
+        self.model = Pieces.load(settings.spm)
+        self.documents = settings.documents
+        # fairseq cuts at white space: a model's own normalization makes plain spaces of all of it, as a rule.
+        self._breakable = any(len(piece.split()) != 1 for piece in self.model.known)
 
-def encode_texts(model, known: Set[str], batch: List[str], workers: int) -> Iterator[List[str]]:
-    """The pieces of each text of ``batch``; text that the model lacks stands as it is, unless it looks like a symbol.
-
-    SentencePiece gives unknown text as one piece, so a ``</s>``, ``<mask>`` or ``[kk]`` in it would be taken for the
-    dictionary's.
-    """
-    for pieces in model.encode(batch, out_type=str, num_threads=workers):
-        yield [UNKNOWN if piece not in known and SYMBOL.match(piece) else piece for piece in pieces]
-
-
-def encode_documents(model, known: Set[str], batch: List[str], workers: int) -> Iterator[List[str]]:
-    """The pieces of each document of ``batch``, with ``</s>`` between its sentences."""
-    documents = [[sentence for sentence in map(str.strip, line.split(SENTENCE_END)) if sentence] for line in batch]
-    flat = [sentence for document in documents for sentence in document]
-    encoded = encode_texts(model, known, flat, workers)
-    for document in documents:
-        pieces: List[str] = []
-        for _ in document:
-            pieces += ([SENTENCE_END] if pieces else []) + next(encoded)
-        yield pieces
-
-
-def encode_file(model, source: str, target: IO[str], workers: int, documents: bool = False) -> Counts:
-    """Write the pieces of each line of ``source``; returns lines, pieces and pieces that the model lacks."""
-    known = text_pieces(model)
-    lines = pieces = unknown = 0
-    for batch in read_batches(source):
-        if documents:
-            encoded = encode_documents(model, known, batch, workers)
-        else:
-            encoded = encode_texts(model, known, batch, workers)
-        for sentence in encoded:
-            lines += 1
-            unknown += sum(piece not in known and piece != SENTENCE_END for piece in sentence)
+    def __call__(self, batch: Tuple[int, List[str]]) -> Tuple[int, Encoded]:
+        """Cut the lines of a batch; its number stays with it."""
+        number, lines = batch
+        written: List[str] = []
+        pieces = unknown = 0
+        for sentence, lacking in self._cut(lines):
             joined = " ".join(sentence)
-            if joined.split() != sentence:
-                raise SwcmError(
-                    "{}, line {}: a piece holds white space, at which fairseq would cut it again; clean the text "
-                    "first (preprocess/clean.py)".format(source, lines)
+            if (lacking or self._breakable) and joined.split() != sentence:
+                refused = (
+                    "a piece holds white space, at which fairseq would cut it again; clean the text first "
+                    "(preprocess/clean.py)"
                 )
+                return number, Encoded("", len(written), pieces, unknown, refused)
+            written.append(joined)
             pieces += len(sentence)
-            target.write(joined + "\n")
-    return Counts(lines, pieces, unknown)
+            unknown += lacking
+        written.append("")
+        return number, Encoded("\n".join(written), len(lines), pieces, unknown)
+
+    def _cut(self, lines: List[str]) -> Iterator[Tuple[List[str], int]]:
+        return self._cut_documents(lines) if self.documents else self.model.cut_and_count(lines)
+
+    def _cut_documents(self, lines: List[str]) -> Iterator[Tuple[List[str], int]]:
+        """The pieces of each document, with ``</s>`` between its sentences."""
+        documents = [[sentence for sentence in map(str.strip, line.split(SENTENCE_END)) if sentence] for line in lines]
+        cut = self.model.cut_and_count([sentence for document in documents for sentence in document])
+        for document in documents:
+            pieces: List[str] = []
+            unknown = 0
+            for _ in document:
+                sentence, lacking = next(cut)
+                pieces += ([SENTENCE_END] if pieces else []) + sentence
+                unknown += lacking
+            yield pieces, unknown
+
+
+def encode_files(settings: Settings, sources: Sequence[str], targets: Sequence[IO[str]], workers: int) -> List[Encoded]:
+    """Write the pieces of each line of each source; returns what each came to, its ``text`` being left out."""
+    totals = [Encoded("", 0, 0, 0) for _ in sources]
+    batches = ((number, batch) for number, source in enumerate(sources) for batch in read_batches(source))
+    for number, encoded in ordered_map(Encoder, settings, batches, workers):
+        total = totals[number]
+        if encoded.refused:
+            raise SwcmError("{}, line {}: {}".format(sources[number], total.lines + encoded.lines + 1, encoded.refused))
+        targets[number].write(encoded.text)
+        totals[number] = Encoded(
+            "", total.lines + encoded.lines, total.pieces + encoded.pieces, total.unknown + encoded.unknown
+        )
+    return totals
 
 
 def main(argv=None) -> int:
@@ -138,7 +154,7 @@ def main(argv=None) -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--spm", required=True, metavar="FILE", help="SentencePiece model")
     parser.add_argument("--out", required=True, metavar="DIR", help="folder for the pieces and a copy of the model")
-    parser.add_argument("--workers", type=positive_number, default=default_workers(), metavar="N", help="threads")
+    parser.add_argument("--workers", type=positive_number, default=default_workers(), metavar="N", help="processes")
     parser.add_argument(
         "--documents", action="store_true", help="a line is a document to denoise; </s> in it parts its sentences"
     )
@@ -150,33 +166,40 @@ def main(argv=None) -> int:
     twice = sorted({name for name in names if names.count(name) > 1 or name == MODEL_NAME})
     if twice:
         raise SwcmError("two files would be written under the same name in {}: {}".format(args.out, ", ".join(twice)))
-    model = load_model(args.spm)
     with open(args.spm, "rb") as stream:
         model_bytes = stream.read()
     targets = [os.path.join(args.out, name) for name in names]
     for source, target in zip(args.inputs, targets):
         if os.path.exists(target) and os.path.exists(source) and os.path.samefile(source, target):
             raise SwcmError("{} would be overwritten by its own pieces; give another --out".format(source))
-        refuse_overwrite(target, args.force)
-    _refuse_other_model(os.path.join(args.out, MODEL_NAME), model_bytes, args.force)
+    beside = os.path.join(args.out, MODEL_NAME)
+    there = _is_there(beside, model_bytes, args.force)
 
-    # All files take their names together, when the last one is whole.
-    with contextlib.ExitStack() as stack:
-        streams = [stack.enter_context(atomic_write(target)) for target in targets]
-        stack.enter_context(atomic_write(os.path.join(args.out, MODEL_NAME), "wb")).write(model_bytes)
-        counts = [encode_file(model, s, stream, args.workers, args.documents) for s, stream in zip(args.inputs, streams)]
-    for target, (lines, pieces, unknown) in zip(targets, counts):
-        share = 100.0 * unknown / pieces if pieces else 0.0
-        print("{}: {} lines, {} pieces, {:.2f}% unknown".format(target, lines, pieces, share))
+    # All files take their names when the last one is whole, and the model its own after the pieces.
+    paths, modes = ([], []) if there else ([beside], ["wb"])
+    with atomic_files(paths + targets, modes + ["w"] * len(targets), args.force) as opened:
+        streams = opened[len(paths) :]
+        for stream in opened[: len(paths)]:
+            stream.write(model_bytes)
+        counts = encode_files(Settings(args.spm, args.documents), args.inputs, streams, args.workers)
+    for target, count in zip(targets, counts):
+        share = 100.0 * count.unknown / count.pieces if count.pieces else 0.0
+        print("{}: {} lines, {} pieces, {:.2f}% unknown".format(target, count.lines, count.pieces, share))
     return 0
 
 
-def _refuse_other_model(path: str, model: bytes, force: bool) -> None:
-    """One folder holds the pieces of one model."""
-    if os.path.isfile(path) and not force:
-        with open(path, "rb") as stream:
-            if stream.read() != model:
-                raise SwcmError("{} is another model; give another --out, or --force to replace it".format(path))
+def _is_there(path: str, model: bytes, force: bool) -> bool:
+    """Whether ``model`` stands at ``path`` already; raises where another one does, unless ``force`` replaces it.
+
+    One folder holds the pieces of one model.
+    """
+    if not os.path.isfile(path):
+        return False
+    with open(path, "rb") as stream:
+        same = stream.read() == model
+    if not same and not force:
+        raise SwcmError("{} is another model; give another --out, or --force to replace it".format(path))
+    return same
 
 
 if __name__ == "__main__":

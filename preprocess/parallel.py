@@ -1,6 +1,7 @@
 """One function over many batches, in several processes, with the results in the order of the batches."""
 
 import collections
+import itertools
 import os
 import threading
 import time
@@ -44,11 +45,16 @@ def ordered_map(
     Raises:
         SwcmError: a worker was killed, which the system does where memory runs out.
     """
+    global _function
     function = make(settings)  # its errors come before any process is started
-    if workers == 1:
+    batches = iter(batches)
+    first = list(itertools.islice(batches, 2))
+    batches = itertools.chain(first, batches)
+    if workers == 1 or len(first) < 2:
         for batch in batches:
             yield function(batch)
         return
+    _function = function  # processes that are copies of this one have it then
     waiting: collections.deque = collections.deque()
     with ProcessPoolExecutor(workers, initializer=_start, initargs=(make, settings, os.getpid())) as pool:
         try:
@@ -61,13 +67,15 @@ def ordered_map(
         except BrokenProcessPool:
             raise SwcmError("a worker process was killed; was there memory enough? Fewer --workers need less")
         finally:
+            _function = None
             for future in waiting:
                 future.cancel()
 
 
 def _start(make: Callable, settings: Any, parent: int) -> None:
     global _function
-    _function = make(settings)
+    if _function is None:
+        _function = make(settings)
     threading.Thread(target=_end_with, args=(parent,), daemon=True).start()
 
 

@@ -9,9 +9,10 @@ All pairs are split together by their pivot side. Two of its sentences are twins
 
 Twins, and twins of twins, are a cluster, which goes to one part as a whole, in all pairs. Sentences that all pairs
 have are held out first, so that the test sets of several languages are comparable; a pivot sentence stands in a
-test set once, with its first translation. Clusters of more than --max-cluster sentences stay in train. Writes DIR/{train,valid,test}.zh-kk.{zh,kk} and
-DIR/split.counts.json, where read = train + valid + test + left_out for each pair. The result is a function
-of the files and of --seed.
+test set once, with its first translation. Clusters of more than --max-cluster sentences stay in train.
+
+Writes DIR/{train,valid,test}.zh-kk.{zh,kk} and DIR/split.counts.json, where read = train + valid + test + left_out for
+each pair. The result is a function of the files and of --seed.
 """
 
 import argparse
@@ -25,12 +26,12 @@ from typing import Callable, Dict, List, NamedTuple, Sequence, Set, Tuple
 # Run by path, from anywhere: the packages stand beside this script's folder.
 sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 
-from preprocess.encode import load_model  # noqa: E402
-from preprocess.lines import read_aligned  # noqa: E402
-from preprocess.near_duplicates import Elements, Of, closest, clusters, fingerprint, index, ngrams, twins  # noqa: E402
-from swcm_fairseq.data.languages import CHARACTERS, language  # noqa: E402
-from swcm_fairseq.errors import SwcmError, run_command  # noqa: E402
-from swcm_fairseq.files import atomic_folder  # noqa: E402
+from preprocess.lines import read_aligned
+from preprocess.near_duplicates import Elements, Of, closest, clusters, fingerprint, index, ngrams, twins
+from swcm_fairseq.data.languages import CHARACTERS, language
+from swcm_fairseq.data.pieces import load_model
+from swcm_fairseq.errors import SwcmError, run_command
+from swcm_fairseq.files import atomic_folder
 
 HELD_OUT = ("test", "valid")  # in the order in which they are filled
 
@@ -52,7 +53,9 @@ def measures(n: int, spm: str) -> List[Measure]:
     if spm:
         model = load_model(spm)
         # A text without pieces still has to be some set.
-        chosen.append(Measure("pieces", lambda text: frozenset(model.encode(text, out_type=str)) or frozenset([text]), max))
+        chosen.append(
+            Measure("pieces", lambda text: frozenset(model.encode(text, out_type=str)) or frozenset([text]), max)
+        )
     return chosen
 
 
@@ -69,7 +72,9 @@ def read_pairs(prefixes: Sequence[str], pivot: str) -> Corpus:
         name = os.path.basename(prefix)
         codes = name.split("-")
         if len(codes) != 2 or pivot not in codes or codes[0] == codes[1]:
-            problems.append("{}: the name must be two languages, one of them {}, such as {}-kk".format(prefix, pivot, pivot))
+            problems.append(
+                "{}: the name must be two languages, one of them {}, such as {}-kk".format(prefix, pivot, pivot)
+            )
             continue
         if name in corpus:
             problems.append("{}: a second pair of the name {}".format(prefix, name))
@@ -90,7 +95,9 @@ def group(corpus: Corpus, compare: Sequence[Measure], similarity: str) -> List[L
     """Clusters of the pivot sentences: twins by any measure are together."""
     texts = pivots(corpus)
     pairs = (
-        pair for measure in compare for pair in twins([measure.elements(text) for text in texts], similarity, measure.of)
+        pair
+        for measure in compare
+        for pair in twins([measure.elements(text) for text in texts], similarity, measure.of)
     )
     return [[texts[position] for position in cluster] for cluster in clusters(len(texts), pairs)]
 
@@ -116,7 +123,7 @@ def hold_out(
     parts: Dict[str, Set[str]] = {}
     problems = []
     for part in HELD_OUT:
-        missing = {name: wanted[part] for name in corpus}
+        missing = dict.fromkeys(corpus, wanted[part])
         parts[part] = set()
         rest = []
         for available, cluster in queue:
@@ -128,7 +135,9 @@ def hold_out(
                 rest.append((available, cluster))
         queue = rest
         problems += [
-            "{}: {} lines for {} are missing".format(name, number, part) for name, number in missing.items() if number > 0
+            "{}: {} lines for {} are missing".format(name, number, part)
+            for name, number in missing.items()
+            if number > 0
         ]
     if problems:
         raise SwcmError("not enough text to hold out; ask for less, or raise --max-cluster", problems)
@@ -174,7 +183,8 @@ def check(split: Dict[str, Corpus], compare: Sequence[Measure], similarity: str)
             histogram = collections.Counter("{:.1f}".format(int(value * 10) / 10) for value in best)
             greatest = max(best, default=0.0)
             report[part]["closest"][measure.name] = {
-                "greatest": round(greatest, 4), "histogram": dict(sorted(histogram.items()))
+                "greatest": round(greatest, 4),
+                "histogram": dict(sorted(histogram.items())),
             }
             assert greatest < float(similarity), "a held-out sentence has a twin in training"
     # No twin by its source, and yet the same translation: common for short labels.
@@ -199,21 +209,42 @@ def cluster_statistics(groups: Sequence[Sequence[str]], max_cluster: int) -> Dic
 
 def parse_arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--pairs", nargs="+", required=True, metavar="PREFIX", help="clean/zh-kk for clean/zh-kk.zh, .kk")
+    parser.add_argument(
+        "--pairs", nargs="+", required=True, metavar="PREFIX", help="clean/zh-kk for clean/zh-kk.zh, .kk"
+    )
     parser.add_argument("--pivot", required=True, metavar="CODE", help="the language that all pairs share")
     parser.add_argument("--out", required=True, metavar="DIR", help="folder to write")
     parser.add_argument("--valid", type=int, required=True, metavar="N", help="lines for validation, of each pair")
     parser.add_argument("--test", type=int, required=True, metavar="N", help="lines for test, of each pair")
-    parser.add_argument("--max-train", type=int, default=0, metavar="N", help="most lines for training, of each pair, "
-                        "chosen at random (default: all)")
+    parser.add_argument(
+        "--max-train",
+        type=int,
+        default=0,
+        metavar="N",
+        help="most lines for training, of each pair, chosen at random (default: all)",
+    )
     parser.add_argument("--seed", type=int, default=1, metavar="N", help="(default: %(default)s)")
-    parser.add_argument("--similarity", default="0.7", metavar="SHARE", help="share from which two pivot sentences are "
-                        "twins (default: %(default)s)")
+    parser.add_argument(
+        "--similarity",
+        default="0.7",
+        metavar="SHARE",
+        help="share from which two pivot sentences are twins (default: %(default)s)",
+    )
     parser.add_argument("--spm", metavar="FILE", help="SentencePiece model, to compare by its pieces too")
-    parser.add_argument("--ngram", type=int, default=0, metavar="N", help="length of the n-grams, 2 or more (default: 2 "
-                        "for a pivot written without spaces, 3 for others)")
-    parser.add_argument("--max-cluster", type=int, default=10, metavar="N", help="larger clusters of twins stay in train "
-                        "(default: %(default)s)")
+    parser.add_argument(
+        "--ngram",
+        type=int,
+        default=0,
+        metavar="N",
+        help="length of the n-grams, 2 or more (default: 2 for a pivot written without spaces, 3 for others)",
+    )
+    parser.add_argument(
+        "--max-cluster",
+        type=int,
+        default=10,
+        metavar="N",
+        help="larger clusters of twins stay in train (default: %(default)s)",
+    )
     parser.add_argument("--force", action="store_true", help="replace a finished output")
     options = parser.parse_args()
     try:
@@ -238,9 +269,12 @@ def main() -> None:
         groups = group(corpus, compare, options.similarity)
         parts = hold_out(corpus, groups, wanted, options.max_cluster, options.seed)
         split = distribute(corpus, parts, wanted, options.max_train, options.seed)
-        counts = {"pairs": {}, "clusters": cluster_statistics(groups, options.max_cluster),
-                  "closest_in_train": check(split, compare, options.similarity),
-                  "settings": {"ngram": n, "similarity": options.similarity, "seed": options.seed}}
+        counts = {
+            "pairs": {},
+            "clusters": cluster_statistics(groups, options.max_cluster),
+            "closest_in_train": check(split, compare, options.similarity),
+            "settings": {"ngram": n, "similarity": options.similarity, "seed": options.seed},
+        }
         for name, lines in corpus.items():
             codes = sorted(name.split("-"), key=lambda code: code != options.pivot)
             for part, pairs in split.items():

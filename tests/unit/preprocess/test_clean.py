@@ -2,6 +2,8 @@ import json
 
 import pytest
 
+from tests.in_process import run_script
+
 PAIR = [
     # source, target, and what becomes of them
     ("打开(~O)", "_Ашу", ("打开", "Ашу")),
@@ -34,11 +36,12 @@ def read(path):
 
 
 @pytest.fixture()
-def clean(run, repo, tmp_path):
-    """Run the command on the files of ``tmp_path`` and return the finished process."""
+def clean(capsys, monkeypatch, tmp_path):
+    """Run the command in ``tmp_path``; returns how it ended."""
+    monkeypatch.chdir(tmp_path)
 
-    def run_clean(*arguments, **options):
-        return run(["python", repo / "preprocess" / "clean.py", *arguments], cwd=str(tmp_path), **options)
+    def run_clean(*arguments, check=True):
+        return run_script("clean", arguments, capsys, check)
 
     return run_clean
 
@@ -151,3 +154,81 @@ def test_cleaning_the_output_again_changes_nothing(clean, tmp_path):
     )
     for code in ("zh", "kk"):
         assert (tmp_path / ("again." + code)).read_bytes() == (out / ("zh-kk." + code)).read_bytes()
+
+
+def test_as_a_command(run, repo, tmp_path):
+    command = ["python", repo / "preprocess" / "clean.py", *pair_arguments(tmp_path)]
+    assert run(command).stdout.startswith(str(tmp_path / "out" / "zh-kk") + ": read {}, kept".format(len(PAIR)))
+    done = run(command, check=False)
+    assert done.returncode == 1 and done.stderr.count("\n") == 1
+
+
+def test_parts_are_taken_by_name_and_may_be_packed(clean, tmp_path):
+    import gzip
+
+    parts = [["བོད་ཡིག", "ལྷ་ས།"], ["ལྷ་ས།", "གཞིས་ཀ་རྩེ།"], ["བོད་ཡིག", "ཁམས།"]]
+    for number, lines in enumerate(parts):
+        data = "".join(line + "\n" for line in lines).encode("utf-8")
+        (tmp_path / "part{}.txt".format(number)).write_bytes(gzip.compress(data) if number == 1 else data)
+    clean("--text", "part2.txt", "part0.txt", "part1.txt", "--lang", "bo", "--out", "clean")
+    assert read(tmp_path / "clean.bo") == ["བོད་ཡིག", "ལྷ་ས།", "གཞིས་ཀ་རྩེ།", "ཁམས།"]
+    assert_fails(
+        clean("--text", "part0.txt", "no.txt", "part0.txt", "--lang", "bo", "--out", "x", check=False),
+        "no.txt: there is no such file",
+        "part0.txt: given twice",
+    )
+
+
+def test_undecodable_lines_can_be_left_out_and_are_named(clean, tmp_path):
+    (tmp_path / "raw.kk").write_bytes("Ашу\n".encode("utf-8") + b"\xd0\n" + "Жабу\n".encode("utf-8"))
+    write(tmp_path / "raw.zh", ["打开", "保存", "关闭"])
+    arguments = ["--src", "raw.zh", "--tgt", "raw.kk", "--src-lang", "zh", "--tgt-lang", "kk", "--out", "clean"]
+    assert_fails(clean(*arguments, check=False), "raw.kk, line 2: byte 1 (0xd0)", "--undecodable drop")
+    done = clean(*arguments, "--undecodable", "drop")
+    assert "raw.kk, line 2" in done.stderr
+    assert read(tmp_path / "clean.zh") == ["打开", "关闭"]
+    counts = json.loads((tmp_path / "clean.counts.json").read_text(encoding="utf-8"))
+    assert counts["dropped"] == {"undecodable": 1} and counts["read"] == 3
+    assert counts["undecodable"] == ["raw.kk, line 2: byte 1 (0xd0) is not UTF-8"]
+
+
+def test_documents_keep_the_ends_of_their_sentences(clean, tmp_path):
+    write(
+        tmp_path / "raw.kk", ["Бір <b>файл</b>. </s>  </s> Екі&nbsp;файл.</s>&lt;/s&gt; Үш.", "</s> </s>", "ӘӘ </s> ӘӘ"]
+    )
+    arguments = ["--text", "raw.kk", "--lang", "kk", "--documents"]
+    clean(*arguments, "--out", "clean")
+    assert read(tmp_path / "clean.kk") == ["Бір файл. </s> Екі файл. </s> Үш.", "ӘӘ </s> ӘӘ"]
+    # Without the rule that takes tags away, an entity must not become the end of a sentence either.
+    clean(*arguments, "--without", "markup", "--out", "other")
+    assert read(tmp_path / "other.kk")[0] == "Бір <b>файл</b>. </s> Екі файл. </s> Үш."
+
+
+def test_held_out_lines_are_left_out_of_texts_and_documents(clean, tmp_path):
+    write(tmp_path / "test.kk", ["Файлды ашу."])
+    write(tmp_path / "raw.kk", ["файлды ашу", "Файлды жабу", "Екі файл. </s> Файлды ашу!"])
+    arguments = ["--text", "raw.kk", "--lang", "kk", "--held-out", "test.kk"]
+    clean(*arguments, "--documents", "--out", "clean")
+    assert read(tmp_path / "clean.kk") == ["Файлды жабу"]
+
+
+def test_kazakh_is_transliterated_where_asked(clean, tmp_path):
+    write(tmp_path / "raw.kk", ["Бір үй", "بالا"])
+    clean("--text", "raw.kk", "--lang", "kk_Arab", "--transliterate", "kk_Arab", "--out", "clean")
+    assert read(tmp_path / "clean.kk_Arab") == ["\u0674بىر \u0674ۇي", "بالا"]
+    write(tmp_path / "raw.mn", ["Нэг"])
+    done = clean("--text", "raw.mn", "--lang", "mn", "--transliterate", "mn", "--out", "other", check=False)
+    assert_fails(done, "only Kazakh")
+
+
+def test_no_entity_ends_a_line(clean, tmp_path):
+    write(tmp_path / "raw.kk", ["Бір&#10;екі"])
+    clean("--text", "raw.kk", "--lang", "kk", "--without", "control,spaces", "--out", "clean")
+    assert read(tmp_path / "clean.kk") == ["Бір екі"]
+
+
+def test_a_line_of_endless_markup_is_not_looked_at(clean, tmp_path):
+    write(tmp_path / "raw.kk", ["<b>" * 10000 + "Файл", "Файл"])
+    clean("--text", "raw.kk", "--lang", "kk", "--out", "clean")
+    counts = json.loads((tmp_path / "clean.counts.json").read_text(encoding="utf-8"))
+    assert counts["dropped"] == {"too_long": 1}

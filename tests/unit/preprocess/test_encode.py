@@ -99,8 +99,12 @@ def test_pieces_that_fairseq_would_cut_again_are_refused(encode, spm, tmp_path):
 
     model = io.BytesIO()
     sentencepiece.SentencePieceTrainer.train(
-        sentence_iterator=iter(["one two", "three"]), model_writer=model, vocab_size=30, hard_vocab_limit=False,
-        normalization_rule_name="identity", minloglevel=2,
+        sentence_iterator=iter(["one two", "three"]),
+        model_writer=model,
+        vocab_size=30,
+        hard_vocab_limit=False,
+        normalization_rule_name="identity",
+        minloglevel=2,
     )
     spm.write_bytes(model.getvalue())
     path = tmp_path / "text"

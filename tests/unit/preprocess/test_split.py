@@ -86,7 +86,8 @@ def test_no_held_out_sentence_has_a_twin_in_any_pairs_train(split):
 def test_test_and_valid_have_no_twins_of_each_other(split):
     _, out = split
     sides = [
-        {ngrams(fingerprint(s), 2) for code in ("kk", "mn") for s, _ in rows(out, part, code)} for part in ("test", "valid")
+        {ngrams(fingerprint(s), 2) for code in ("kk", "mn") for s, _ in rows(out, part, code)}
+        for part in ("test", "valid")
     ]
     assert max(overlap(a, b) for a in sides[0] for b in sides[1]) < 0.7
 
@@ -118,7 +119,9 @@ def test_pieces_count_too_where_a_model_is_given(split, split_run, tmp_path):
 
     clean, out = split
     text = tmp_path / "text"
-    text.write_text("".join(line + "\n" for line in read(clean / "zh-kk.zh") + read(clean / "zh-mn.zh")), encoding="utf-8")
+    text.write_text(
+        "".join(line + "\n" for line in read(clean / "zh-kk.zh") + read(clean / "zh-mn.zh")), encoding="utf-8"
+    )
     sentencepiece.SentencePieceTrainer.train(
         input=str(text), model_prefix=str(tmp_path / "spm"), vocab_size=60, character_coverage=1.0, minloglevel=2
     )
@@ -159,11 +162,17 @@ def test_errors_name_all_that_is_wrong(split, split_run, tmp_path):
     (tmp_path / "kk-mn.kk").touch()
     fails(
         split_run([clean / "zh-ug", tmp_path / "kk-mn", tmp_path / "text"], tmp_path / "out", check=False),
-        clean / "zh-ug.zh", clean / "zh-ug.ug", "kk-mn: the name", "text: the name",
+        clean / "zh-ug.zh",
+        clean / "zh-ug.ug",
+        "kk-mn: the name",
+        "text: the name",
     )
     fails(
         split_run([clean / "zh-kk", clean / "zh-mn"], tmp_path / "out", "--test", "5000", check=False),
-        "zh-kk: ", "zh-mn: ", "for test are missing", "--max-cluster",
+        "zh-kk: ",
+        "zh-mn: ",
+        "for test are missing",
+        "--max-cluster",
     )
     assert not (tmp_path / "out").exists()
     assert split_run([clean / "zh-kk"], tmp_path / "out", "--similarity", "7", check=False).returncode == 2
