@@ -95,10 +95,12 @@ if done_already "$out"; then
 fi
 
 use_environment
-mkdir -p "$(dirname "$out")"
-work=$(mktemp -d "$(dirname "$out")/.$(basename "$out").XXXXXX")
-trap 'rm -rf "$work"' EXIT
-mkdir "$work/all"
+hidden=$(dirname "$out")/.$(basename "$out")
+alone "$hidden.lock" "$out"
+work=$hidden.tmp
+trap 'rm -rf "$work" "$hidden.lock"' EXIT
+rm -rf "$work" # what a killed run left
+mkdir -p "$work/all"
 for name in "$@"; do
     case $name in
     *-*) arguments=(--source-lang "${name%%-*}" --target-lang "${name#*-}" --joined-dictionary) prefix=.$name ;;
@@ -121,7 +123,6 @@ for name in "$@"; do
     mv -f "$work/$name"/* "$work/all/"
 done
 cp "$pieces/sentencepiece.bpe.model" "$work/all/"
-chmod 755 "$work/all"
 rm -rf "$out"
 mv "$work/all" "$out"
 say "$out: ready"

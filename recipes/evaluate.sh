@@ -31,7 +31,8 @@ while [ $# -gt 0 ] && [ "$1" != -- ]; do
 done
 [ $# -eq 0 ] || shift
 use_environment
-mkdir -p "$out"
+alone "$out/.lock" "$out"
+trap 'rm -f "$out/.lock"' EXIT
 
 for pair in "${pairs[@]}"; do
     source=${pair%-*} target=${pair#*-}

@@ -110,7 +110,10 @@ def toy_checkpoint(folder, **task) -> str:
     settings = {name: value for name, value in settings.items() if not name.startswith("_")}
     cfg = {"model": {"_name": "xlm_swcm", **settings}, "task": {"_name": "swcm_finetuning", **task}}
     path = os.path.join(str(folder), "checkpoint_best.pt")
-    torch.save({"cfg": cfg, "model": model.state_dict()}, path)
+    # What fairseq wants to find beside the settings and the weights.
+    history = [{"criterion_name": "x", "optimizer_name": "x", "lr_scheduler_state": {}, "num_updates": 1}]
+    extra = {"extra_state": {"train_iterator": {"epoch": 1}}, "optimizer_history": history}
+    torch.save({"cfg": cfg, "model": model.state_dict(), **extra}, path)
     dictionary.save(os.path.join(str(folder), "dict.txt"))
     with open(os.path.join(str(folder), "sentencepiece.bpe.model"), "wb") as stream:
         stream.write(pieces)

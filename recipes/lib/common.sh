@@ -39,6 +39,21 @@ done_already() {
     say "${2:-$1}: there already"
 }
 
+# alone LOCK WORDS: nobody else works on WORDS from here on; who comes second ends with an error. LOCK is a file to hold
+# while this process and all that it has started live, and to remove at the end; the system lets go of it however they
+# end. Without the command flock (util-linux) there is no such protection.
+alone() {
+    command -v flock >/dev/null 2>&1 || return 0
+    mkdir -p "$(dirname "$1")"
+    while :; do
+        exec 9>"$1"
+        # Processes that were killed just now take a moment to go.
+        flock --wait 3 9 || die "another process is working on $2; wait for its end, or stop it"
+        # Else its last holder has removed it in between.
+        [ ! "$1" -ef /dev/fd/9 ] || return 0
+    done
+}
+
 # swcm_gpus: number of NVIDIA GPUs this process may use; CUDA_VISIBLE_DEVICES is heeded.
 swcm_gpus() {
     if [ -n "${CUDA_VISIBLE_DEVICES+set}" ]; then

@@ -1,10 +1,10 @@
-"""What makes a run that was killed and started again the same run, bit for bit on a CPU.
+"""Checkpoints: a run that was killed and started again is the same run, and a stranger's file runs nothing.
 
 fairseq's trainer has no place to plug any of this in, so parts of it are replaced when the plug-in is loaded, each by
 one that does the same and one thing more. All of them have the same form in fairseq 0.12.2 and 0.12.3.
 """
 
-from . import data_order, masters, patience, resuming, writing
+from . import data_order, loading, masters, one_run, patience, resuming, writing
 
 
 def install() -> None:
@@ -14,3 +14,5 @@ def install() -> None:
     patience.install()
     writing.install()
     resuming.install()
+    loading.install()
+    one_run.install()

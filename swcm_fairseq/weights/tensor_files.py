@@ -66,8 +66,9 @@ class TensorFiles:
                 self._add(name, shape, lambda name=name: stream.get_tensor(name))
         except SafetensorError as error:
             raise SwcmError(
-                "{} cannot be read as safetensors: it was cut short or is damaged; fetch it again "
-                "({})".format(path, error)
+                "{} cannot be read as safetensors: it was cut short or is damaged; fetch it again ({})".format(
+                    path, error
+                )
             )
 
     def _add(self, name: str, shape: Shape, reader: Callable[[], torch.Tensor]) -> None:
@@ -96,7 +97,7 @@ def read_json(path: str) -> Dict[str, Any]:
     try:
         with open(path, encoding="utf-8") as stream:
             content = json.load(stream)
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise SwcmError("{} is not JSON: {}".format(path, error))
     if not isinstance(content, dict):
         raise SwcmError("{} holds no JSON object".format(path))

@@ -1,0 +1,43 @@
+"""One training a folder: two that save into the same one would mix their checkpoints."""
+
+import atexit
+import contextlib
+import functools
+import os
+from typing import Set
+
+from fairseq import checkpoint_utils
+
+from ..errors import SwcmError
+from ..files import only_writer
+
+_held = contextlib.ExitStack()
+_folders: Set[str] = set()
+
+
+def hold(folder: str) -> None:
+    """Keep other trainings out of ``folder`` until this process ends, however it ends.
+
+    Raises:
+        SwcmError: another training saves into it.
+    """
+    folder = os.path.realpath(folder)
+    if folder not in _folders:
+        _held.enter_context(only_writer(os.path.join(folder, "training"), "the checkpoint folder " + folder))
+        _folders.add(folder)
+
+
+def install() -> None:
+    """Have the master process take hold of its folder where fairseq makes sure that it can write there."""
+    stock = checkpoint_utils.verify_checkpoint_directory
+
+    @functools.wraps(stock)
+    def verify_checkpoint_directory(save_dir):
+        try:
+            stock(save_dir)
+        except OSError as error:
+            raise SwcmError("checkpoints cannot be written into {}: {}".format(save_dir, os.strerror(error.errno)))
+        hold(save_dir)
+
+    checkpoint_utils.verify_checkpoint_directory = verify_checkpoint_directory
+    atexit.register(_held.close)
