@@ -53,8 +53,12 @@ def restore(optimizer, saved) -> None:
         else:
             changed += 1
     if changed:
-        logger.warning("%d of %d parameters are not what their float32 masters round to: "
-                       "going on from the parameters themselves, less exactly", changed, len(pairs))
+        logger.warning(
+            "%d of %d parameters are not what their float32 masters round to: "
+            "going on from the parameters themselves, less exactly",
+            changed,
+            len(pairs),
+        )
     else:
         logger.info("restored the float32 masters of %d parameters", len(pairs))
 
@@ -75,6 +79,8 @@ def install() -> None:
         if KEY in state_dict:
             restore(self, state_dict[KEY])
         else:
-            logger.warning("the checkpoint holds no float32 masters: going on from its rounded parameters, less exactly")
+            logger.warning(
+                "the checkpoint holds no float32 masters: going on from its rounded parameters, less exactly"
+            )
 
     mixin.state_dict, mixin.load_state_dict = state_dict, load_state_dict

@@ -29,8 +29,9 @@ def install() -> None:
         return stock_save(self, filename, dict(extra_state, **{KEY: count}) if count else extra_state)
 
     @functools.wraps(stock_load)
-    def load_checkpoint(self, filename, reset_optimizer=False, reset_lr_scheduler=False, optimizer_overrides=None,
-                        reset_meters=False):
+    def load_checkpoint(
+        self, filename, reset_optimizer=False, reset_lr_scheduler=False, optimizer_overrides=None, reset_meters=False
+    ):
         extra = stock_load(self, filename, reset_optimizer, reset_lr_scheduler, optimizer_overrides, reset_meters)
         if extra is not None and _counter() is not None and not (reset_optimizer or reset_meters):
             for name, value in extra.get(KEY, {}).items():

@@ -65,8 +65,9 @@ def safe_load(path: str) -> Any:
             )
         reason = (str(error).strip() or type(error).__name__).splitlines()[0]
         raise SwcmError(
-            "{} cannot be read as a file of torch.save: it was cut short or is damaged; fetch it again "
-            "({})".format(path, reason)
+            "{} cannot be read as a file of torch.save: it was cut short or is damaged; fetch it again ({})".format(
+                path, reason
+            )
         )
 
 

@@ -168,7 +168,22 @@ def test_a_python_without_venv_is_named_with_its_package(bench):
 def test_the_first_python_with_wheels_is_found(bench, there, taken):
     commands = bench.folder / "bin"
     commands.mkdir()
-    for tool in ["bash", "dirname", "cat", "cksum", "date", "ls", "head", "mkdir", "rm", "cp", "tee", "awk", "grep", "tail"]:
+    for tool in [
+        "bash",
+        "dirname",
+        "cat",
+        "cksum",
+        "date",
+        "ls",
+        "head",
+        "mkdir",
+        "rm",
+        "cp",
+        "tee",
+        "awk",
+        "grep",
+        "tail",
+    ]:
         path = subprocess.check_output(["bash", "-c", "type -P " + tool], encoding="utf-8").strip()
         os.symlink(path, str(commands / tool))
     for name, version in there.items():
@@ -219,7 +234,11 @@ def test_every_requirement_is_pinned(repo, monkeypatch):
     monkeypatch.chdir(repo)
     runpy.run_path(str(repo / "setup.py"))
     wanted = kept["install_requires"] + sum(kept["extras_require"].values(), [])
-    for name, version in [("constraints-py311.txt", "3.11"), ("constraints-py311.txt", "3.12"), ("constraints-py38.txt", "3.8")]:
+    for name, version in [
+        ("constraints-py311.txt", "3.11"),
+        ("constraints-py311.txt", "3.12"),
+        ("constraints-py38.txt", "3.8"),
+    ]:
         lines = (repo / "recipes" / "lib" / name).read_text().splitlines()
         pins = dict(line.split("==") for line in lines if line and not line.startswith("#"))
         pins = {key.lower().replace("_", "-"): value for key, value in pins.items()}

@@ -69,7 +69,7 @@ def test_old_file_stands_until_the_new_one_is_whole(old, how, monkeypatch):
 
     monkeypatch.setattr(os, "replace", replace)
     write(how, old)
-    (before, size, temporary), = seen
+    ((before, size, temporary),) = seen
     assert before == b"the last good one"
     assert size == old.stat().st_size
     assert temporary == str(old) + ".tmp"
