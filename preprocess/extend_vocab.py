@@ -1,0 +1,239 @@
+"""Grow a vocabulary: new pieces for a language that an encoder, or a trained model, cannot spell.
+
+    python preprocess/extend_vocab.py --encoder ENCODER --lang dz --text train.dz --out GROWN \\
+        --parallel train.dz train.zh --held-out test.dz --old zh=train.zh kk=train.kk
+
+Pieces are learned with SentencePiece on --text. Each holds a character of the language's scripts that the model lacks,
+so text without such a character comes out in the same pieces as before; that is checked on every file named here.
+Weights, config.json and SentencePiece model grow in step, in a packed model and a checkpoint also the dictionary and
+its tags. A new row starts from the old pieces that spell its piece; where none do, from the pieces of its translations
+in --parallel; else from the mean of all pieces. A packed model writes none of the new pieces, and so translates as it
+did, until it is trained with them: grow its checkpoint and its encoder (--checkpoint, --encoder, with the same text,
+which gives the same pieces) and train on with --finetune-from-model.
+
+Beside the grown files stand extend.json, what was done and how much of each file is unknown before and after, and
+new_pieces.txt, which prune_encoder.py --keep-pieces takes.
+"""
+
+import argparse
+import json
+import os
+import sys
+from collections import Counter
+from typing import Any, Dict, Iterator, List, NamedTuple, Sequence, Set, Tuple
+
+# Run by path, from anywhere: the packages stand beside this script's folder.
+sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+
+from preprocess.encode import default_workers, positive_number, read_batches
+from preprocess.lines import read_aligned
+from swcm_fairseq.data import stand_ins
+from swcm_fairseq.data.languages import Language, language
+from swcm_fairseq.data.pieces import Pieces
+from swcm_fairseq.data.stand_ins import protect
+from swcm_fairseq.errors import SwcmError, run_command
+from swcm_fairseq.files import atomic_folder, refuse_overwrite
+from swcm_fairseq.weights.coverage import UNIT_NAMES, Coverage, coverage
+from swcm_fairseq.weights.growing import grown_model
+from swcm_fairseq.weights.grown_files import checkpoint_to_grow, encoder_to_grow, packed_to_grow
+from swcm_fairseq.weights.new_pieces import learn_pieces, new_characters, normalized, signs_within_words
+from swcm_fairseq.weights.new_rows import align, plan_starts
+from swcm_fairseq.weights.sentencepiece_model import Piece, SentencePieceModel
+
+REPORT_NAME, PIECES_NAME = "extend.json", "new_pieces.txt"
+MOST_PAIRS = 100_000  # lines to align; more say little about which pieces go together
+MOST_SHOWN = 20
+
+
+class Compared(NamedTuple):
+    """A file's counts with the model as it was and as it is now."""
+
+    language: Language
+    before: Coverage
+    after: Coverage
+    lines_changed: int
+
+
+def aligned_pieces(
+    pairs: Sequence[Sequence[str]], before: Pieces, after: Pieces, workers: int
+) -> Dict[str, Dict[str, float]]:
+    """The old pieces that each new piece is aligned with in ``pairs`` of files (new language, its translation)."""
+    new_side: List[str] = []
+    old_side: List[str] = []
+    for paths in pairs:
+        for number, (new, old) in enumerate(read_aligned(list(paths))):
+            if number < MOST_PAIRS // len(pairs):
+                new_side.append(new)
+                old_side.append(old)
+    known = [[piece for piece in line if piece in before.known] for line in before.cut(old_side, workers)]
+    return align(after.cut(new_side, workers), known)
+
+
+def compare(path: str, entry: Language, before: Pieces, after: Pieces, marks: Set[str], workers: int) -> Compared:
+    """Cut a file with both models; a line that holds none of ``marks`` must come out the same."""
+    counts, changed, number = [Coverage(), Coverage()], 0, 0
+    for batch in read_batches(path):
+        cut = [pieces.cut(batch, workers) for pieces in (before, after)]
+        for i, pieces in enumerate((before, after)):
+            counts[i] = counts[i].plus(coverage(pieces, batch, cut[i], entry))
+        for old, new in zip(*cut):
+            number += 1
+            # An unknown piece shows its text, which may have become a piece.
+            differs = old != new or any(piece not in before.known and piece in after.known for piece in new)
+            changed += differs
+            if differs and marks.isdisjoint("".join(new)):
+                raise AssertionError("{}, line {} is cut anew without a new character".format(path, number))
+    return Compared(entry, counts[0], counts[1], changed)
+
+
+def table(compared: Dict[str, Compared]) -> str:
+    """Before and after for each file, in columns."""
+    rows = [("", "unknown characters", "unknown pieces", "pieces a unit", "lines cut anew")]
+    for path, (entry, before, after, changed) in compared.items():
+        old, new = before.rates(), after.rates()
+        rows.append(
+            (
+                "{}  {}".format(entry.code, path),
+                "{:.2%} -> {:.2%}".format(old["unknown_characters"], new["unknown_characters"]),
+                "{:.2%} -> {:.2%}".format(old["unknown_pieces"], new["unknown_pieces"]),
+                "{:.2f} -> {:.2f} ({})".format(old["pieces_per_unit"], new["pieces_per_unit"], UNIT_NAMES[entry.units]),
+                "{} of {}".format(changed, after.lines),
+            )
+        )
+    widths = [max(map(len, column)) for column in zip(*rows)]
+    return "\n".join("  ".join(cell.ljust(width) for cell, width in zip(row, widths)).rstrip() for row in rows)
+
+
+def language_file(text: str) -> Tuple[str, str]:
+    """Parse ``kk=FILE``."""
+    code, separator, path = text.partition("=")
+    if not (code and separator and path):
+        raise argparse.ArgumentTypeError("give CODE=FILE, such as kk=train.kk")
+    return code, path
+
+
+def parse_arguments(argv) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    subject = parser.add_mutually_exclusive_group(required=True)
+    subject.add_argument("--encoder", metavar="DIR", help="grow an encoder folder, or a fairseq model.pt")
+    subject.add_argument("--packed", metavar="DIR", help="grow a trained model that swcm-pack wrote")
+    subject.add_argument("--checkpoint", metavar="FILE", help="grow a checkpoint, to train on from")
+    parser.add_argument("--lang", required=True, metavar="CODE", help="the new language")
+    parser.add_argument("--text", required=True, nargs="+", metavar="FILE", help="text in it to learn pieces from")
+    parser.add_argument("--out", required=True, metavar="DIR", help="folder to write")
+    parser.add_argument(
+        "--pieces", type=positive_number, default=1000, metavar="N", help="most new pieces beside characters (1000)"
+    )
+    parser.add_argument(
+        "--parallel",
+        nargs=2,
+        action="append",
+        default=[],
+        metavar=("NEW", "OLD"),
+        help="text in the new language and its translation line by line, for the rows to start from",
+    )
+    parser.add_argument("--held-out", nargs="+", default=[], metavar="FILE", help="text in it to report on alone")
+    old = "text in old languages to report on"
+    parser.add_argument("--old", nargs="+", type=language_file, default=[], metavar="CODE=FILE", help=old)
+    parser.add_argument(
+        "--recut",
+        action="store_true",
+        help="learn pieces of known characters too; other languages in the script are cut anew, and a trained model "
+        "has not seen them so",
+    )
+    parser.add_argument(
+        "--all-characters",
+        action="store_true",
+        help="add unknown characters of other scripts that --text holds, too; other text with them is cut anew",
+    )
+    parser.add_argument("--workers", type=positive_number, default=default_workers(), metavar="N", help="threads")
+    parser.add_argument("--force", action="store_true", help="replace the output folder")
+    return parser.parse_args(argv)
+
+
+def main(argv=None) -> int:
+    """Grow what the command line names."""
+    args = parse_arguments(argv)
+    refuse_overwrite(args.out, args.force)
+    entry = language(args.lang)
+    files = dict.fromkeys(args.text + args.held_out, entry)
+    files.update((path, language(code)) for code, path in args.old)
+    missing = [path for path in [*files, *sum(args.parallel, [])] if not os.path.isfile(path)]
+    if missing:
+        raise SwcmError("these files are not there:", missing)
+
+    if args.encoder:
+        path, write = encoder_to_grow(args.encoder)
+    elif args.packed:
+        path, write = packed_to_grow(args.packed, entry.tag)
+    else:
+        path, write = checkpoint_to_grow(args.checkpoint, entry.tag)
+    model, before = SentencePieceModel.read(path), Pieces.load(path)
+    if not model.is_unigram():
+        raise SwcmError("{} is not of the unigram kind; only those can grow without cutting old text anew".format(path))
+
+    def text(signs: Dict[int, str]) -> Iterator[str]:
+        for each in args.text:
+            for batch in read_batches(each):
+                yield from normalized(before, [protect(line, signs) for line in batch], args.workers)
+
+    signs = signs_within_words(text(stand_ins.ALL), entry)
+    characters = Counter(character for line in text(signs) for character in line)
+    marks = new_characters(before, entry, characters, args.recut)
+    if marks.isdisjoint(characters) and not args.recut:
+        raise SwcmError(
+            "{} knows every character of {} in the text by itself, so nothing is unknown; --recut adds longer pieces, "
+            "which cut other text in the script anew".format(path, entry.name)
+        )
+    marks |= set(signs.values())
+    new = learn_pieces(model, text(signs), marks, args.pieces)
+    strays = {c: n for c, n in characters.most_common() if c not in before.known and c not in marks and not c.isspace()}
+    if args.all_characters:
+        rarest = min(piece.score for piece in new)
+        new += [Piece(character, rarest) for character in strays]
+        marks, strays = marks | set(strays), {}
+    grown = grown_model(model, new)
+
+    import sentencepiece
+
+    after = Pieces(sentencepiece.SentencePieceProcessor(model_proto=grown.to_bytes()))
+    compared = {path: compare(path, each, before, after, marks, args.workers) for path, each in files.items()}
+    aligned = aligned_pieces(args.parallel, before, after, args.workers) if args.parallel else {}
+    starts = plan_starts(new, model.pieces, aligned)
+    report: Dict[str, Any] = {
+        "language": entry.code,
+        "pieces": {"before": len(model.pieces) - 3, "new": len(new), "characters": sum(len(p.text) == 1 for p in new)},
+        "rows_start": dict(Counter(start.kind for start in starts)),
+        "still_unknown": strays,
+        "files": {
+            path: {
+                "language": each.language.code,
+                "unit": UNIT_NAMES[each.language.units],
+                "lines": each.after.lines,
+                "lines_cut_anew": each.lines_changed,
+                "before": each.before.rates(),
+                "after": each.after.rates(),
+            }
+            for path, each in compared.items()
+        },
+    }
+    with atomic_folder(args.out, args.force) as folder:
+        write(folder, grown, new, starts)
+        with open(os.path.join(folder, PIECES_NAME), "w", encoding="utf-8", newline="\n") as stream:
+            stream.writelines(piece.text + "\n" for piece in new)
+        with open(os.path.join(folder, REPORT_NAME), "w", encoding="utf-8", newline="\n") as stream:
+            json.dump(report, stream, indent=2, ensure_ascii=False)
+            stream.write("\n")
+    counts = report["pieces"]
+    print("{}: {before} pieces and {new} new ones, {characters} of them characters".format(args.out, **counts))
+    kinds = ", ".join("{} {}".format(count, kind) for kind, count in report["rows_start"].items())
+    print("new rows start: {}\n{}".format(kinds, table(compared)))
+    if strays:
+        some = " ".join("{} ({})".format(character, count) for character, count in list(strays.items())[:MOST_SHOWN])
+        more = " and {} more".format(len(strays) - MOST_SHOWN) if len(strays) > MOST_SHOWN else ""
+        print("still unknown, of other scripts (--all-characters adds them): {}{}".format(some, more))
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(run_command(main))
