@@ -94,8 +94,13 @@ def _loss_and_gradients(hidden, weight, bias, targets, smoothing, chunk_size, wa
     # A probability may be below what float16 can hold; bfloat16 has float32's range.
     product = torch.float32 if hidden.dtype == torch.float16 else hidden.dtype
     output = weight.to(hidden.dtype)
-    gradients = _start_gradients(hidden, weight, bias, spread, exact, wanted)
-    d_hidden, d_weight, d_bias = gradients
+    # The first chunk writes every row of it, if there is one.
+    d_weight = (torch.empty_like if tokens else torch.zeros_like)(weight, dtype=exact) if wanted[1] else None
+    d_hidden = torch.empty_like(hidden, dtype=exact) if wanted[0] else None
+    d_bias = torch.full_like(bias, -spread * tokens, dtype=exact) if wanted[2] else None
+    # The gradient's part of rank one, that of -spread * sum(logits): the same for every row.
+    of_hidden = _sum_of_rows(output, exact) * -spread if wanted[0] or smoothing else None
+    of_weight = _sum_of_rows(hidden, exact) * -spread if wanted[1] else None
 
     nll = torch.empty(tokens, dtype=exact, device=hidden.device)
     log_sums = torch.empty_like(nll)
@@ -112,32 +117,18 @@ def _loss_and_gradients(hidden, weight, bias, targets, smoothing, chunk_size, wa
             torch.addmm(bias.to(part.dtype), part, output.t(), out=chunk)
         _softmax_errors(chunk, targets[rows], kept, error, nll[rows], log_sums[rows], correct[rows])
         if d_hidden is not None:
-            d_hidden[rows] += torch.mm(error, output.to(product))
+            torch.add(torch.mm(error, output.to(product)), of_hidden, out=d_hidden[rows])
         if d_weight is not None:
-            _add_product(d_weight, error, part.to(product))
+            _add_product(d_weight, error, part.to(product), of_weight if first == 0 else None)
         if d_bias is not None:
             d_bias += error.sum(0, dtype=exact)
 
     loss = kept * nll.sum()
     if smoothing:
-        logit_sums = hidden.to(exact).mv(_sum_of_rows(output, exact))
+        loss = loss + hidden.to(exact).mv(of_hidden).sum() + spread * vocabulary * log_sums.sum()
         if bias is not None:
-            logit_sums += bias.sum(dtype=exact)
-        loss = loss + spread * (vocabulary * log_sums - logit_sums).sum()
-    return loss, nll, correct, gradients
-
-
-def _start_gradients(hidden, weight, bias, spread, exact, wanted):
-    """The rank-one part of the three gradients: that of ``-spread * sum(logits)``."""
-    tokens, vocabulary = hidden.size(0), weight.size(0)
-    d_hidden = d_weight = d_bias = None
-    if wanted[0]:
-        d_hidden = (_sum_of_rows(weight, exact) * -spread).repeat(tokens, 1)
-    if wanted[1]:
-        d_weight = (_sum_of_rows(hidden, exact) * -spread).repeat(vocabulary, 1)
-    if wanted[2]:
-        d_bias = torch.full((vocabulary,), -spread * tokens, dtype=exact, device=hidden.device)
-    return [d_hidden, d_weight, d_bias]
+            loss = loss - spread * tokens * bias.sum(dtype=exact)
+    return loss, nll, correct, [d_hidden, d_weight, d_bias]
 
 
 def _softmax_errors(logits, target, kept, errors, nll, log_sums, correct):
@@ -166,16 +157,20 @@ def _softmax_errors(logits, target, kept, errors, nll, log_sums, correct):
             errors[rows] = part
 
 
-def _add_product(total, errors, hidden):
-    """``total`` (V, C) += ``errors.T`` (V, n) @ ``hidden`` (n, C), summed over chunks in ``total``'s dtype."""
+def _add_product(total, errors, hidden, start):
+    """``total`` (V, C) += ``errors.T`` (V, n) @ ``hidden`` (n, C), in ``total``'s dtype.
+
+    With ``start`` (C,), ``total`` holds nothing yet, and every row begins with it.
+    """
     if errors.dtype == total.dtype:
-        total.addmm_(errors.t(), hidden)
+        torch.addmm(total if start is None else start, errors.t(), hidden, out=total)
         return
     # A product comes out in its factors' dtype; adding it while it is in the cache saves two passes over memory.
     block = _block(hidden)
     for first in range(0, total.size(0), block):
-        rows = slice(first, first + block)
-        total[rows] += errors[:, rows].t().mm(hidden)
+        rows = total[first : first + block]
+        product = errors[:, first : first + block].t().mm(hidden)
+        torch.add(product, rows if start is None else start, out=rows)
 
 
 def _sum_of_rows(matrix, dtype):

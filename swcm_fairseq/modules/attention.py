@@ -5,9 +5,9 @@ from typing import Dict, Optional, Tuple
 import torch
 import torch.nn.functional as F
 from fairseq.incremental_decoding_utils import with_incremental_state
-from fairseq.modules import FairseqDropout
 from torch import Tensor, nn
 
+from .dropout import Dropout
 from .linear import linear
 
 CACHE = "attention"  # this module's entry in fairseq's incremental state
@@ -38,8 +38,8 @@ class AttentionSublayer(nn.Module):
         self.out_proj = linear(width, width)
         self.layer_norm = nn.LayerNorm(width, eps=eps)
         name = self.__class__.__name__
-        self.dropout_module = FairseqDropout(dropout, module_name=name)
-        self.attention_dropout_module = FairseqDropout(attention_dropout, module_name=name)
+        self.dropout_module = Dropout(dropout, module_name=name)
+        self.attention_dropout_module = Dropout(attention_dropout, module_name=name)
 
     def forward(
         self,

@@ -3,8 +3,9 @@
 from typing import Optional
 
 import torch
-from fairseq.modules import FairseqDropout
 from torch import Tensor, nn
+
+from .dropout import Dropout
 
 INIT_STD = 0.02  # BERT's and XLM-R's initializer_range
 
@@ -27,7 +28,7 @@ class Embeddings(nn.Module):
         self.tokens = tokens
         self.positions = positions
         self.layer_norm = layer_norm
-        self.dropout_module = FairseqDropout(dropout, module_name=self.__class__.__name__)
+        self.dropout_module = Dropout(dropout, module_name=self.__class__.__name__)
 
     @property
     def max_positions(self) -> int:

@@ -1,9 +1,9 @@
 """The feed-forward sublayer, post-norm."""
 
 import torch.nn.functional as F
-from fairseq.modules import FairseqDropout
 from torch import Tensor, nn
 
+from .dropout import Dropout
 from .linear import linear
 
 # torch's own gelu (the exact one) and not fairseq's, which widens bf16 to float32 and back.
@@ -31,8 +31,8 @@ class FeedForwardSublayer(nn.Module):
         self.layer_norm = nn.LayerNorm(width, eps=eps)
         self.activation = ACTIVATIONS[activation]
         name = self.__class__.__name__
-        self.dropout_module = FairseqDropout(dropout, module_name=name)
-        self.activation_dropout_module = FairseqDropout(activation_dropout, module_name=name)
+        self.dropout_module = Dropout(dropout, module_name=name)
+        self.activation_dropout_module = Dropout(activation_dropout, module_name=name)
 
     def forward(self, x: Tensor) -> Tensor:
         """[B, T, C] -> [B, T, C]."""
