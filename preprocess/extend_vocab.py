@@ -7,9 +7,11 @@ Pieces are learned with SentencePiece on --text. Each holds a character of the l
 so text without such a character comes out in the same pieces as before; that is checked on every file named here.
 Weights, config.json and SentencePiece model grow in step, in a packed model and a checkpoint also the dictionary and
 its tags. A new row starts from the old pieces that spell its piece; where none do, from the pieces of its translations
-in --parallel; else from the mean of all pieces. A packed model writes none of the new pieces, and so translates as it
-did, until it is trained with them: grow its checkpoint and its encoder (--checkpoint, --encoder, with the same text,
-which gives the same pieces) and train on with --finetune-from-model.
+in --parallel; else it is drawn as pieces are spread.
+
+A packed model writes none of the new pieces, and so translates as it did, until it is trained with them: grow its
+checkpoint and its encoder (--checkpoint, --encoder, with the same text, which gives the same pieces) and train on with
+--finetune-from-model.
 
 Beside the grown files stand extend.json, what was done and how much of each file is unknown before and after, and
 new_pieces.txt, which prune_encoder.py --keep-pieces takes.

@@ -2,7 +2,18 @@
 
 A piece starts as the weighted mean of old rows. The weights come from the old pieces that spell it, each counting once
 for every time it stands there; where none do, from text with its translation, if there is some: the old pieces
-that its translations are aligned with, each by its probability. What is left starts from the mean of all pieces.
+that its translations are aligned with, each by its probability. What is left is drawn as pieces are spread.
+
+Measured with 1,000 pieces for Dzongkha, 4,500 pairs with Chinese, both directions in one model that starts from four
+layers of multilingual-e5-small; loss in training, and nll in validation on 500 pairs, in bits a piece:
+
+====================================  ==========  ==========  ===========  ===========
+start of a row                        update 100  update 200  nll zh-dz    nll dz-zh
+====================================  ==========  ==========  ===========  ===========
+pieces of its translations (aligned)  8.57        7.98        7.45         6.49
+drawn: mean of pieces, their spread   8.66        8.15        7.49         6.92
+mean of pieces, the same for all      8.87        stopped
+====================================  ==========  ==========  ===========  ===========
 """
 
 from typing import Dict, List, NamedTuple, Optional, Sequence, Tuple
@@ -11,8 +22,8 @@ import numpy
 import torch
 from torch import Tensor
 
+from .mapping import tag_rows
 from .sentencepiece_model import NORMAL, Piece
-from .vocabulary import SPECIALS
 
 ROUNDS = 5  # of expectation maximization; the weights hardly change after them
 _LEAST_WEIGHT = 1e-3  # smaller ones are left out
@@ -24,8 +35,8 @@ class Start(NamedTuple):
     """How a new piece's row begins.
 
     Attributes:
-        kind: ``spelled``, ``aligned`` or ``mean``.
-        weights: old piece -> its share; empty for ``mean``.
+        kind: ``spelled``, ``aligned`` or ``drawn``.
+        weights: old piece -> its share; empty for ``drawn``.
     """
 
     kind: str
@@ -117,14 +128,13 @@ def plan_starts(new: Sequence[Piece], old: Sequence[Piece], aligned: Dict[str, W
             total = sum(weights.values())
             starts.append(Start("aligned", {name: weight / total for name, weight in weights.items()}))
         else:
-            starts.append(Start("mean", {}))
+            starts.append(Start("drawn", {}))
     return starts
 
 
 def start_rows(table: Tensor, row_of: Dict[str, int], starts: Sequence[Start]) -> Tensor:
     """New rows [N, C] for ``starts``, from the old ``table`` [V, C] whose pieces have the rows ``row_of``."""
-    mean = table[len(SPECIALS) :].float().mean(dim=0)
-    rows = mean.repeat(len(starts), 1)
+    rows = tag_rows(table, len(starts), torch.Generator().manual_seed(table.size(0)))
     for row, start in zip(rows, starts):
         if start.weights:
             indices = torch.tensor([row_of[name] for name in start.weights])

@@ -259,20 +259,23 @@ def test_alignment_is_model_one():
     assert align([["x"]], [[]]) == {}
 
 
-def test_rows_start_from_spelling_then_alignment_then_the_mean():
+def test_rows_start_from_spelling_then_alignment_then_a_draw():
     old = [Piece("<unk>", 0.0, 2), Piece("a", -1.0), Piece("b", -2.0), Piece("ab", -9.0), Piece("c", -3.0)]
     new = [Piece("aba", -4.0), Piece("xa", -5.0), Piece("y", -6.0)]
     starts = plan_starts(new, old, {"xa": {"c": 0.3, "b": 0.1}, "aba": {"c": 1.0}})
     assert starts == [
         Start("spelled", {"a": 2 / 3, "b": 1 / 3}),
         Start("aligned", {"c": pytest.approx(0.75), "b": pytest.approx(0.25)}),
-        Start("mean", {}),
+        Start("drawn", {}),
     ]
     table = torch.arange(24.0).view(8, 3) ** 2  # four specials, a, b, ab, c
     rows = start_rows(table, {"a": 4, "b": 5, "ab": 6, "c": 7}, starts)
     torch.testing.assert_close(rows[0], (2 * table[4] + table[5]) / 3)
     torch.testing.assert_close(rows[1], 0.75 * table[7] + 0.25 * table[5])
-    torch.testing.assert_close(rows[2], table[4:].mean(dim=0))
+    assert torch.equal(rows, start_rows(table, {"a": 4, "b": 5, "ab": 6, "c": 7}, starts))
+    drawn = start_rows(table, {}, [Start("drawn", {})] * 4000)
+    torch.testing.assert_close(drawn.mean(dim=0), table[4:].mean(dim=0), rtol=0.05, atol=0)
+    torch.testing.assert_close(drawn.std(dim=0), table[4:].std(dim=0), rtol=0.05, atol=0)
 
 
 def test_known_script_is_left_alone_unless_asked_for(extend, folder, texts, tmp_path):
@@ -286,7 +289,7 @@ def test_known_script_is_left_alone_unless_asked_for(extend, folder, texts, tmp_
     counts = report["files"][str(kazakh)]
     assert counts["after"]["pieces_per_unit"] < counts["before"]["pieces_per_unit"]
     assert 0 < report["files"][str(texts["old"])]["lines_cut_anew"] <= 10  # the lines in Cyrillic
-    assert set(report["rows_start"]) == {"spelled", "mean"}  # the mean for letters that no old piece has
+    assert set(report["rows_start"]) == {"spelled", "drawn"}  # drawn for letters that no old piece has
     piece = next(p for p in new.pieces[len(old.pieces) :] if len(p) > 5)
     scores = {p.text: p.score for p in SentencePieceModel.read(old.sentencepiece_model).pieces[3:]}
     rows = [4 + old.pieces.index(part) for part in spell(piece, scores)]
