@@ -4,56 +4,10 @@ import json
 import os
 import re
 import shlex
-import shutil
-import subprocess
-import sys
 
 import pytest
-import sentencepiece
-import torch
 
-from tests.toy import start_from
-
-TINY = {
-    "UPDATES": "3",
-    "LOG_EVERY": "1",
-    "TRAIN_PAIRS": "40",
-    "VALID_PAIRS": "4",
-    "TEST_PAIRS": "6",
-    "KEEP_LAYERS": "0,3",
-    "BEAM": "2",
-    "MAX_LEN": "8",
-}
-LANGS = ("kk", "mn", "ug")
-
-
-def blocks(text):
-    """The shell blocks of the README, in order."""
-    return re.findall(r"^```bash\n(.*?)^```$", text, re.MULTILINE | re.DOTALL)
-
-
-@pytest.fixture(scope="module")
-def checkout(repo, tmp_path_factory):
-    """A copy of what git tracks, with this environment as its .venv, in which every README block has run."""
-    copy = tmp_path_factory.mktemp("clone of it")  # a path with spaces, as users have them
-    names = subprocess.check_output(["git", "ls-files", "-z"], cwd=str(repo)).decode().split("\0")
-    for name in filter(None, names):
-        (copy / name).parent.mkdir(parents=True, exist_ok=True)
-        shutil.copy2(str(repo / name), str(copy / name))
-    (copy / ".venv").symlink_to(sys.prefix)
-    return copy
-
-
-@pytest.fixture(scope="module")
-def outputs(checkout, run):
-    """What each block printed."""
-    environment = dict(TINY, SWCM_VENV=None, PYTHONPATH=str(checkout))
-    found = []
-    for block in blocks((checkout / "README.md").read_text(encoding="utf-8")):
-        done = run(["bash", "-euo", "pipefail", "-c", block], cwd=str(checkout), env=environment, timeout=1500)
-        found.append(done.stdout)
-    return found
-
+from tests.readme import LANGS, TINY
 
 pytestmark = [pytest.mark.network, pytest.mark.slow]
 
@@ -114,20 +68,3 @@ def test_a_second_run_skips_what_is_done(outputs, checkout, run):
     )
     assert os.stat(str(checkout / "runs/quickstart/shared/checkpoint_best.pt")).st_mtime_ns == before
     assert "training into" not in done.stdout
-
-
-@torch.no_grad()
-def test_the_real_encoder_computes_what_hugging_faces_does(outputs, checkout):
-    from transformers import XLMRobertaModel
-
-    folder = str(checkout / "runs" / "quickstart" / "encoder-full")
-    ours = start_from(folder).encoder.eval()
-    theirs = XLMRobertaModel.from_pretrained(folder, add_pooling_layer=False).eval()
-    pieces = sentencepiece.SentencePieceProcessor(model_file=os.path.join(folder, "sentencepiece.bpe.model"))
-    texts = ["打开文件", "Файлды ашу үшін осы жерді басыңыз", "ھۆججەت ئاچ", "Hello, world!"]
-    rows = [[0] + [piece + 1 for piece in pieces.encode(text)] + [2] for text in texts]
-    tokens = torch.nn.utils.rnn.pad_sequence([torch.tensor(row) for row in rows], batch_first=True, padding_value=1)
-    real = tokens.ne(1)
-    found = ours(tokens)["encoder_out"][0].transpose(0, 1)
-    expected = theirs(tokens, attention_mask=real.long()).last_hidden_state
-    torch.testing.assert_close(found[real], expected[real], atol=1e-5, rtol=0)

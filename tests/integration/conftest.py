@@ -1,0 +1,32 @@
+"""The README's commands, run once for all tests of them and of what they leave behind."""
+
+import shutil
+import subprocess
+import sys
+
+import pytest
+
+from tests.readme import TINY, blocks
+
+
+@pytest.fixture(scope="session")
+def checkout(repo, tmp_path_factory):
+    """A copy of what git tracks, with this environment as its .venv, in which every README block has run."""
+    copy = tmp_path_factory.mktemp("clone of it")  # a path with spaces, as users have them
+    names = subprocess.check_output(["git", "ls-files", "-z"], cwd=str(repo)).decode().split("\0")
+    for name in filter(None, names):
+        (copy / name).parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy2(str(repo / name), str(copy / name))
+    (copy / ".venv").symlink_to(sys.prefix)
+    return copy
+
+
+@pytest.fixture(scope="session")
+def outputs(checkout, run):
+    """What each block printed."""
+    environment = dict(TINY, SWCM_VENV=None, PYTHONPATH=str(checkout))
+    found = []
+    for block in blocks((checkout / "README.md").read_text(encoding="utf-8")):
+        done = run(["bash", "-euo", "pipefail", "-c", block], cwd=str(checkout), env=environment, timeout=1500)
+        found.append(done.stdout)
+    return found
