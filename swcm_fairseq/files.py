@@ -111,7 +111,7 @@ def only_writer(path: str, what: str = "") -> Iterator[None]:
         os.makedirs(os.path.dirname(name), exist_ok=True)
         handle = _lock(name, what or path)
     except OSError as error:
-        raise SwcmError("{} cannot be written: {}; choose another place".format(what or path, os.strerror(error.errno)))
+        raise SwcmError("{} cannot be written: {}; choose another place".format(what or path, error.strerror))
     try:
         yield
     finally:
@@ -158,11 +158,11 @@ def _lock(name: str, what: str) -> int:
 @contextlib.contextmanager
 def _unfinished(path: str, mode: str) -> Iterator[IO]:
     """The open temporary file of ``path``, under lock; removed at the end, where it has not taken its name."""
-    text = {} if "b" in mode else {"encoding": "utf-8", "newline": "\n"}
+    encoding, newline = (None, None) if "b" in mode else ("utf-8", "\n")
     temporary = _neighbour(path, "tmp")
     with only_writer(path), _full_disk_named(path):
         try:
-            with open(temporary, mode, **text) as stream:
+            with open(temporary, mode, encoding=encoding, newline=newline) as stream:
                 yield stream
         finally:
             with contextlib.suppress(FileNotFoundError):

@@ -10,7 +10,7 @@ which is when the copies can be set. ``--memory-efficient-bf16`` has no copies, 
 
 import logging
 from collections import defaultdict
-from typing import Iterator, Tuple
+from typing import Dict, Iterator, Tuple
 
 import torch
 from fairseq.optim import fp16_optimizer
@@ -28,7 +28,7 @@ def parameters_and_masters(optimizer) -> Iterator[Tuple[Tensor, Tensor]]:
             yield parameter.data, master.data
         return
     # --fp16 has one long vector for each GPU, with the parameters one after the other.
-    used = defaultdict(int)
+    used: Dict[int, int] = defaultdict(int)
     for parameter in optimizer.fp16_params:
         device = parameter.device.index
         start, used[device] = used[device], used[device] + parameter.numel()

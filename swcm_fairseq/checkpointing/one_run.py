@@ -36,7 +36,7 @@ def install() -> None:
         try:
             stock(save_dir)
         except OSError as error:
-            raise SwcmError("checkpoints cannot be written into {}: {}".format(save_dir, os.strerror(error.errno)))
+            raise SwcmError("checkpoints cannot be written into {}: {}".format(save_dir, error.strerror))
         hold(save_dir)
 
     checkpoint_utils.verify_checkpoint_directory = verify_checkpoint_directory

@@ -11,7 +11,7 @@ import logging
 import os
 import shutil
 import time
-from typing import BinaryIO, Callable
+from typing import BinaryIO, Callable, Optional
 
 import torch
 from fairseq import checkpoint_utils
@@ -37,7 +37,7 @@ class _Stream:
 
     def __init__(self, file: BinaryIO) -> None:
         self.file = file
-        self.error = None
+        self.error: Optional[OSError] = None
 
     def write(self, data) -> int:
         if self.error is None:

@@ -12,7 +12,7 @@ import difflib
 import json
 import os
 import re
-from typing import Dict, Iterable, List, NamedTuple, Tuple
+from typing import Dict, Iterable, List, NamedTuple, Set, Tuple
 
 from ..errors import SwcmError
 
@@ -146,7 +146,7 @@ def _parse(rows: str) -> Dict[str, Language]:
     return table
 
 
-_files_read = set()
+_files_read: Set[str] = set()
 
 # code | name | scripts, the usual one first | unit of text, where it is not words
 _LANGUAGES = _parse(

@@ -36,13 +36,14 @@ def average(paths: List[str]) -> Dict:
     """
     from ..weights.safe_load import safe_load
 
-    result, sums = None, {}
+    result: Dict = {}
+    sums: Dict = {}
     for path in paths:
         state = safe_load(path)
         if not isinstance(state, dict) or "model" not in state:
             raise SwcmError("{} is no checkpoint of fairseq".format(path))
         shapes = {name: tuple(tensor.shape) for name, tensor in state["model"].items()}
-        if result is None:
+        if not result:
             result = {name: value for name, value in state.items() if name != "last_optimizer_state"}
             first_shapes = shapes
         different = sorted(set(shapes.items()) ^ set(first_shapes.items()))

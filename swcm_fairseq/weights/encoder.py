@@ -140,13 +140,12 @@ def open_encoder(path: str) -> OpenedEncoder:
     else:
         raise SwcmError("{} does not exist; give an encoder folder or a fairseq model.pt".format(path))
 
-    surplus = config.vocab_size - vocabulary.rows() if vocabulary.pieces is not None else 0
-    if surplus < 0 and "V" in match.sizes:
+    pieces = vocabulary.pieces
+    surplus = config.vocab_size - vocabulary.rows() if pieces is not None else 0
+    if pieces is not None and surplus < 0 and "V" in match.sizes:
         more.append(
             "{} holds {} pieces, which with specials and <mask> take {} rows, the embedding has {}: it is another "
-            "encoder's vocabulary".format(
-                vocabulary.origin, len(vocabulary.pieces), vocabulary.rows(), config.vocab_size
-            )
+            "encoder's vocabulary".format(vocabulary.origin, len(pieces), vocabulary.rows(), config.vocab_size)
         )
     if problems + more:
         raise SwcmError("{} cannot be used as an encoder:".format(path), problems + more)

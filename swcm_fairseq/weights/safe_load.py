@@ -106,9 +106,12 @@ class _Unpickler(pickle.Unpickler):
 def _restricted_pickle() -> types.ModuleType:
     """A stand-in for the module ``pickle`` as ``torch.load`` uses it, on the reading side alone."""
     module = types.ModuleType("swcm_restricted_pickle")
-    module.Unpickler = _Unpickler
-    module.load = lambda stream, **options: _Unpickler(stream, **options).load()
-    module.UnpicklingError = pickle.UnpicklingError
+    names = {
+        "Unpickler": _Unpickler,
+        "load": lambda stream, **options: _Unpickler(stream, **options).load(),
+        "UnpicklingError": pickle.UnpicklingError,
+    }
+    vars(module).update(names)
     return module
 
 

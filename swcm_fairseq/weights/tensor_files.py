@@ -1,5 +1,6 @@
 """Tensors on disk: names and shapes first, values one at a time, whatever the file's kind."""
 
+import functools
 import json
 import os
 from typing import Any, Callable, Dict, List, Tuple
@@ -44,7 +45,7 @@ class TensorFiles:
         """Add the tensors of a state dictionary; entries that are no tensors are left out."""
         for name, value in state.items():
             if isinstance(value, torch.Tensor):
-                self._add(name, tuple(value.shape), lambda value=value: value)
+                self._add(name, tuple(value.shape), functools.partial(torch.Tensor.detach, value))
 
     def add_file(self, path: str) -> None:
         """Add every tensor of a .safetensors or .bin file."""
@@ -63,7 +64,7 @@ class TensorFiles:
             stream = safe_open(path, framework="pt")
             for name in stream.keys():
                 shape = tuple(stream.get_slice(name).get_shape())
-                self._add(name, shape, lambda name=name: stream.get_tensor(name))
+                self._add(name, shape, functools.partial(stream.get_tensor, name))
         except SafetensorError as error:
             raise SwcmError(
                 "{} cannot be read as safetensors: it was cut short or is damaged; fetch it again ({})".format(

@@ -5,6 +5,7 @@ import json
 import os
 import shutil
 import subprocess
+import sys
 
 import pytest
 import torch
@@ -69,8 +70,9 @@ def refused(call, trap):
 def test_the_trap_works(trap):
     """Else all that follows would say nothing."""
     path = trap.put_into(trap.mark.parent / "evil.pt", {})
-    program = "import sys, torch; kind = dict(weights_only=False) if hasattr(torch.serialization, 'safe_globals') else {}"
-    subprocess.run([os.sys.executable, "-c", program + "; torch.load(sys.argv[1], **kind)", path], check=True)
+    program = "import sys, torch; new = hasattr(torch.serialization, 'safe_globals')\n"
+    program += "torch.load(sys.argv[1], **(dict(weights_only=False) if new else {}))"
+    subprocess.run([sys.executable, "-c", program, path], check=True)
     assert trap.sprung()
 
 
