@@ -3,6 +3,6 @@
 ``score`` is the door; ``swcm-score`` is the same as a command. Nothing here imports torch or fairseq.
 """
 
-from .metrics import METRICS, score
+from .metrics import METRICS, measure, score
 
-__all__ = ["METRICS", "score"]
+__all__ = ["METRICS", "measure", "score"]

@@ -1,27 +1,47 @@
-"""chrF and chrF++ (Popovic 2015, 2017) as sacreBLEU computes them.
+"""chrF and chrF++ (Popovic 2015, 2017) from sacreBLEU's counts.
 
 Character n-grams need no tokenizer, so these compare across scripts best. chrF++ adds word n-grams, words
 being what stands between white space: in Tibetan or Chinese it is little more than chrF.
 """
 
-from typing import Dict, Sequence, Tuple
+from typing import Sequence
 
+import numpy as np
 from sacrebleu.metrics import CHRF
 
 from ..data.languages import Language
+from .bleu import by_number
+from .statistics import Statistics, Values, ratio
 
 
-def chrf(hypotheses: Sequence[str], references: Sequence[str], target: Language) -> Tuple[Dict[str, float], str]:
-    """Corpus chrF2, 0 to 100, and sacreBLEU's signature."""
+def chrf(hypotheses: Sequence[str], references: Sequence[Sequence[str]], target: Language) -> Statistics:
+    """Corpus chrF2, 0 to 100."""
     return _chrf("chrf", 0, hypotheses, references)
 
 
-def chrfpp(hypotheses: Sequence[str], references: Sequence[str], target: Language) -> Tuple[Dict[str, float], str]:
-    """Corpus chrF2++ (word n-grams up to 2), 0 to 100, and sacreBLEU's signature."""
+def chrfpp(hypotheses: Sequence[str], references: Sequence[Sequence[str]], target: Language) -> Statistics:
+    """Corpus chrF2++ (word n-grams up to 2), 0 to 100."""
     return _chrf("chrfpp", 2, hypotheses, references)
 
 
-def _chrf(name: str, word_order: int, hypotheses, references) -> Tuple[Dict[str, float], str]:
+def _chrf(name: str, word_order: int, hypotheses, references) -> Statistics:
     metric = CHRF(word_order=word_order)
-    result = metric.corpus_score(list(hypotheses), [list(references)])
-    return {name: result.score}, str(metric.get_signature())
+    rows = np.asarray(metric._extract_corpus_statistics(hypotheses, by_number(references)), dtype=float)
+
+    def combine(sums: np.ndarray) -> Values:
+        return {name: _f_score(sums, metric.beta)}
+
+    return Statistics(rows, combine, str(metric.get_signature()))
+
+
+def _f_score(sums: np.ndarray, beta: float) -> np.ndarray:
+    """chrF of sums [..., 3 x orders]: n-grams of the hypothesis, of the reference, and in both, order by order.
+
+    Precision and recall are means over the orders that both sides are long enough for.
+    """
+    hypothesis, reference, both = (sums[..., place::3] for place in range(3))
+    orders = ((hypothesis > 0) & (reference > 0)).astype(float)
+    count = orders.sum(axis=-1)
+    precision = ratio((ratio(both, hypothesis) * orders).sum(axis=-1), count)
+    recall = ratio((ratio(both, reference) * orders).sum(axis=-1), count)
+    return 100 * ratio((1 + beta**2) * precision * recall, beta**2 * precision + recall)

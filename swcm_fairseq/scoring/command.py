@@ -3,16 +3,19 @@
 import argparse
 import json
 import sys
-from typing import Any, Dict, List, Optional, Sequence, Tuple
+from typing import Dict, List, Optional, Sequence
 
 from ..data.languages import language
-from ..errors import SwcmError, run_command
-from .corpus import read_generated, read_lines
-from .metrics import METRICS, score
+from ..errors import run_command
+from ..files import refuse_overwrite
+from . import resampling
+from .evaluation import Evaluation, as_json, evaluate
+from .metrics import METRICS
 from .normalization import NORMALIZERS
-from .yardsticks import shuffled
+from .table import table
+from .testsets import COPY, FIRST_SENTENCE, SHUFFLED, YARDSTICKS, read_test_set
 
-Scores = Dict[str, Any]
+_LANG = "{lang}"  # in a file name, stands for the language
 
 
 def parser() -> argparse.ArgumentParser:
@@ -20,120 +23,182 @@ def parser() -> argparse.ArgumentParser:
     result = argparse.ArgumentParser(
         prog="swcm-score",
         description="Score translations, summaries or answers against references, in any script. Values go from 0 "
-        "to 100; a signature says how each was made.",
+        "to 100 (the length ratio: 1 is the references' length); a signature says how each was made. Several systems "
+        "are tested against the first.",
         epilog="Examples: swcm-score --lang bo --hyp mine.bo --ref test.bo; "
-        "swcm-score --lang kk --generate-output gen.txt --shuffled --json",
+        "swcm-score --lang kk --generate-output gen.txt --shuffled --json; "
+        "swcm-score --lang kk mn ug --generate-output 'shared/test/zh-{lang}.txt' 'random/test/zh-{lang}.txt' "
+        "--names shared random --ref 'split/test.zh-{lang}.{lang}' --report report",
     )
-    result.add_argument("--lang", required=True, metavar="CODE", help="language of the sentences, such as bo or kk")
-    result.add_argument("--hyp", nargs="+", metavar="FILE", help="a system's sentences, one a line; or several systems'")
-    result.add_argument("--ref", metavar="FILE", help="the references, one a line")
-    result.add_argument(
+    files = result.add_argument_group("files (with several languages, {lang} in a name stands for the language)")
+    files.add_argument(
+        "--lang",
+        required=True,
+        nargs="+",
+        metavar="CODE",
+        help="language of the sentences, such as bo or kk; or several",
+    )
+    files.add_argument("--hyp", nargs="+", metavar="FILE", help="a system's sentences, one a line; or several systems'")
+    files.add_argument(
         "--generate-output",
         nargs="+",
         metavar="FILE",
         help="what fairseq-generate printed, instead of --hyp; the references are in it, but --ref may give others",
     )
-    result.add_argument(
+    files.add_argument(
+        "--ref",
+        nargs="+",
+        metavar="FILE",
+        help="the references, one a line; further files hold further references, or an empty line where there is none",
+    )
+    files.add_argument(
+        "--src", metavar="FILE", help="the sources, one a line, where --generate-output does not show them"
+    )
+    files.add_argument("--names", nargs="+", metavar="NAME", help="the systems' names, in order (their files' names)")
+
+    what = result.add_argument_group("scores")
+    what.add_argument(
         "--metrics",
         default="bleu,chrf,chrfpp",
         metavar="NAMES",
         help="of {}, with commas (%(default)s)".format(", ".join(METRICS)),
     )
-    result.add_argument(
-        "--shuffled",
-        action="store_true",
-        help="score the references shuffled among themselves too: what a system scores that ignores its source",
-    )
-    result.add_argument(
+    what.add_argument(
         "--normalizer",
         choices=NORMALIZERS,
         default=NORMALIZERS[0],
         help="what is done to hypotheses and references alike first (%(default)s: what SentencePiece does to a "
         "model's text)",
     )
-    result.add_argument("--json", action="store_true", help="print JSON instead of a table")
+    what.add_argument(
+        "--shuffled",
+        action="store_true",
+        help="score the references shuffled among themselves too: what a system scores that ignores its source",
+    )
+    what.add_argument(
+        "--first-sentence", action="store_true", help="score the first sentence of each source too, as a summary"
+    )
+    what.add_argument("--copy", action="store_true", help="score the source as it is too")
+    what.add_argument(
+        "--resamples",
+        type=_count,
+        default=resampling.RESAMPLES,
+        metavar="N",
+        help="test sets drawn for the 95%% intervals (%(default)s); 0: neither intervals nor tests",
+    )
+    what.add_argument(
+        "--permutations",
+        type=_count,
+        default=resampling.PERMUTATIONS,
+        metavar="N",
+        help="exchanges drawn for the paired test between systems (%(default)s); 0: no tests",
+    )
+    what.add_argument("--seed", type=int, default=resampling.SEED, help="of both (%(default)s)")
+
+    how = result.add_argument_group("what comes out")
+    how.add_argument("--json", action="store_true", help="print JSON instead of a table")
+    how.add_argument("--report", metavar="DIR", help="write one HTML page with plots, DIR/index.html, too")
+    how.add_argument("--force", action="store_true", help="replace a report that is there")
+    how.add_argument(
+        "--train-log",
+        nargs="+",
+        default=[],
+        metavar="FILE",
+        help="for the report's loss curves: what fairseq-train printed, or the folder with it (train.log); or several",
+    )
+    how.add_argument(
+        "--model", metavar="DIR", help="for the report's picture of attention: the first system, as swcm-pack packed it"
+    )
     return result
 
 
-def read_systems(arguments: argparse.Namespace) -> Tuple[Dict[str, List[str]], List[str]]:
-    """Sentences by system, and the references; raises ``SwcmError`` where they do not fit together."""
-    references = read_lines(arguments.ref) if arguments.ref else None
-    origin = arguments.ref
-    systems = {}
-    for path in arguments.hyp or []:
-        systems[path] = read_lines(path)
-    for path in arguments.generate_output or []:
-        generated = read_generated(path)
-        systems[path] = generated.hypotheses
-        if arguments.ref:
-            continue
-        if generated.references is None:
-            raise SwcmError("{} holds no references (T lines); give them with --ref".format(path))
-        if references is not None and generated.references != references:
-            raise SwcmError("{} and {} hold different references; score them one by one".format(origin, path))
-        references, origin = generated.references, path
-    problems = [
-        "{} has {} sentences, {} has {}".format(path, len(sentences), origin, len(references))
-        for path, sentences in systems.items()
-        if len(sentences) != len(references)
-    ]
-    if problems:
-        raise SwcmError("hypotheses and references must match line by line", problems)
-    if arguments.shuffled:
-        systems["shuffled"] = shuffled(references)
-    return systems, references
+def _count(text: str) -> int:
+    number = int(text)
+    if number < 0:
+        raise argparse.ArgumentTypeError("must be 0 or more")
+    return number
 
 
-def table(results: Dict[str, Scores], sentences: int, lang: str) -> str:
-    """Scores as a table, systems down and metrics across, with the signatures under it."""
-    columns = [name for name in next(iter(results.values())) if name != "signatures"]
-    titles = [_title(name) for name in columns]
-    rows = [[_short(name)] + ["{:.2f}".format(scores[column]) for column in columns] for name, scores in results.items()]
-    header = ["{} ({} sentences)".format(lang, sentences)] + titles
-    widths = [max(len(row[place]) for row in [header] + rows) for place in range(len(header))]
-    lines = ["  ".join([row[0].ljust(widths[0])] + [cell.rjust(width) for cell, width in zip(row[1:], widths[1:])])
-             for row in [header] + rows]
-    signatures = next(iter(results.values()))["signatures"]
-    width = max(len(METRICS[name].title) for name in signatures)
-    lines += ["", *("{}  {}".format(METRICS[name].title.ljust(width), text) for name, text in signatures.items())]
-    return "\n".join(lines)
+def _checked(options: argparse.ArgumentParser, arguments: argparse.Namespace) -> List[str]:
+    """End with exit code 2 where the arguments do not fit together; returns the metrics' names."""
+    yardsticks = arguments.shuffled or arguments.first_sentence or arguments.copy
+    if arguments.hyp and not arguments.ref:
+        options.error("--hyp needs --ref")
+    if not arguments.hyp and not arguments.generate_output and not (yardsticks and arguments.ref):
+        options.error("give --hyp and --ref, or --generate-output, or --ref and --shuffled")
+    names = [name for name in arguments.metrics.split(",") if name]
+    unknown = [name for name in names if name not in METRICS]
+    if unknown or not names:
+        options.error("--metrics takes names of {}; not {!r}".format(", ".join(METRICS), arguments.metrics))
+    files = [*(arguments.hyp or []), *(arguments.generate_output or [])]
+    systems = arguments.names or files
+    if len(systems) != len(files) or len(set(systems)) != len(files) or set(systems) & set(YARDSTICKS):
+        options.error(
+            "{} systems need as many different names, none of them {}; give them with --names".format(
+                len(files), ", ".join(YARDSTICKS)
+            )
+        )
+    patterns = [*files, *(arguments.ref or [])]
+    fixed = [path for path in patterns + [arguments.src or _LANG] if _LANG not in path]
+    if len(arguments.lang) > 1 and fixed:
+        options.error("with several languages, file names must hold {lang}; not " + repr(fixed[0]))
+    if not arguments.report and (arguments.train_log or arguments.model):
+        options.error("--train-log and --model are for --report")
+    return names
 
 
-def _title(column: str) -> str:
-    name, _, part = column.partition("_")
-    return METRICS[name].title + (" " + part.upper() if part else "")
+def evaluate_all(arguments: argparse.Namespace, metrics: Sequence[str]) -> List[Evaluation]:
+    """Read and score every language."""
+    names = iter(arguments.names or [*(arguments.hyp or []), *(arguments.generate_output or [])])
+    hypotheses = {next(names): path for path in arguments.hyp or []}
+    generated = {next(names): path for path in arguments.generate_output or []}
+    asked = ((SHUFFLED, arguments.shuffled), (FIRST_SENTENCE, arguments.first_sentence), (COPY, arguments.copy))
+    yardsticks = [name for name, wanted in asked if wanted]
+    results = []
+    for lang in arguments.lang:
 
+        def here(files: Dict[str, str], lang: str = lang) -> Dict[str, str]:
+            return {name: path.replace(_LANG, lang) for name, path in files.items()}
 
-def _short(path: str, limit: int = 40) -> str:
-    return path if len(path) <= limit else "..." + path[3 - limit:]
+        references = [path.replace(_LANG, lang) for path in arguments.ref or []]
+        sources = arguments.src and arguments.src.replace(_LANG, lang)
+        test_set = read_test_set(here(hypotheses), here(generated), references, sources, yardsticks)
+        results.append(
+            evaluate(
+                test_set,
+                lang,
+                metrics,
+                arguments.normalizer,
+                arguments.resamples,
+                arguments.permutations,
+                arguments.seed,
+            )
+        )
+    return results
 
 
 def main(argv: Optional[Sequence[str]] = None) -> int:
     """Run the command; prints the scores."""
     options = parser()
     arguments = options.parse_args(argv)
-    if arguments.hyp and not arguments.ref:
-        options.error("--hyp needs --ref")
-    if not arguments.hyp and not arguments.generate_output and not (arguments.shuffled and arguments.ref):
-        options.error("give --hyp and --ref, or --generate-output, or --ref and --shuffled")
-    names = [name for name in arguments.metrics.split(",") if name]
-    unknown = [name for name in names if name not in METRICS]
-    if unknown or not names:
-        options.error("--metrics takes names of {}; not {!r}".format(", ".join(METRICS), arguments.metrics))
-    language(arguments.lang)  # before files are read
-    systems, references = read_systems(arguments)
-    results = {
-        name: score(sentences, references, arguments.lang, names, arguments.normalizer)
-        for name, sentences in systems.items()
-    }
-    if not arguments.json:
-        print(table(results, len(references), arguments.lang))
-    elif len(results) == 1:
-        print(json.dumps(next(iter(results.values())), ensure_ascii=False, indent=2))
+    metrics = _checked(options, arguments)
+    for lang in arguments.lang:  # before files are read
+        language(lang)
+    if arguments.report:
+        refuse_overwrite(arguments.report, arguments.force)
+    evaluations = evaluate_all(arguments, metrics)
+    signature = resampling.test_signature(arguments.resamples, arguments.permutations, arguments.seed)
+    scores = as_json(evaluations, signature)
+    if arguments.report:
+        from .report import write_report
+
+        write_report(
+            arguments.report, evaluations, scores, signature, arguments.train_log, arguments.model, arguments.force
+        )
+    if arguments.json:
+        print(json.dumps(scores, ensure_ascii=False, indent=2))
     else:
-        # The shape of the quickstart's scores.json.
-        nested = {"systems": {name: {arguments.lang: scores} for name, scores in results.items()}}
-        print(json.dumps(nested, ensure_ascii=False, indent=2))
+        print("\n\n".join(table(evaluation, signature) for evaluation in evaluations))
     return 0
 
 

@@ -1,7 +1,7 @@
 """Reading sentences: from text files, and from what fairseq-generate printed."""
 
 import re
-from typing import Dict, List, NamedTuple, Optional
+from typing import Dict, List, NamedTuple, Optional, Sequence
 
 from ..errors import SwcmError
 
@@ -16,10 +16,11 @@ _SHOWN = 5
 
 
 class Generated(NamedTuple):
-    """A ``fairseq-generate`` output in the order of the data; ``references`` is None where it shows none."""
+    """A ``fairseq-generate`` output in the order of the data; what it does not show is None."""
 
     hypotheses: List[str]
     references: Optional[List[str]]
+    sources: Optional[List[str]]
 
 
 def read_lines(path: str) -> List[str]:
@@ -74,7 +75,7 @@ def read_generated(path: str) -> Generated:
             problems.append("line {}: cut in the middle".format(number))
     if match and not _ends_with_newline(path):
         problems.append("line {}: cut in the middle (no line end)".format(len(lines)))
-    hypotheses, references = fields["D"], fields["T"]
+    hypotheses, references, sources = fields["D"], fields["T"], fields["S"]
     seen = set().union(*fields.values())
     if not seen:
         raise SwcmError("{} is no output of fairseq-generate: it has no lines such as D-0".format(path))
@@ -89,7 +90,30 @@ def read_generated(path: str) -> Generated:
         problems += _missing("references (T lines)", seen, references)
     if problems:
         raise SwcmError("{} was cut, or sentences were skipped in generation; generate again".format(path), problems)
-    return Generated(_sentences(hypotheses), _sentences(references) if references else None)
+    return Generated(
+        _sentences(hypotheses),
+        _sentences(references) if references else None,
+        _sentences(sources) if len(sources) == len(seen) else None,
+    )
+
+
+def read_references(paths: Sequence[str]) -> List[List[str]]:
+    """The references of every sentence, one file a reference.
+
+    Where a sentence has fewer than there are files, its line is empty in the files behind the first.
+
+    Raises:
+        SwcmError: as ``read_lines`` does, and for files of different length.
+    """
+    files = [read_lines(path) for path in paths]
+    problems = [
+        "{} has {} lines, {} has {}".format(path, len(lines), paths[0], len(files[0]))
+        for path, lines in zip(paths, files)
+        if len(lines) != len(files[0])
+    ]
+    if problems:
+        raise SwcmError("files of references must match line by line", problems)
+    return [[first] + [one for one in others if one.strip()] for first, *others in zip(*files)]
 
 
 def _missing(what: str, wanted, there) -> List[str]:

@@ -1,76 +1,132 @@
 """The metrics by name, and ``score``, which puts them together."""
 
-from typing import Any, Callable, Dict, NamedTuple, Sequence, Tuple
+from typing import Any, Callable, Dict, List, NamedTuple, Sequence, Union
 
 from ..data.languages import Language, language
 from ..errors import SwcmError
-from . import bleu, chrf, rouge
+from . import answers, bleu, checks, chrf, resampling, rouge
 from .normalization import NORMALIZERS, normalize
+from .statistics import Statistics
 
-Values = Dict[str, float]
+# One reference a sentence, or several.
+References = Sequence[Union[str, Sequence[str]]]
 
 
 class Metric(NamedTuple):
-    """``compute(hypotheses, references, language)`` returns values by name, the first being the metric's own,
-    and the signature; ``title`` is what a person reads."""
+    """``compute(hypotheses, references, language)`` returns the metric's ``Statistics`` (references are lists).
+
+    ``title`` is what a person reads. ``better`` is 1 where more is better, -1 where less is, 0 where neither.
+    """
 
     title: str
-    compute: Callable[[Sequence[str], Sequence[str], Language], Tuple[Values, str]]
+    compute: Callable[[Sequence[str], Sequence[Sequence[str]], Language], Statistics]
+    better: int = 1
 
 
 METRICS: Dict[str, Metric] = {
     "bleu": Metric("BLEU", bleu.bleu),
+    "spbleu": Metric("spBLEU", bleu.spbleu),
     "chrf": Metric("chrF", chrf.chrf),
     "chrfpp": Metric("chrF++", chrf.chrfpp),
     "rouge1": Metric("ROUGE-1", rouge.rouge1),
     "rouge2": Metric("ROUGE-2", rouge.rouge2),
     "rougeL": Metric("ROUGE-L", rouge.rougeL),
+    "exact_match": Metric("exact match", answers.exact_match),
+    "token_f1": Metric("token F1", answers.token_f1),
+    "wrong_language": Metric("wrong language", checks.wrong_language, -1),
+    "length_ratio": Metric("length ratio", checks.length_ratio, 0),
+    "empty": Metric("empty", checks.empty, -1),
+    "looping": Metric("looping", checks.looping, -1),
+    "repeated": Metric("repeated", checks.repeated, -1),
 }
+_PARTS = {"_p": " P", "_r": " R", "_script": " (script)"}
 
 
-def score(
+def title_of(value: str) -> str:
+    """What a person reads for a value's name: ``rougeL_p`` -> ``ROUGE-L P``."""
+    if value in METRICS:
+        return METRICS[value].title
+    for ending, words in _PARTS.items():
+        name = value[: -len(ending)]
+        if value.endswith(ending) and name in METRICS:
+            return METRICS[name].title + words
+    return value
+
+
+def measure(
     hypotheses: Sequence[str],
-    references: Sequence[str],
+    references: References,
     lang: str,
     metrics: Sequence[str] = ("bleu", "chrf", "chrfpp"),
     normalizer: str = "nmt_nfkc",
-) -> Dict[str, Any]:
-    """Score a system's outputs against one reference each.
-
-    Args:
-        hypotheses: N raw sentences (no pieces), in the order of the references.
-        references: N raw sentences.
-        lang: language code; it chooses the tokenizers.
-        metrics: names out of ``METRICS``.
-        normalizer: what is done to both sides first, a name out of ``NORMALIZERS``. The default is what
-            SentencePiece did to all that the model ever saw, so that a reference is not held against it.
-
-    Returns:
-        ``{"bleu": 10.1, "chrf": 29.3, "chrfpp": 26.8, "signatures": {"bleu": "...", ...}}``, values from 0 to 100.
-        ROUGE adds precision and recall: ``{"rougeL": F, "rougeL_p": P, "rougeL_r": R, ...}``.
-
-    Raises:
-        SwcmError: lists of different length or without text, an unknown language, metric or normalizer.
-    """
+) -> Dict[str, Statistics]:
+    """The statistics of each metric, from which ``score`` and the paired tests come; arguments are ``score``'s."""
+    lists: List[List[str]] = [[some] if isinstance(some, str) else list(some) for some in references]
     problems = ["unknown metric {!r}".format(name) for name in metrics if name not in METRICS]
     if not metrics:
         problems.append("no metric was asked for")
     if normalizer not in NORMALIZERS:
         problems.append("unknown normalizer {!r}; it is one of {}".format(normalizer, ", ".join(NORMALIZERS)))
-    if len(hypotheses) != len(references):
-        problems.append("{} hypotheses for {} references".format(len(hypotheses), len(references)))
-    if not any(reference.strip() for reference in references):
+    if len(hypotheses) != len(lists):
+        problems.append("{} hypotheses for {} references".format(len(hypotheses), len(lists)))
+    if not any(one.strip() for some in lists for one in some):
         problems.append("the references hold no text")
+    without = [number for number, some in enumerate(lists, 1) if not some]
+    if without:
+        problems.append("sentence {} has no reference".format(without[0]))
     if problems:
         raise SwcmError("these sentences cannot be scored (metrics: {})".format(", ".join(METRICS)), problems)
     target = language(lang)
     hypotheses = normalize(hypotheses, normalizer)
-    references = normalize(references, normalizer)
-    scores: Dict[str, Any] = {}
-    signatures = {}
+    lists = [normalize(some, normalizer) for some in lists]
+    measured = {}
     for name in metrics:
-        values, signature = METRICS[name].compute(hypotheses, references, target)
-        scores.update(values)
-        signatures[name] = "norm:{}|{}".format(normalizer, signature)
+        found = METRICS[name].compute(hypotheses, lists, target)
+        measured[name] = found._replace(signature="norm:{}|{}".format(normalizer, found.signature))
+    return measured
+
+
+def summary(measured: Dict[str, Statistics], resamples: int, seed: int = resampling.SEED) -> Dict[str, Any]:
+    """Scores, intervals (where there are resamples) and signatures, in the shape that ``score`` returns."""
+    scores: Dict[str, Any] = {}
+    for found in measured.values():
+        scores.update(found.values())
+    signatures = {name: found.signature for name, found in measured.items()}
+    if resamples:
+        signatures = {name: resampling.signed(text, resamples, seed) for name, text in signatures.items()}
+        every = resampling.intervals(list(measured.values()), resamples, seed)
+        scores["intervals"] = {value: list(limits) for found in every for value, limits in found.items()}
     scores["signatures"] = signatures
     return scores
+
+
+def score(
+    hypotheses: Sequence[str],
+    references: References,
+    lang: str,
+    metrics: Sequence[str] = ("bleu", "chrf", "chrfpp"),
+    normalizer: str = "nmt_nfkc",
+    resamples: int = 0,
+) -> Dict[str, Any]:
+    """Score a system's outputs against one or more references each.
+
+    Args:
+        hypotheses: N raw sentences (no pieces), in the order of the references.
+        references: N raw sentences, or N lists of them.
+        lang: language code; it chooses the tokenizers.
+        metrics: names out of ``METRICS``.
+        normalizer: what is done to both sides first, a name out of ``NORMALIZERS``. The default is what
+            SentencePiece did to all that the model ever saw, so that a reference is not held against it.
+        resamples: test sets to draw for 95% intervals (1000 is usual); 0 gives none.
+
+    Returns:
+        ``{"bleu": 10.1, "chrf": 29.3, "chrfpp": 26.8, "signatures": {"bleu": "...", ...}}``, values from 0 to 100
+        (but for ``length_ratio``, where 1 is the references' length).
+        ROUGE adds precision and recall: ``{"rougeL": F, "rougeL_p": P, "rougeL_r": R, ...}``; ``wrong_language`` adds
+        ``wrong_language_script``, the part of it that the script gives away. With ``resamples``, ``"intervals"``
+        holds ``[low, high]`` for every value.
+
+    Raises:
+        SwcmError: lists of different length or without text, an unknown language, metric or normalizer.
+    """
+    return summary(measure(hypotheses, references, lang, metrics, normalizer), resamples)

@@ -1,5 +1,6 @@
 """What is done to hypotheses and references alike before they are compared."""
 
+from functools import lru_cache
 from typing import List, Sequence
 
 NORMALIZERS = ("nmt_nfkc", "none")
@@ -13,9 +14,14 @@ def normalize(sentences: Sequence[str], normalizer: str) -> List[str]:
     """
     if normalizer == "none":
         return list(sentences)
+    rules = _rules(normalizer)
+    return [rules.normalize(sentence) for sentence in sentences]
+
+
+@lru_cache(maxsize=None)
+def _rules(normalizer: str):
     import sentencepiece  # only where it is needed: it costs a tenth of a second
 
-    rules = sentencepiece.SentencePieceNormalizer(
+    return sentencepiece.SentencePieceNormalizer(
         rule_name=normalizer, add_dummy_prefix=False, escape_whitespaces=False, remove_extra_whitespaces=True
     )
-    return [rules.normalize(sentence) for sentence in sentences]

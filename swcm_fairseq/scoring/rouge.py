@@ -3,9 +3,10 @@
 rouge-score's own tokenizer drops every letter that is not ASCII, which makes 0 of all Tibetan.
 """
 
-from typing import Dict, List, Sequence, Tuple
+from typing import List, Sequence
 
 from ..data.languages import Language
+from .statistics import Statistics, count_references, means
 from .tokenizers import tokenizer_for
 
 
@@ -19,37 +20,38 @@ class _Tokens:
         return self._split(text.lower())
 
 
-def rouge1(hypotheses: Sequence[str], references: Sequence[str], target: Language) -> Tuple[Dict[str, float], str]:
-    """Single tokens in common: F, precision and recall, 0 to 100, averaged over sentences; and a signature."""
+def rouge1(hypotheses: Sequence[str], references: Sequence[Sequence[str]], target: Language) -> Statistics:
+    """Single tokens in common: F, precision and recall, 0 to 100, averaged over sentences.
+
+    Of several references the one counts whose F is highest.
+    """
     return _rouge("rouge1", hypotheses, references, target)
 
 
-def rouge2(hypotheses: Sequence[str], references: Sequence[str], target: Language) -> Tuple[Dict[str, float], str]:
+def rouge2(hypotheses: Sequence[str], references: Sequence[Sequence[str]], target: Language) -> Statistics:
     """Pairs of neighbouring tokens in common; otherwise as ``rouge1``."""
     return _rouge("rouge2", hypotheses, references, target)
 
 
-def rougeL(hypotheses: Sequence[str], references: Sequence[str], target: Language) -> Tuple[Dict[str, float], str]:
+def rougeL(hypotheses: Sequence[str], references: Sequence[Sequence[str]], target: Language) -> Statistics:
     """The longest common subsequence of tokens; otherwise as ``rouge1``."""
     return _rouge("rougeL", hypotheses, references, target)
 
 
-def _rouge(kind: str, hypotheses, references, target: Language) -> Tuple[Dict[str, float], str]:
+def _rouge(kind: str, hypotheses, references, target: Language) -> Statistics:
     # Only where it is asked for: it brings nltk along, which takes seconds to start.
     from importlib.metadata import version
 
     from rouge_score.rouge_scorer import RougeScorer
 
     scorer = RougeScorer([kind], tokenizer=_Tokens(target))
-    precision = recall = fmeasure = 0.0
-    for hypothesis, reference in zip(hypotheses, references):
-        result = scorer.score(reference, hypothesis)[kind]
-        precision += result.precision
-        recall += result.recall
-        fmeasure += result.fmeasure
-    scale = 100.0 / len(references)
-    values = {kind: fmeasure * scale, kind + "_p": precision * scale, kind + "_r": recall * scale}
-    signature = "nrefs:1|case:lc|stem:no|agg:mean|tok:swcm-{}|version:rouge-score-{}".format(
-        target.units, version("rouge_score")
+    results = [scorer.score_multi(some, hypothesis)[kind] for hypothesis, some in zip(hypotheses, references)]
+    columns = {
+        kind: [result.fmeasure for result in results],
+        kind + "_p": [result.precision for result in results],
+        kind + "_r": [result.recall for result in results],
+    }
+    signature = "nrefs:{}|case:lc|stem:no|agg:mean|tok:swcm-{}|version:rouge-score-{}".format(
+        count_references(references), target.units, version("rouge_score")
     )
-    return values, signature
+    return means(columns, signature)

@@ -18,7 +18,8 @@ import regex
 
 from ..data.languages import CHARACTERS, Language
 
-_UNSPACED = frozenset(["Han", "Hiragana", "Katakana", "Khmer", "Lao", "Myanmar", "Thai", "Yi"])
+#: Scripts that do not separate words.
+UNSPACED = frozenset(["Han", "Hiragana", "Katakana", "Khmer", "Lao", "Myanmar", "Thai", "Yi"])
 _IN_WORDS = r"\p{L}\p{M}\p{N}"
 _JOINERS = r"\u180E\u200C\u200D"
 
@@ -34,7 +35,7 @@ def tokenizer_for(target: Language, punctuation: bool = False) -> Callable[[str]
     Returns:
         a function from a string to its tokens; letter case is kept.
     """
-    unspaced = _UNSPACED | frozenset(target.scripts) if target.units == CHARACTERS else _UNSPACED
+    unspaced = UNSPACED | frozenset(target.scripts) if target.units == CHARACTERS else UNSPACED
     return _pattern(unspaced, punctuation).findall
 
 

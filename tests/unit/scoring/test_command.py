@@ -36,7 +36,7 @@ def test_two_files_and_the_generate_output_score_the_same(files, capsys):
     assert main(["--lang", "kk", "--hyp", files["hyp"], "--ref", files["ref"], "--json"]) == 0
     from_files = json.loads(capsys.readouterr().out)
     assert main(["--lang", "kk", "--generate-output", files["gen"], "--json"]) == 0
-    assert json.loads(capsys.readouterr().out) == from_files == score(HYPOTHESES, REFERENCES, "kk")
+    assert json.loads(capsys.readouterr().out) == from_files == score(HYPOTHESES, REFERENCES, "kk", resamples=1000)
 
 
 def test_several_systems_and_the_yardstick_in_the_shape_of_the_scores_file(files, capsys):
@@ -52,9 +52,9 @@ def test_the_table_is_aligned_and_names_what_it_shows(files, capsys):
     lines = capsys.readouterr().out.splitlines()
     assert lines[0].split() == ["kk", "(3", "sentences)", "chrF", "ROUGE-L", "ROUGE-L", "P", "ROUGE-L", "R"]
     assert len({len(line) for line in lines[:3]}) == 1
-    assert all(re.search(r"\d\.\d\d$", line) for line in lines[1:3])
+    assert all(re.search(r"\d\.\d\d ±\d+\.\d\d$", line) for line in lines[1:3])
     assert lines[2].startswith("shuffled ")
-    assert lines[4].startswith("chrF     norm:nmt_nfkc|nrefs:1|")
+    assert lines[4].startswith("chrF     norm:nmt_nfkc|nrefs:1|bs:1000|seed:")
 
 
 @pytest.mark.parametrize(

@@ -31,6 +31,7 @@ Generate test with beam=5: BLEU4 = 0.00
 """
 HYPOTHESES = ["бір", "", "үшінші"]
 REFERENCES = ["бір", "екі", "үшінші сөз"]
+SOURCES = ["一", "二", "三句"]
 
 
 def write(folder, text, name="gen.txt"):
@@ -40,14 +41,14 @@ def write(folder, text, name="gen.txt"):
 
 
 def test_order_is_restored_pieces_are_joined_and_the_best_hypothesis_counts(tmp_path):
-    assert read_generated(write(tmp_path, PIECES)) == (HYPOTHESES, REFERENCES)
+    assert read_generated(write(tmp_path, PIECES)) == (HYPOTHESES, REFERENCES, SOURCES)
 
 
 def test_text_that_fairseq_already_joined_is_left_alone(tmp_path):
     text = PIECES.replace("D-2\t-0.25\t▁үшін ші", "D-2\t-0.25\tүшінші").replace("D-0\t-0.5\t▁бір", "D-0\t-0.5\tбір")
     text = text.replace("▁үшін ші ▁сөз", "үшінші сөз").replace("T-0\t▁бір", "T-0\tбір").replace("▁екі", "екі")
     text = text.replace("D-2\t-0.75\t▁жа ман", "D-2\t-0.75\tжаман")
-    assert read_generated(write(tmp_path, text)) == (HYPOTHESES, REFERENCES)
+    assert read_generated(write(tmp_path, text)) == (HYPOTHESES, REFERENCES, SOURCES)
 
 
 def test_no_cut_goes_unseen(tmp_path):
@@ -61,8 +62,10 @@ def test_no_cut_goes_unseen(tmp_path):
             result = read_generated(str(path))
         except SwcmError:
             continue
-        assert length >= whole - len(" (9 tokens) in 0.1s (30.00 sentences/s)\n"), data[:length].decode(errors="replace")
-        assert result == (HYPOTHESES, REFERENCES)
+        assert length >= whole - len(" (9 tokens) in 0.1s (30.00 sentences/s)\n"), data[:length].decode(
+            errors="replace"
+        )
+        assert result == (HYPOTHESES, REFERENCES, SOURCES)
 
 
 def test_no_cut_goes_unseen_without_the_log_around_it(tmp_path):
@@ -72,7 +75,7 @@ def test_no_cut_goes_unseen_without_the_log_around_it(tmp_path):
     for count in range(1, len(lines)):
         path = write(tmp_path, "".join(lines[:count]))
         if count > last_that_counts:
-            assert read_generated(path) == (HYPOTHESES, REFERENCES)
+            assert read_generated(path) == (HYPOTHESES, REFERENCES, SOURCES)
         else:
             with pytest.raises(SwcmError):
                 read_generated(path)
@@ -112,7 +115,7 @@ def test_a_log_that_tells_of_more_sentences(tmp_path):
 
 def test_interactive_output_has_no_references(tmp_path):
     text = "S-0\ta\nW-0\t0.1\tseconds\nH-0\t-1\tb\nD-0\t-1\tb c\nP-0\t-1\n"
-    assert read_generated(write(tmp_path, text)) == (["b c"], None)
+    assert read_generated(write(tmp_path, text)) == (["b c"], None, ["a"])
 
 
 def test_a_text_file_is_not_taken_for_generate_output(tmp_path):

@@ -25,6 +25,10 @@ ALPHABETS = {
 }
 
 
+# What tells how alike two texts are; spBLEU wants a model, which has a test of its own.
+LIKENESS = [name for name, metric in METRICS.items() if metric.better > 0 and name != "spbleu"]
+
+
 def sentences(code, count, seed):
     generator = random.Random(seed)
     units = ALPHABETS[code]
@@ -35,8 +39,8 @@ def sentences(code, count, seed):
 def test_identical_sentences_score_100_and_strange_ones_far_less(code):
     # Each sentence is longer than four tokens once, or BLEU's 4-grams would not exist.
     texts = ["".join(ALPHABETS[code]) + text for text in sentences(code, 20, 1)]
-    same = score(texts, texts, code, metrics=list(METRICS))
-    strange = score(sentences("en" if code != "en" else "kk", 20, 2), texts, code, metrics=list(METRICS))
+    same = score(texts, texts, code, metrics=LIKENESS)
+    strange = score(sentences("en" if code != "en" else "kk", 20, 2), texts, code, metrics=LIKENESS)
     for name, value in same.items():
         if name != "signatures":
             assert value == pytest.approx(100.0), name
@@ -104,11 +108,75 @@ def test_rouge_l_against_a_plain_lcs_in_all_scripts():
         target = language(code)
         split = tokenizer_for(target)
         for hypothesis, reference in zip(sentences(code, 200, 7), sentences(code, 200, 8)):
-            values, _ = rougeL([hypothesis], [reference], target)
+            values = rougeL([hypothesis], [[reference]], target).values()
             ours, theirs = split(hypothesis.lower()), split(reference.lower())
             common = plain_lcs(ours, theirs)
             assert values["rougeL_p"] == pytest.approx(100 * common / max(len(ours), 1))
             assert values["rougeL_r"] == pytest.approx(100 * common / max(len(theirs), 1))
+
+
+def test_of_several_references_the_best_counts_as_in_sacrebleu_and_rouge_score():
+    from rouge_score.rouge_scorer import RougeScorer
+    from sacrebleu.metrics import BLEU, CHRF
+
+    hypotheses, first, second = (sentences("en", 40, seed) for seed in (11, 12, 13))
+    # Every third sentence has one reference only.
+    references = [[a] if place % 3 == 0 else [a, b] for place, (a, b) in enumerate(zip(first, second))]
+    streams = [first, [some[1] if len(some) > 1 else None for some in references]]
+    ours = score(hypotheses, references, "en", ["bleu", "chrf", "chrfpp", "rougeL", "token_f1"], normalizer="none")
+    assert ours["bleu"] == pytest.approx(BLEU().corpus_score(hypotheses, streams).score, abs=1e-9)
+    assert ours["chrf"] == pytest.approx(CHRF().corpus_score(hypotheses, streams).score, abs=1e-9)
+    assert ours["chrfpp"] == pytest.approx(CHRF(word_order=2).corpus_score(hypotheses, streams).score, abs=1e-9)
+    scorer = RougeScorer(["rougeL"])
+    best = [max(scorer.score(one, h)["rougeL"].fmeasure for one in some) for h, some in zip(hypotheses, references)]
+    assert ours["rougeL"] == pytest.approx(100 * sum(best) / 40, abs=1e-9)
+    assert all("|nrefs:var|" in signature for signature in ours["signatures"].values())
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_bleu_of_few_matches_is_sacrebleus(seed):
+    """Orders without a match, or without an n-gram at all, are where the formula bends."""
+    from sacrebleu.metrics import BLEU
+
+    generator = random.Random(seed)
+    words = [[generator.choice("abcdef") for _ in range(generator.randint(0, 7))] for _ in range(4)]
+    hypotheses, references = [" ".join(line) for line in words[:2]], [" ".join(line) + " x" for line in words[2:]]
+    expected = BLEU().corpus_score(hypotheses, [references]).score
+    assert score(hypotheses, references, "en", ["bleu"], "none")["bleu"] == pytest.approx(expected, abs=1e-9)
+
+
+def test_spbleu_counts_the_pieces_of_the_model_that_is_named(tmp_path, monkeypatch):
+    import sentencepiece
+    from sacrebleu.metrics import BLEU
+
+    texts = sentences("kk", 200, 14)
+    (tmp_path / "text").write_text("\n".join(texts), encoding="utf-8")
+    sentencepiece.SentencePieceTrainer.train(
+        input=str(tmp_path / "text"), model_prefix=str(tmp_path / "m"), vocab_size=20, minloglevel=2
+    )
+    monkeypatch.setenv("SWCM_SPBLEU_MODEL", str(tmp_path / "m.model"))
+    ours = score(texts[:50], texts[50:100], "kk", ["spbleu"], "none")
+    model = sentencepiece.SentencePieceProcessor(model_file=str(tmp_path / "m.model"))
+    pieces = [" ".join(model.encode(text, out_type=str)) for text in texts]
+    expected = BLEU(tokenize="none", force=True).corpus_score(pieces[:50], [pieces[50:100]]).score
+    assert ours["spbleu"] == pytest.approx(expected, abs=1e-9)
+    assert "|tok:spm-" in ours["signatures"]["spbleu"]
+
+
+def test_spbleu_without_its_model_says_where_to_put_it(tmp_path, monkeypatch):
+    from sacrebleu.tokenizers import tokenizer_spm
+
+    def no_network(url, path, *rest):
+        raise OSError("no network")
+
+    monkeypatch.delenv("SWCM_SPBLEU_MODEL", raising=False)
+    monkeypatch.setattr(tokenizer_spm, "SACREBLEU_DIR", str(tmp_path))
+    monkeypatch.setattr(tokenizer_spm, "download_file", no_network)
+    with pytest.raises(SwcmError, match="no network.*put it at .*models.*SWCM_SPBLEU_MODEL"):
+        score(["a"], ["a"], "kk", ["spbleu"])
+    monkeypatch.setenv("SWCM_SPBLEU_MODEL", str(tmp_path / "none"))
+    with pytest.raises(SwcmError, match="is no SentencePiece model"):
+        score(["a"], ["a"], "kk", ["spbleu"])
 
 
 def test_a_reference_is_normalized_as_the_hypothesis_was():
@@ -139,5 +207,5 @@ def test_an_unknown_language():
 
 
 def test_empty_hypotheses_score_0():
-    result = score(["", ""], ["бір сөз", "екі сөз"], "kk", metrics=list(METRICS))
+    result = score(["", ""], ["бір сөз", "екі сөз"], "kk", metrics=LIKENESS + ["wrong_language", "length_ratio"])
     assert {value for name, value in result.items() if name != "signatures"} == {0.0}

@@ -3,7 +3,7 @@
 import pytest
 
 from swcm_fairseq.errors import SwcmError
-from swcm_fairseq.scoring.yardsticks import shuffled
+from swcm_fairseq.scoring.yardsticks import first_sentences, shuffled
 
 
 @pytest.mark.parametrize("count", [2, 3, 4, 7, 100])
@@ -25,3 +25,22 @@ def test_one_seed_is_one_order_and_the_list_given_is_left_alone():
 def test_one_sentence_has_no_other_order():
     with pytest.raises(SwcmError, match="two sentences"):
         shuffled(["alone"])
+
+
+@pytest.mark.parametrize(
+    "text, first",
+    [
+        ("Reads PDF files. It is fast.", "Reads PDF files."),
+        ('He said "go!" Then he went.', 'He said "go!"'),
+        ("Version 2.5 of it\u2026 and more", "Version 2.5 of it\u2026"),
+        ("一个程序。它很快。", "一个程序。"),
+        ("他说：“走！”然后", "他说：“走！”"),
+        ("བོད་ཡིག། གཉིས་པ།", "བོད་ཡིག།"),
+        ("ئۇ كەلدى. مەن كەتتىم.", "ئۇ كەلدى."),
+        ("បាន។ទៀត", "បាន។"),
+        ("no end", "no end"),
+        ("", ""),
+    ],
+)
+def test_the_first_sentence(text, first):
+    assert first_sentences([text]) == [first]

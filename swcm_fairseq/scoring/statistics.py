@@ -1,0 +1,55 @@
+"""What every metric comes down to: a row of numbers a sentence, and a formula that makes scores of their sums.
+
+That shape gives the score of any subset, of a resampled test set, and of a single sentence without comparing texts
+again, and all resamples at once.
+"""
+
+from typing import Callable, Dict, NamedTuple, Sequence
+
+import numpy as np
+
+Values = Dict[str, np.ndarray]
+
+
+class Statistics(NamedTuple):
+    """A system's outputs as one metric sees them.
+
+    ``rows`` is [N, K], one row a sentence. ``combine`` takes sums of rows [..., K] and returns values by name,
+    each [...]. ``signature`` says how the numbers came about, in sacreBLEU's manner.
+    """
+
+    rows: np.ndarray
+    combine: Callable[[np.ndarray], Values]
+    signature: str
+
+    def values(self) -> Dict[str, float]:
+        """The scores of all sentences together."""
+        return {name: float(value) for name, value in self.combine(self.rows.sum(axis=0)).items()}
+
+    def by_sentence(self) -> Values:
+        """The scores of every sentence by itself, each [N]."""
+        return self.combine(self.rows)
+
+
+def means(columns: Dict[str, Sequence[float]], signature: str, scale: float = 100.0) -> Statistics:
+    """Statistics of a metric that is a mean over sentences: ``columns`` holds the sentences' values by name."""
+    names = list(columns)
+    count = len(columns[names[0]])
+    rows = np.column_stack([np.asarray(columns[name], dtype=float) for name in names] + [np.ones(count)])
+
+    def combine(sums: np.ndarray) -> Values:
+        return {name: scale * ratio(sums[..., place], sums[..., -1]) for place, name in enumerate(names)}
+
+    return Statistics(rows, combine, signature)
+
+
+def ratio(numerator: np.ndarray, denominator: np.ndarray) -> np.ndarray:
+    """Elementwise quotient, 0 where the denominator is 0."""
+    safe = np.where(denominator == 0, 1.0, denominator)
+    return np.where(denominator == 0, 0.0, numerator / safe)
+
+
+def count_references(references: Sequence[Sequence[str]]) -> str:
+    """The number of references a sentence for a signature: ``1``, or ``var`` where it varies."""
+    counts = {len(some) for some in references}
+    return str(counts.pop()) if len(counts) == 1 else "var"

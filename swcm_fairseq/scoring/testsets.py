@@ -1,0 +1,81 @@
+"""The test set of one language, and what the systems made of it."""
+
+from typing import Dict, List, NamedTuple, Optional, Sequence
+
+from ..errors import SwcmError
+from .corpus import read_generated, read_lines, read_references
+from .yardsticks import first_sentences, shuffled
+
+SHUFFLED = "shuffled"
+FIRST_SENTENCE = "first-sentence"
+COPY = "copy"
+YARDSTICKS = (SHUFFLED, FIRST_SENTENCE, COPY)
+
+
+class TestSet(NamedTuple):
+    """N sentences: every system's outputs (yardsticks are systems too), their references, their sources if known."""
+
+    systems: Dict[str, List[str]]
+    references: List[List[str]]
+    sources: Optional[List[str]]
+
+
+def read_test_set(
+    hypotheses: Dict[str, str],
+    generated: Dict[str, str],
+    references: Sequence[str],
+    sources: Optional[str],
+    yardsticks: Sequence[str] = (),
+) -> TestSet:
+    """Read what there is of one language.
+
+    Args:
+        hypotheses: text files by name of the system.
+        generated: what fairseq-generate printed, by name of the system.
+        references: text files, one a reference; where none are given, those in ``generated`` count.
+        sources: text file; where there is none, those in ``generated``.
+        yardsticks: out of ``YARDSTICKS``, to be added as systems.
+
+    Raises:
+        SwcmError: anything that cannot be read or does not fit together.
+    """
+    known = read_references(references) if references else None
+    origin = references[0] if references else None
+    known_sources = read_lines(sources) if sources else None
+    source_origin = sources
+    systems, paths = {}, {}
+    for name, path in hypotheses.items():
+        systems[name], paths[name] = read_lines(path), path
+    for name, path in generated.items():
+        output = read_generated(path)
+        systems[name], paths[name] = output.hypotheses, path
+        if not sources and known_sources is None and output.sources:
+            known_sources, source_origin = output.sources, path
+        if references:
+            continue
+        if output.references is None:
+            raise SwcmError("{} holds no references (T lines); give them with --ref".format(path))
+        found = [[one] for one in output.references]
+        if known is not None and found != known:
+            raise SwcmError("{} and {} hold different references; score them one by one".format(origin, path))
+        known, origin = found, path
+    problems = [
+        "{} has {} sentences, {} has {}".format(paths[name], len(sentences), origin, len(known))
+        for name, sentences in systems.items()
+        if len(sentences) != len(known)
+    ]
+    if known_sources is not None and len(known_sources) != len(known):
+        problems.append("{} has {} sources, {} has {}".format(source_origin, len(known_sources), origin, len(known)))
+    if problems:
+        raise SwcmError("hypotheses and references must match line by line", problems)
+    for name in yardsticks:
+        systems[name] = _yardstick(name, known, known_sources)
+    return TestSet(systems, known, known_sources)
+
+
+def _yardstick(name: str, references: List[List[str]], sources: Optional[List[str]]) -> List[str]:
+    if name == SHUFFLED:
+        return [some[0] for some in shuffled(references)]
+    if sources is None:
+        raise SwcmError("--{} needs the sources: give them with --src".format(name))
+    return first_sentences(sources) if name == FIRST_SENTENCE else list(sources)
