@@ -14,7 +14,7 @@ set -euo pipefail
 # shellcheck source=recipes/lib/common.sh
 . "$(dirname "${BASH_SOURCE[0]}")/../lib/common.sh"
 
-: "${UPDATES:=800}"
+: "${UPDATES:=1000}"
 : "${MAX_LEN:=100}"
 : "${LANGS:=kk mn ug}"
 export UPDATES MAX_LEN
