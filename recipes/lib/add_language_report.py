@@ -1,0 +1,82 @@
+"""What growing a vocabulary gave: how the encoder spelled the new language before and after, scores, samples.
+
+``shuffled`` are the references in another order, which is what a model scores that ignores its source.
+"""
+
+import argparse
+import json
+import os
+import sys
+
+from swcm_fairseq.errors import run_command
+from swcm_fairseq.files import atomic_write
+from swcm_fairseq.scoring import score
+from swcm_fairseq.scoring.corpus import read_generated, read_lines
+from swcm_fairseq.scoring.yardsticks import shuffled
+
+SAMPLES = 4
+METRICS = (("bleu", "BLEU"), ("chrf", "chrF"), ("chrfpp", "chrF++"))
+
+
+def spelling(report) -> str:
+    """A line a file: unknown characters and pieces a unit, before and after."""
+    lines = []
+    for path, counts in report["files"].items():
+        old, new = counts["before"], counts["after"]
+        lines.append(
+            "{}, {}: unknown characters {:.2%} -> {:.2%}, unknown pieces {:.2%} -> {:.2%}, pieces a {} {:.2f} -> "
+            "{:.2f}".format(
+                counts["language"],
+                os.path.basename(path),
+                old["unknown_characters"],
+                new["unknown_characters"],
+                old["unknown_pieces"],
+                new["unknown_pieces"],
+                counts["unit"],
+                old["pieces_per_unit"],
+                new["pieces_per_unit"],
+            )
+        )
+    return "\n".join(lines)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--out", required=True, help="the recipe's folder")
+    parser.add_argument("--pivot", required=True)
+    parser.add_argument("--lang", required=True)
+    parser.add_argument("--systems", nargs="+", required=True)
+    args = parser.parse_args()
+
+    pair = "{}-{}".format(args.pivot, args.lang)
+    sources, references = (
+        read_lines(os.path.join(args.out, "split", "test.{}.{}".format(pair, lang))) for lang in (args.pivot, args.lang)
+    )
+    found = {
+        system: read_generated(os.path.join(args.out, system, "test", pair + ".txt")).hypotheses
+        for system in args.systems
+    }
+    found["shuffled"] = shuffled(references)
+    found["copy"] = sources
+    results = {system: {args.lang: score(outputs, references, args.lang)} for system, outputs in found.items()}
+    with open(os.path.join(args.out, "grown", "extend.json"), encoding="utf-8") as stream:
+        report = json.load(stream)
+    with atomic_write(os.path.join(args.out, "scores.json")) as stream:
+        json.dump({"systems": results, "vocabulary": report}, stream, ensure_ascii=False, indent=2)
+        stream.write("\n")
+
+    print(spelling(report))
+    print("\n{:10s}{}".format("", "".join("{:>8s}".format(title) for _, title in METRICS)))
+    for system, scores in results.items():
+        print("{:10s}{}".format(system, "".join("{:8.1f}".format(scores[args.lang][key]) for key, _ in METRICS)))
+    for key, title in METRICS:
+        print("{}: {}".format(title, results["shuffled"][args.lang]["signatures"][key]))
+    # Spread over the test set, whose order says nothing of how hard a sentence is.
+    for i in range(0, len(sources), max(1, len(sources) // SAMPLES))[:SAMPLES]:
+        print("\n{:10s} {}\nreference  {}".format(args.pivot, sources[i], references[i]))
+        for system in args.systems:
+            print("{:10s} {}".format(system, found[system][i]))
+
+
+if __name__ == "__main__":
+    sys.exit(run_command(main))
