@@ -92,7 +92,8 @@ class RestartableOutputs:
         if fcntl is None:
             return
         try:
-            fcntl.flock(self.streams[-1].fileno(), fcntl.LOCK_EX | fcntl.LOCK_NB)
+            # Of this process alone: worker processes, which outlive a killed parent for a moment, do not inherit it.
+            fcntl.lockf(self.streams[-1].fileno(), fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError:
             for stream in self.streams:
                 stream.close()

