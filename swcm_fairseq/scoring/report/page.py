@@ -13,12 +13,13 @@ SHOWN = 8  # best sentences, and as many of the worst
 
 _STYLE = """
 :root { color-scheme: light; }
-body { font: 15px/1.5 system-ui, sans-serif; color: #222; max-width: 60rem; margin: 2rem auto; padding: 0 1rem; }
+body { font: 15px/1.5 system-ui, sans-serif; color: #222; max-width: 72rem; margin: 2rem auto; padding: 0 1rem; }
 h1 { font-size: 1.6rem; } h2 { font-size: 1.2rem; margin-top: 2.5rem; } h3 { font-size: 1rem; margin: 1.5rem 0 0; }
 table { border-collapse: collapse; margin: .5rem 0; } .wide { overflow-x: auto; }
 th, td { padding: .25rem .6rem; border-bottom: 1px solid #ddd; text-align: right; vertical-align: top; }
 th:first-child, td:first-child, .samples th, .samples td { text-align: left; }
-td small { color: #666; white-space: nowrap; } .samples td { min-width: 9rem; unicode-bidi: plaintext; }
+td small { color: #666; white-space: nowrap; } .scores small { display: block; }
+.samples td { min-width: 9rem; unicode-bidi: plaintext; }
 figure { margin: 1rem 0; overflow-x: auto; } figcaption { color: #555; font-size: .9rem; }
 svg text { font: 12px system-ui, sans-serif; fill: #333; } svg .end { text-anchor: end; }
 svg .middle { text-anchor: middle; } svg .grid { stroke: #e2e2e2; } svg .key { stroke-width: 4; }

@@ -79,7 +79,8 @@ def _lines(title: str, across: str, series: Dict[str, List[Tuple[float, Point]]]
     top = _TOP + _legend_height(series)
     drawing = Drawing(_WIDTH, top + 260 + _BOTTOM, title)
     bottom, right = drawing.height - _BOTTOM, _WIDTH - _RIGHT
-    y = Scale(*_range(point for found in series.values() for _, point in found), bottom, top)
+    # A loss is far from 0, and what happens to it is small.
+    y = Scale(*_range((point for found in series.values() for _, point in found), bins is not None), bottom, top)
     places = [place for found in series.values() for place, _ in found]
     if bins is None:
         x = Scale(min(places), max(places), _LEFT, right)
@@ -132,9 +133,12 @@ def heat_map(title: str, rows: Sequence[str], columns: Sequence[str], weights: S
     return drawing
 
 
-def _range(points) -> Tuple[float, float]:
+def _range(points, zero: bool = True) -> Tuple[float, float]:
+    """From the lowest to the highest end of an interval, with 0 among them where ``zero`` is set."""
     ends = [end for point in points for end in (point.interval or (point.value, point.value))]
-    return min(ends), max(ends)
+    if zero:
+        ends.append(0.0)
+    return min(ends), max(ends) if any(ends) else 1.0
 
 
 def _keys(dictionaries) -> List[str]:
