@@ -14,6 +14,8 @@
 set -euo pipefail
 # shellcheck source-path=SCRIPTDIR source=lib/common.sh
 . "$(dirname "${BASH_SOURCE[0]}")/lib/common.sh"
+# shellcheck source-path=SCRIPTDIR source=lib/pythons.sh
+. "$(dirname "${BASH_SOURCE[0]}")/lib/pythons.sh"
 
 : "${SWCM_PYTHON:=}"
 : "${SWCM_TORCH:=}"
@@ -28,22 +30,8 @@ fingerprint() {
     {
         printf '%s\n' "$SWCM_ROOT" "$SWCM_VENV" "$SWCM_PYTHON" "$SWCM_TORCH" "$SWCM_EXTRAS"
         cat "$SWCM_ROOT/setup.py" "$SWCM_ROOT/swcm_fairseq/version.py" "$SWCM_ROOT/recipes/setup.sh" \
-            "$SWCM_ROOT"/recipes/lib/constraints-*.txt
+            "$SWCM_ROOT/recipes/lib/pythons.sh" "$SWCM_ROOT"/recipes/lib/constraints-*.txt
     } | cksum
-}
-
-version_of() { "$1" -c 'import sys; print("%d.%d" % sys.version_info[:2])' 2>/dev/null; }
-
-# Candidates, one a line: by name, then as pyenv keeps them (its shims fail for versions that are not switched on).
-pythons() {
-    local version folder
-    for version in 3.11 3.12 3.8; do
-        printf '%s\n' "python$version"
-        for folder in "${PYENV_ROOT:-$HOME/.pyenv}"/versions/"$version".*; do
-            [ ! -x "$folder/bin/python" ] || printf '%s\n' "$folder/bin/python"
-        done
-    done
-    printf '%s\n' python3 python
 }
 
 # Sets $python and $version.
@@ -68,7 +56,7 @@ find_python() {
             return
         fi
         without_venv=$version
-    done < <(pythons)
+    done < <(pythons 3.11 3.12 3.8)
     [ -z "$without_venv" ] ||
         die "Python $without_venv is here, but without its venv module (on Debian: apt install python$without_venv-venv)"
     die "no Python 3.11, 3.12 or 3.8 found, and fairseq has wheels for no other;" \

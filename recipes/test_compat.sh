@@ -1,0 +1,79 @@
+#!/usr/bin/env bash
+# Runs the core of the tests under every Python that has wheels of fairseq and is on this machine, and has each
+# environment decode with the checkpoints that the others have trained.
+#
+# Usage     recipes/test_compat.sh [PYTEST_ARGUMENTS], which replace the core of the tests
+# Inputs    the checkout; whatever of Python 3.8, 3.11 and 3.12 is there.
+#   VERSIONS    the Pythons to look for ("3.8 3.11 3.12"); the one of SWCM_VENV takes part in the exchange anyway
+#   PIP         what pip is told to install as pip first, such as "pip==23.3.2" or "--upgrade pip" (as setup.sh has it)
+#   SWCM_VENV   the environment; those of other versions are made beside it, as .venv-3.8 for example
+# Output    pytest's reports; exit code 0 when all passed. OUT (runs/compat) has the checkpoints that were exchanged.
+# Hardware  2 processors, 8 GiB; 2 GB of disk for each environment.
+# Time      an environment 3 minutes, its tests 3 minutes.
+# Expect    a line for each version that is found, and at the end the versions that passed.
+set -euo pipefail
+# shellcheck source-path=SCRIPTDIR source=lib/common.sh
+. "$(dirname "${BASH_SOURCE[0]}")/lib/common.sh"
+# shellcheck source-path=SCRIPTDIR source=lib/pythons.sh
+. "$(dirname "${BASH_SOURCE[0]}")/lib/pythons.sh"
+
+: "${VERSIONS:=3.8 3.11 3.12}"
+: "${PIP:=}"
+: "${OUT:=$SWCM_ROOT/runs/compat}"
+: "${OMP_NUM_THREADS:=1}"
+export OMP_NUM_THREADS
+
+core=(tests/unit/{checkpointing,criterions,data,decoding,models,modules,optim,tasks,training,weights}
+    tests/unit/test_{errors,files}.py tests/integration/test_peers_decoding.py tests/faults/test_doors.py
+    -m "not network and not slow")
+[ $# -eq 0 ] || core=("$@")
+
+use_environment
+here=$(version_of "$SWCM_PY") || die "$SWCM_PY does not run"
+versions=("$here")
+venvs=("$SWCM_VENV")
+for version in $VERSIONS; do
+    [ "$version" != "$here" ] || continue
+    if ! python=$(python_of "$version"); then
+        say "Python $version: not on this machine, left out"
+        continue
+    fi
+    venv=$SWCM_VENV-$version
+    if [ "${SWCM_SKIP_SETUP:-0}" != 1 ]; then
+        if [ -n "$PIP" ] && [ ! -e "$venv" ]; then
+            "$python" -m venv "$venv"
+            # shellcheck disable=SC2086
+            "$venv/bin/python" -m pip install --quiet --disable-pip-version-check $PIP
+        fi
+        SWCM_VENV=$venv SWCM_PYTHON=$python bash "$SWCM_ROOT/recipes/setup.sh"
+    fi
+    versions+=("$version")
+    venvs+=("$venv")
+done
+
+mkdir -p "$OUT"
+export SWCM_EXCHANGE
+SWCM_EXCHANGE=$(mktemp -d "$OUT/exchange.XXXXXX")
+cd "$SWCM_ROOT"
+tests() { # VENV ARGUMENTS
+    local venv=$1
+    shift
+    PATH="$venv/bin:$PATH" "$venv/bin/python" -m pytest -q "$@"
+}
+for i in "${!venvs[@]}"; do
+    say "Python ${versions[i]}: trains a checkpoint for the others"
+    tests "${venvs[i]}" tests/integration/test_exchange.py -k train
+done
+for i in "${!venvs[@]}"; do
+    say "Python ${versions[i]}: decodes with the checkpoints of all"
+    tests "${venvs[i]}" tests/integration/test_exchange.py -k decode
+done
+for i in "${!venvs[@]}"; do
+    # The one that recipes/test.sh has runs everything there.
+    if [ "$i" -gt 0 ] || [ ${#venvs[@]} -eq 1 ]; then
+        say "Python ${versions[i]}: the core of the tests"
+        tests "${venvs[i]}" "${core[@]}"
+    fi
+done
+rm -rf "$SWCM_EXCHANGE"
+say "passed: Python ${versions[*]}"
