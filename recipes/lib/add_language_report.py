@@ -1,6 +1,8 @@
 """What growing a vocabulary gave: how the encoder spelled the new language before and after, scores, samples.
 
-``shuffled`` are the references in another order, which is what a model scores that ignores its source.
+Yardsticks on the same test set: ``shuffled``, the references in another order, which is what a model scores that
+ignores its source; ``copy``, the source as it is; ``old letters``, the references without the characters that the
+old vocabulary lacks, which is the most that a model with the old vocabulary can write.
 """
 
 import argparse
@@ -58,6 +60,8 @@ def main() -> None:
     }
     found["shuffled"] = shuffled(references)
     found["copy"] = sources
+    added = set(read_lines(os.path.join(args.out, "grown", "new_pieces.txt")))
+    found["old letters"] = ["".join(sign for sign in text if sign not in added).strip() for text in references]
     results = {system: {args.lang: score(outputs, references, args.lang)} for system, outputs in found.items()}
     with open(os.path.join(args.out, "grown", "extend.json"), encoding="utf-8") as stream:
         report = json.load(stream)
@@ -66,9 +70,9 @@ def main() -> None:
         stream.write("\n")
 
     print(spelling(report))
-    print("\n{:10s}{}".format("", "".join("{:>8s}".format(title) for _, title in METRICS)))
+    print("\n{:12s}{}".format("", "".join("{:>8s}".format(title) for _, title in METRICS)))
     for system, scores in results.items():
-        print("{:10s}{}".format(system, "".join("{:8.1f}".format(scores[args.lang][key]) for key, _ in METRICS)))
+        print("{:12s}{}".format(system, "".join("{:8.1f}".format(scores[args.lang][key]) for key, _ in METRICS)))
     for key, title in METRICS:
         print("{}: {}".format(title, results["shuffled"][args.lang]["signatures"][key]))
     # Spread over the test set, whose order says nothing of how hard a sentence is.

@@ -53,8 +53,9 @@ def made(tmp_path_factory, run, repo):
 def test_the_recipe_goes_from_text_to_scores(made):
     _, out, done = made
     scores = json.loads((out / "scores.json").read_text(encoding="utf-8"))
-    assert set(scores["systems"]) == {"with", "without", "shuffled", "copy"}
+    assert set(scores["systems"]) == {"with", "without", "shuffled", "copy", "old letters"}
     assert all(0 <= system["dz"]["chrfpp"] <= 100 for system in scores["systems"].values())
+    assert scores["systems"]["old letters"]["dz"]["chrf"] == 0  # the text has no other letter than new ones
     test = next(counts for path, counts in scores["vocabulary"]["files"].items() if path.endswith("test.zh-dz.dz"))
     assert test["before"]["unknown_characters"] == 1 and test["after"]["unknown_characters"] == 0
     # Without the grown vocabulary all of Dzongkha is unknown in training too; with it nothing is.
