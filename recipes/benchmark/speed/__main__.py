@@ -13,17 +13,18 @@ from collections import OrderedDict
 from swcm_fairseq.errors import run_command
 from swcm_fairseq.files import atomic_write, refuse_overwrite
 
-from . import measure
+from . import growth, measure, plot, startup
 from .operations import Shape, matched_layers, standard
 from .report import print_section
 from .workload import BUILT_IN, read_lengths
 
 SYSTEMS = ("ours", "hf", "fairseq")
-WHAT = ("train", "generate", "memory")
+WHAT = ("train", "generate", "memory", "startup", "growth")
 DTYPES = ("float32", "bf16")
 
 
-def arguments():
+def arguments(words=None):
+    """The settings from the command line, or from ``words``."""
     parser = argparse.ArgumentParser(
         prog="speed.sh", description=__doc__.partition("\n")[0], formatter_class=argparse.ArgumentDefaultsHelpFormatter
     )
@@ -62,8 +63,9 @@ def arguments():
     parser.add_argument("--hf-shared-embeddings", action="store_true", help="one token table; its default is two")
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--json", metavar="FILE", help="write all numbers there")
-    parser.add_argument("--force", action="store_true", help="replace FILE")
-    args = parser.parse_args()
+    parser.add_argument("--plot", metavar="FILE", help="draw growth there, as SVG")
+    parser.add_argument("--force", action="store_true", help="replace these files")
+    args = parser.parse_args(words)
     for name, least in (("rounds", 1), ("threads", 1), ("batches", 1), ("decoding_batches", 1), ("memory_pieces", 2)):
         if getattr(args, name) < least:
             parser.error("--{} must be at least {}".format(name.replace("_", "-"), least))
@@ -113,8 +115,8 @@ def has_gpu() -> str:
 
 def main():
     args = arguments()
-    if args.json:
-        refuse_overwrite(args.json, args.force)
+    for path in filter(None, (args.json, args.plot)):
+        refuse_overwrite(path, args.force)
     lengths = read_lengths(args.lengths)
     case = base_case(args)
     longest = case["max_positions"] - 2
@@ -138,6 +140,18 @@ def main():
                     done("generate", full, measure.generation(full, args.systems, lengths, beam, size))
             if "memory" in args.what:
                 done("memory", full, measure.memory(full, args.systems, lengths, args.memory_pieces))
+    if "startup" in args.what:
+        done("startup", case, {"seconds": startup.startup(args.rounds)})
+    if "growth" in args.what:
+        curves = growth.growth(
+            lambda vocabulary: full_case(args, case, vocabulary, args.dtype[-1]),
+            args.vocabulary if len(args.vocabulary) > 1 else growth.VOCABULARIES,
+            args.rounds, args.seed,
+        )  # fmt: skip
+        done("growth", dict(case, dtype=args.dtype[-1]), {"seconds_per_piece": curves})
+        if args.plot:
+            with atomic_write(args.plot) as stream:
+                stream.write(plot.svg(curves))
     return 0
 
 

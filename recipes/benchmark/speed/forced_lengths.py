@@ -29,7 +29,7 @@ def force(scores, lengths, written: int):
 
 @contextlib.contextmanager
 def force_lengths(generator, lengths):
-    """Have fairseq's ``generator`` write ``lengths`` [B] pieces, </s> included, for the sentences with ids 0 to B - 1."""
+    """Have fairseq's ``generator`` write ``lengths`` [B] pieces, </s> included; ids of sentences are 0 to B - 1."""
     search = generator.search
     plain = search.step
 

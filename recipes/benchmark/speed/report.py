@@ -9,7 +9,14 @@ def print_section(result) -> None:
 
 
 def lines_of(result):
-    return {"train": _training, "generate": _generation, "memory": _memory}[result["section"]](result)
+    sections = {
+        "train": _training,
+        "generate": _generation,
+        "memory": _memory,
+        "startup": _startup,
+        "growth": _growth,
+    }
+    return sections[result["section"]](result)
 
 
 def _heading(result, text: str) -> str:
@@ -64,8 +71,24 @@ def _memory(result):
     return lines
 
 
+def _startup(result):
+    lines = ["\nimporting"]
+    for part, seconds in result["seconds"].items():
+        lines.append(_row(part, "{:.2f} s".format(seconds["wall"]), "({:.2f})".format(seconds["processor"])))
+    return lines
+
+
+def _growth(result):
+    lines = ["\nmilliseconds a target piece, {} on {}".format(result["case"]["dtype"], _place(result["case"]))]
+    for what, curves in result["seconds_per_piece"].items():
+        for kind, points in curves.items():
+            lines.append(_row("{} / {}".format(what, kind), *(x for x, _ in points)))
+            lines.append(_row("", *("{:.2f}".format(seconds * 1e3) for _, seconds in points)))
+    return lines
+
+
 def _row(name, *columns) -> str:
-    return "{:<14}".format(name) + "".join("{:>13}".format(column) for column in columns)
+    return "{:<21}".format(name) + "".join("{:>13}".format(column) for column in columns)
 
 
 def _shares(numbers):

@@ -60,9 +60,10 @@ def _binarized_lengths(folder: str) -> List[Lengths]:
         if len(parts) == 4 and parts[0] == "train" and parts[3] == "idx" and parts[1].endswith("-" + parts[2]):
             source = parts[1][: -len(parts[2]) - 1]
             prefix = os.path.join(folder, "train.{}.".format(parts[1]))
-            sides = [data_utils.load_indexed_dataset(prefix + side, None).sizes for side in (source, parts[2])]
+            # Kept until the sizes have been read: they lie in the files, which close with it.
+            sides = [data_utils.load_indexed_dataset(prefix + side, None) for side in (source, parts[2])]
             # The files' lines end in </s>.
-            found += [(int(a) - 1, int(b) - 1) for a, b in zip(*sides) if a > 1 and b > 1]
+            found += [(int(a) - 1, int(b) - 1) for a, b in zip(*(side.sizes for side in sides)) if a > 1 and b > 1]
     return found
 
 
