@@ -1,8 +1,12 @@
 """The one kind of error that a user can mend, and how commands report it."""
 
+import errno
 import sys
 import traceback
 from typing import Callable, Iterable, List, Optional, Sequence
+
+#: What the system says where a disk, or a share of it, is full.
+FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
 
 class SwcmError(ValueError):
@@ -26,7 +30,7 @@ def some(symbols: Sequence[str], shown: int = 8) -> str:
 
 
 def report_without_traceback(previous: Callable) -> Callable:
-    """An ``excepthook`` that prints a ``SwcmError`` alone and leaves every other error to ``previous``.
+    """An ``excepthook`` that prints a ``SwcmError`` or Ctrl-C in one line and leaves other errors to ``previous``.
 
     fairseq's commands let errors of a plug-in escape, and a traceback through fairseq would bury the one
     line that helps.
@@ -35,6 +39,8 @@ def report_without_traceback(previous: Callable) -> Callable:
     def hook(kind, error, trace):
         if isinstance(error, SwcmError):
             print("error: {}".format(error), file=sys.stderr)
+        elif issubclass(kind, KeyboardInterrupt):
+            print("interrupted", file=sys.stderr)
         else:
             previous(kind, error, trace)
 
@@ -44,13 +50,15 @@ def report_without_traceback(previous: Callable) -> Callable:
 def run_command(main: Callable[[], Optional[int]]) -> int:
     """Run a command's ``main`` and return its exit code: 0 done, 1 the work failed (argparse exits with 2).
 
-    A ``SwcmError`` or an error of the file system is one line on standard error; anything else is a bug and
-    keeps its traceback.
+    A ``SwcmError`` or an error of the file system is one line on standard error, and so is Ctrl-C; anything else is a
+    bug and keeps its traceback.
     """
     try:
         return main() or 0
     except (SwcmError, OSError) as error:
-        print("error: {}".format(error), file=sys.stderr)
+        # A full disk names no file.
+        full = getattr(error, "errno", None) in FULL
+        print("error: {}{}".format(error, "; make room and start again" if full else ""), file=sys.stderr)
     except KeyboardInterrupt:
         print("interrupted", file=sys.stderr)
     except Exception:

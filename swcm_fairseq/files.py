@@ -12,14 +12,12 @@ import shutil
 import socket
 from typing import IO, Iterator, List, Sequence
 
-from .errors import SwcmError
+from .errors import FULL, SwcmError
 
 try:
     import fcntl
 except ImportError:  # not a POSIX system
     fcntl = None  # type: ignore[assignment]
-
-_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
 
 @contextlib.contextmanager
@@ -181,7 +179,7 @@ def _full_disk_named(path: str) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        if error.errno not in _FULL:
+        if error.errno not in FULL:
             raise
         raise SwcmError(
             "{} could not be written: {}; make room and start again. What stood there before stands there still".format(

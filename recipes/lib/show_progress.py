@@ -4,6 +4,7 @@ Only lines that say something go through: how the model started, how the losses 
 """
 
 import argparse
+import contextlib
 import re
 import sys
 import time
@@ -49,4 +50,5 @@ def main():
 
 
 if __name__ == "__main__":
-    main()
+    with contextlib.suppress(KeyboardInterrupt):  # what it follows ends too, and says so
+        main()

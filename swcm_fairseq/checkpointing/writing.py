@@ -6,7 +6,6 @@ the file where it stopped, so a disk that was full for a moment leaves a file th
 """
 
 import contextlib
-import errno
 import logging
 import os
 import shutil
@@ -17,7 +16,7 @@ import torch
 from fairseq import checkpoint_utils
 from fairseq.file_io import PathManager
 
-from ..errors import SwcmError
+from ..errors import FULL, SwcmError
 
 logger = logging.getLogger(__name__)
 
@@ -26,7 +25,6 @@ logger = logging.getLogger(__name__)
 UNFINISHED = ".tmp"
 
 _ATTEMPTS, _PAUSE_S = 3, 2.5
-_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
 
 class _Stream:
@@ -106,7 +104,7 @@ def _replace(path: str, write: Callable[[str], None]) -> None:
             with contextlib.suppress(OSError):
                 os.remove(temporary)
             # Folders on a network fail now and then.
-            if error.errno in _FULL or attempt == _ATTEMPTS:
+            if error.errno in FULL or attempt == _ATTEMPTS:
                 raise SwcmError(_complaint(path, error))
             logger.warning("%s: %s; trying again", path, error)
             time.sleep(_PAUSE_S)
@@ -114,7 +112,7 @@ def _replace(path: str, write: Callable[[str], None]) -> None:
 
 def _complaint(path: str, error: OSError) -> str:
     reason = error.strerror or str(error)
-    if error.errno not in _FULL:
+    if error.errno not in FULL:
         return "{} could not be written: {}; older checkpoints are untouched".format(path, reason)
     return (
         "{} could not be written: {}. Older checkpoints are untouched: make room, or keep fewer of them with "

@@ -25,6 +25,10 @@ def failing(error):
     [
         (SwcmError("mend this"), "error: mend this\n"),
         (FileNotFoundError(2, "No such file", "x.txt"), "error: [Errno 2] No such file: 'x.txt'\n"),
+        (
+            OSError(28, "No space left on device"),
+            "error: [Errno 28] No space left on device; make room and start again\n",
+        ),
         (KeyboardInterrupt(), "interrupted\n"),
     ],
     ids=lambda value: type(value).__name__,
@@ -50,9 +54,9 @@ def test_exit_codes_of_main_and_argparse_pass_through():
 def test_the_hook_hides_the_traceback_of_user_errors_alone(capsys):
     seen = []
     hook = report_without_traceback(lambda *given: seen.append(given))
-    for error in (SwcmError("mend this"), ValueError("bug")):
+    for error in (SwcmError("mend this"), KeyboardInterrupt(), ValueError("bug")):
         hook(type(error), error, None)
-    assert capsys.readouterr().err == "error: mend this\n"
+    assert capsys.readouterr().err == "error: mend this\ninterrupted\n"
     assert [given[0] for given in seen] == [ValueError]
 
 
