@@ -20,12 +20,15 @@ from .normalization import normalize
 from .recognition import runs_of
 from .tokenizers import UNSPACED, tokenizer_for
 
-RUNS = 400  # a language
+# Runs a language: the more, the surer of short texts. Latin has so many languages that the file would grow large.
+RUNS, RUNS_LATIN = 1000, 400
 GROUPS = 12  # a run that is more bits rarer than the commonest is left out
 
 
-def learn(sentences: Iterable[str], code: str, runs: int = RUNS) -> Tuple[str, str]:
-    """The script of a language's text and its profile (see ``recognition.Bits``).
+def learn(sentences: Iterable[str], code: str, runs: int = 0) -> Tuple[str, str]:
+    """The script of a language's text and its profile of ``runs`` runs (0: the usual number).
+
+    ``recognition.Rivals`` says what a profile is.
 
     Raises:
         SwcmError: text without a word in the language's scripts.
@@ -43,6 +46,8 @@ def learn(sentences: Iterable[str], code: str, runs: int = RUNS) -> Tuple[str, s
                 counts.update(runs_of([word]))
     if not counts:
         raise SwcmError("no word of the text for {} is in {}".format(code, " or ".join(target.scripts)))
+    script = scripts.most_common(1)[0][0]
+    runs = runs or (RUNS_LATIN if script == "Latin" else RUNS)
     groups: List[List[str]] = [[] for _ in range(GROUPS)]
     most = max(counts.values())
     # Sorted, so that the same text always gives the same profile.
@@ -56,14 +61,16 @@ def learn(sentences: Iterable[str], code: str, runs: int = RUNS) -> Tuple[str, s
             groups[group].append(run)
     while not groups[-1]:
         groups.pop()
-    return scripts.most_common(1)[0][0], "|".join(" ".join(group) for group in groups)
+    return script, "|".join(" ".join(group) for group in groups)
 
 
 def main(argv: Optional[Sequence[str]] = None) -> None:
     """Run the command."""
     parser = argparse.ArgumentParser(prog="learn_profiles", description=__doc__)
     parser.add_argument("texts", nargs="+", metavar="CODE=FILE", help="text of a language; several files may have it")
-    parser.add_argument("--runs", type=int, default=RUNS, help="runs of letters to keep a language (%(default)s)")
+    parser.add_argument(
+        "--runs", type=int, default=0, help="runs of letters to keep a language (1000, of a Latin one 400)"
+    )
     parser.add_argument("--out", required=True, help="the file to write")
     parser.add_argument("--force", action="store_true", help="replace it")
     arguments = parser.parse_args(argv)

@@ -21,7 +21,7 @@ EDGE = "_"  # beginning or end of a word
 UNSEEN = 0.5  # bits by which a run that a profile lacks is taken to be rarer than the rarest in it
 STRANGE = 10.0  # and this many more for a single letter
 # How many bits in favour of another language it takes, in all; runs are not independent, so this is no probability.
-DOUBT = 12.0
+DOUBT = 16.0
 
 _LETTER = regex.compile(r"\p{L}")
 _MARKED = r"(?V1)[[{}]&&[\p{{L}}\p{{M}}]]"
