@@ -25,6 +25,7 @@ set -euo pipefail
 out=$1
 
 # The version that the expected counts belong to.
+known_version=4:7.4.7-1+deb12u14
 known_sha256() {
     case $1 in
     dz) echo b546972bb970e1b6701f598a22bb7a764f43dff14af4269c17a870a7bb61b1b4 ;;
@@ -123,8 +124,11 @@ for language in "$PIVOT" "${wanted[@]}"; do
     sha256=$(sha256_of "$file")
     printf '%s %s %s\n' "$(package_of "$language")" "${version//%3a/:}" "$sha256" >>"$work/packages.txt"
     known=$(known_sha256 "$language")
-    [ -z "$known" ] || [ "$known" = "$sha256" ] ||
-        say "note: $language is version ${version//%3a/:}, not 4:7.4.7-1+deb12u14; counts and scores may differ"
+    if [ -n "$known" ] && [ "$known" != "$sha256" ]; then
+        [ "${version//%3a/:}" != "$known_version" ] ||
+            die "$file says it is version $known_version, but its sha256 is $sha256, not $known; fetch it again"
+        say "note: $language is version ${version//%3a/:}, not $known_version; counts and scores may differ"
+    fi
     unpack "$file" "$work/$language"
 done
 for language in "${wanted[@]}"; do

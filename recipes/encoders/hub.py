@@ -74,8 +74,11 @@ def fetch_encoder(endpoint: str, name: str, revision: str, folder: str) -> List[
     """Download config.json, the SentencePiece model and the weights; returns the names of the files.
 
     Raises:
-        SwcmError: one of the three is not there.
+        SwcmError: one of the three is not there, or the hub speaks plain HTTP, on which anyone could put other files.
     """
+    where = urllib.parse.urlsplit(endpoint)
+    if where.scheme != "https" and where.hostname not in ("localhost", "127.0.0.1", "::1"):
+        raise SwcmError("HF_ENDPOINT {} is not https://, so what comes from it cannot be trusted".format(endpoint))
     found, missing = [], []
     for what, files in [("config.json", ["config.json"]), ("a SentencePiece model", SENTENCEPIECE_NAMES)]:
         file = fetch_first(endpoint, name, revision, files, folder)

@@ -142,6 +142,14 @@ def test_libreoffice_says_what_is_missing_or_broken(libreoffice, packages, tmp_p
     assert not list((tmp_path / "raw text").iterdir())
 
 
+@needs_unpacker
+def test_libreoffice_refuses_another_package_under_the_known_version(libreoffice, packages, tmp_path):
+    kk = next(packages.glob("*-kk_*"))
+    kk.rename(packages / "libreoffice-l10n-kk_4%3a7.4.7-1+deb12u14_all.deb")
+    done = libreoffice(LANGS="kk", SWCM_LIBREOFFICE_DIR=packages)
+    assert done.returncode == 1 and re.search(r"4:7\.4\.7-1\+deb12u14, but its sha256 is [0-9a-f]{64}", done.stderr)
+
+
 def path_without(tmp_path, *left_out):
     """A PATH that has every command of this one but those."""
     folder = tmp_path / "bin"

@@ -115,8 +115,13 @@ def test_packed_file_becomes_an_encoder_folder(packed, e5_small):
     for kind, letter in (("weight", "w"), ("bias", "b")):
         stacked = torch.cat([meant["l1.%s.%s" % (part, letter)] for part in "qkv"])
         assert torch.equal(tensors["layers.1.self_attn.in_proj." + kind], stacked)
-        for ours, theirs in [("self_attn.out_proj", "ao"), ("fc1", "fi"), ("fc2", "fo"),
-                             ("self_attn_layer_norm", "aln"), ("final_layer_norm", "oln")]:
+        for ours, theirs in [
+            ("self_attn.out_proj", "ao"),
+            ("fc1", "fi"),
+            ("fc2", "fo"),
+            ("self_attn_layer_norm", "aln"),
+            ("final_layer_norm", "oln"),
+        ]:
             assert torch.equal(tensors["layers.1.%s.%s" % (ours, kind)], meant["l1.%s.%s" % (theirs, letter)])
 
 
@@ -243,6 +248,12 @@ def test_hub_that_lacks_files_or_cuts_them(hub, tmp_path):
     hub.endpoint = "http://127.0.0.1:9"
     with pytest.raises(SwcmError, match="HF_ENDPOINT"):
         fetch(hub, tmp_path / "other")
+
+
+def test_a_hub_on_plain_http_is_refused(hub, tmp_path):
+    hub.endpoint = "http://hub.example.org"
+    with pytest.raises(SwcmError, match="HF_ENDPOINT http://hub.example.org is not https"):
+        fetch(hub, tmp_path / "got")
 
 
 def test_index_that_names_a_path_is_refused(hub, tmp_path):

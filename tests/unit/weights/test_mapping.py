@@ -194,5 +194,8 @@ def test_all_that_does_not_fit_is_named_at_once(folder):
         start_model(model, model.decoder.plan, encoder, "shared")
     message = str(caught.value)
     assert "encoder.layer.3.output.dense.weight has no place in the model" in message
-    assert "encoder.layer.0.intermediate.dense.weight is (40, 24), encoder.layers.0.ffn.fc1.weight wants (39, 24)" in message
+    assert (
+        "encoder.layer.0.intermediate.dense.weight is (40, 24), encoder.layers.0.ffn.fc1.weight wants (39, 24)"
+        in message
+    )
     assert "decoder.layers.0.ffn2.fc2.weight" in message

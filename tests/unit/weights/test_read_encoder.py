@@ -102,8 +102,10 @@ def write_legacy_bin(weights, folder):
 
 
 def write_old_names(weights, folder):
-    old = {name.replace("LayerNorm.weight", "LayerNorm.gamma").replace("LayerNorm.bias", "LayerNorm.beta"): tensor
-           for name, tensor in weights.items()}
+    old = {
+        name.replace("LayerNorm.weight", "LayerNorm.gamma").replace("LayerNorm.bias", "LayerNorm.beta"): tensor
+        for name, tensor in weights.items()
+    }
     torch.save(old, os.path.join(folder, "pytorch_model.bin"))
 
 
@@ -168,10 +170,14 @@ def fairseq_state(weights, prefix, fused, old_norm):
     return state
 
 
-SETTINGS = dict(
-    encoder_layers=LAYERS, encoder_embed_dim=WIDTH, encoder_ffn_embed_dim=FFN, encoder_attention_heads=HEADS,
-    activation_fn="gelu", max_positions=64,
-)
+SETTINGS = {
+    "encoder_layers": LAYERS,
+    "encoder_embed_dim": WIDTH,
+    "encoder_ffn_embed_dim": FFN,
+    "encoder_attention_heads": HEADS,
+    "activation_fn": "gelu",
+    "max_positions": 64,
+}
 
 
 @pytest.mark.parametrize("settings", ["args", "cfg dict", "cfg namespace"])
@@ -238,8 +244,15 @@ def test_the_tensors_mean_what_hugging_face_computes(tmp_path, eps):
     transformers = pytest.importorskip("transformers")
     torch.manual_seed(0)
     config = transformers.XLMRobertaConfig(
-        vocab_size=37, hidden_size=WIDTH, num_hidden_layers=2, num_attention_heads=HEADS, intermediate_size=FFN,
-        max_position_embeddings=20, type_vocab_size=2, layer_norm_eps=eps, initializer_range=0.3,
+        vocab_size=37,
+        hidden_size=WIDTH,
+        num_hidden_layers=2,
+        num_attention_heads=HEADS,
+        intermediate_size=FFN,
+        max_position_embeddings=20,
+        type_vocab_size=2,
+        layer_norm_eps=eps,
+        initializer_range=0.3,
     )
     model = transformers.XLMRobertaForMaskedLM(config).eval()
     with torch.no_grad():
@@ -323,8 +336,14 @@ def test_another_architecture(folder, model_type):
 
 def test_everything_wrong_is_said_at_once(folder):
     edit_config(
-        folder, hidden_size=16, num_hidden_layers=4, num_attention_heads=4, intermediate_size="many", pad_token_id=0,
-        position_embedding_type="relative_key", hidden_act="gelu_new",
+        folder,
+        hidden_size=16,
+        num_hidden_layers=4,
+        num_attention_heads=4,
+        intermediate_size="many",
+        pad_token_id=0,
+        position_embedding_type="relative_key",
+        hidden_act="gelu_new",
     )
     weights = weights_of(folder)
     del weights["encoder.layer.1.attention.self.key.bias"]

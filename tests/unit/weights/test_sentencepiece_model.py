@@ -1,7 +1,7 @@
 """SentencePiece model files: SentencePiece itself must agree with what is read and written."""
 
-import sentencepiece
 import pytest
+import sentencepiece
 
 from swcm_fairseq.errors import SwcmError
 from swcm_fairseq.weights.sentencepiece_model import (
