@@ -5,6 +5,7 @@ import re
 
 import pytest
 
+from swcm_fairseq.errors import SwcmError
 from swcm_fairseq.scoring import score
 from swcm_fairseq.scoring.command import main
 
@@ -99,3 +100,70 @@ def test_scoring_starts_without_torch_and_fairseq(run):
         "print([name for name in ('torch', 'fairseq', 'nltk', 'transformers') if name in sys.modules])"
     )
     assert run(["python", "-c", code]).stdout.strip() == "[]"
+
+
+@pytest.mark.parametrize(
+    "arguments, words",
+    [
+        (["--hyp", "{hyp}", "--ref", "{ref}", "--copy"], "--copy needs the sources: give them with --src"),
+        (["--hyp", "{hyp}", "--ref", "{ref}", "--src", "{short}"], "short.kk has 2 sources, .*test.kk has 3"),
+        (["--hyp", "{hyp}", "--ref", "{ref}", "{short}"], "short.kk has 2 lines, .*test.kk has 3"),
+        (["--hyp", "{hyp}", "{short}", "--ref", "{empty}"], "empty.kk is empty"),
+        (["--generate-output", "{cut}"], "cut.txt was cut.*\n.*1 of 2 hypotheses as text \\(D lines\\) are missing: 0"),
+    ],
+)
+def test_what_does_not_fit_together_is_said(files, tmp_path, arguments, words):
+    files["cut"] = str(tmp_path / "cut.txt")
+    text = (tmp_path / "gen.txt").read_text(encoding="utf-8").replace("-2\t", "-1\t", 3)
+    (tmp_path / "cut.txt").write_text("\n".join(text.splitlines()[:5]) + "\n", encoding="utf-8")
+    with pytest.raises(SwcmError, match=words):
+        main(["--lang", "kk"] + [argument.format(**files) for argument in arguments])
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["--hyp", "{hyp}", "--names", "a", "b"],
+        ["--hyp", "{hyp}", "{hyp}"],
+        ["--hyp", "{hyp}", "--names", "shuffled"],
+        ["--hyp", "{hyp}", "--lang", "kk", "ug"],
+        ["--hyp", "{hyp}", "--model", "folder"],
+        ["--hyp", "{hyp}", "--resamples", "-1"],
+    ],
+)
+def test_more_wrong_usage_exits_with_2(files, capsys, arguments):
+    with pytest.raises(SystemExit) as error:
+        main(["--lang", "kk", "--ref", files["ref"]] + [argument.format(**files) for argument in arguments])
+    assert error.value.code == 2
+    assert "usage: swcm-score" in capsys.readouterr().err
+
+
+def test_an_empty_line_in_a_further_file_of_references_is_none(files, tmp_path, capsys):
+    (tmp_path / "more.kk").write_text(HYPOTHESES[0] + "\n\n\n", encoding="utf-8")
+    more = str(tmp_path / "more.kk")
+    main(["--lang", "kk", "--hyp", files["hyp"], "--ref", files["ref"], more, "--metrics", "exact_match", "--json"])
+    found = json.loads(capsys.readouterr().out)
+    assert found["exact_match"] == pytest.approx(100 / 3)
+    assert "|nrefs:var|" in found["signatures"]["exact_match"]
+
+
+def test_yardsticks_from_the_sources(files, tmp_path, capsys):
+    (tmp_path / "src").write_text("бір сөз ғана бар еді. Соңы.\nекі үлкен кітап\nүш\n", encoding="utf-8")
+    command = ["--lang", "kk", "--hyp", files["hyp"], "--ref", files["ref"], "--src", str(tmp_path / "src"), "--json"]
+    main(command + ["--copy", "--first-sentence", "--metrics", "exact_match", "--resamples", "0"])
+    systems = json.loads(capsys.readouterr().out)["systems"]
+    assert systems["first-sentence"]["kk"]["exact_match"] == pytest.approx(200 / 3)
+    assert systems["copy"]["kk"]["exact_match"] == pytest.approx(100 / 3)
+    assert "intervals" not in systems["copy"]["kk"]
+
+
+def test_the_table_marks_what_differs_from_the_first_system(files, tmp_path, capsys):
+    lines = ["сөз {} бар".format(number) for number in range(40)]
+    for name, content in (("r", lines), ("a", ["сөз"] * 40), ("b", lines)):
+        (tmp_path / name).write_text("".join(line + "\n" for line in content), encoding="utf-8")
+    paths = [str(tmp_path / name) for name in "abr"]
+    main(["--lang", "kk", "--hyp", *paths[:2], "--ref", paths[2], "--names", "a", "b", "--metrics", "chrf,empty"])
+    printed = capsys.readouterr().out
+    assert re.search(r"^less a +chrF +empty$", printed, re.MULTILINE)
+    assert re.search(r"^b +\+\d+\.\d\d\* +\+0\.00 *$", printed, re.MULTILINE)
+    assert "* p < 0.05 (bs:1000|ar:10000|seed:" in printed
