@@ -7,7 +7,7 @@ Each line is normalized by the rules of preprocess/normalize, then kept, or left
 tests of preprocess/filters. Writes PREFIX.zh, PREFIX.kk and PREFIX.counts.json (one text: PREFIX.bo), where
 read = kept + dropped. With --documents a line is a document, in which </s> parts the sentences.
 
-Text is streamed; memory grows with the number of different lines alone, 8 bytes each.
+Text is streamed; memory grows with the number of different lines alone, 8 bytes each (--near-duplicates: 200).
 The result depends neither on the number of --workers nor on the order in which parts are given: they are taken in the
 order of their names. A run that was killed goes on where it was when the same command is given again.
 """
@@ -23,9 +23,10 @@ from typing import Any, Dict, Iterator, List, Sequence, Tuple
 # Run by path, from anywhere: the packages stand beside this script's folder.
 sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 
-from preprocess.cleaning import DUPLICATE, REASONS, Cleaned, Cleaner, Row, Settings
+from preprocess.cleaning import DUPLICATE, NEAR_DUPLICATE, REASONS, Cleaned, Cleaner, Row, Settings, signatures_of
 from preprocess.encode import default_workers, positive_number
 from preprocess.filters.duplicates import Seen, digest
+from preprocess.filters.near_duplicates import NearSeen
 from preprocess.lines import Problems, in_order, read_aligned
 from preprocess.normalize import RULES
 from preprocess.parallel import in_batches, ordered_map
@@ -66,13 +67,12 @@ class Tally:
         self.dropped: Dict[str, int] = collections.Counter()
         self.changed = [0] * sides
 
-    def add(self, cleaned: Cleaned, kept: int) -> None:
-        """Count a batch of which ``kept`` rows were no duplicates."""
+    def add(self, cleaned: Cleaned, duplicates: Dict[str, int]) -> None:
+        """Count a batch, and those of its rows that turned out to be duplicates."""
         self.read += cleaned.read
-        self.kept += kept
-        self.dropped.update(cleaned.dropped)
-        if kept < len(cleaned.rows):
-            self.dropped[DUPLICATE] += len(cleaned.rows) - kept
+        self.kept += len(cleaned.rows) - sum(duplicates.values())
+        for dropped in (cleaned.dropped, duplicates):
+            self.dropped.update({reason: number for reason, number in dropped.items() if number})
         self.changed = [old + new for old, new in zip(self.changed, cleaned.changed)]
         assert self.read == self.kept + sum(self.dropped.values())
 
@@ -84,28 +84,56 @@ class Tally:
         self.dropped = collections.Counter(state["dropped"])
 
 
+class Memory:
+    """What was kept before: the one part of cleaning that looks beyond a line."""
+
+    def __init__(self, settings: Settings) -> None:
+        self.exact = Seen() if DUPLICATE not in settings.without else None
+        self.near = NearSeen(settings.near_duplicates) if settings.near_duplicates else None
+
+    def recall(self, rows: List[Tuple[str, ...]]) -> None:
+        """Take up rows that an earlier run kept."""
+        if self.exact:
+            self.exact.first_times(b"".join(map(digest, rows)))
+        if self.near:
+            self.near.first_times(signatures_of(rows))
+
+    def sort_out(self, cleaned: Cleaned) -> Tuple[List[Tuple[str, ...]], Dict[str, int]]:
+        """The rows of a batch that are new, and how many are duplicates of either kind."""
+        rows, near = cleaned.rows, cleaned.signatures
+        duplicates = {DUPLICATE: 0, NEAR_DUPLICATE: 0}
+        if self.exact and rows:
+            new = self.exact.first_times(cleaned.digests)
+            if not new.all():
+                rows = [row for row, is_new in zip(rows, new) if is_new]
+                near = None if near is None else near[new]
+        duplicates[DUPLICATE] = len(cleaned.rows) - len(rows)
+        if self.near and rows:
+            far = self.near.first_times(near)
+            duplicates[NEAR_DUPLICATE] = far.count(False)
+            rows = [row for row, is_new in zip(rows, far) if is_new]
+        return rows, duplicates
+
+
 def clean(corpus: Corpus, settings: Settings, outputs: RestartableOutputs, workers: int) -> Tally:
     """Stream the rows of a corpus through a ``Cleaner`` into ``outputs`` (one stream a side, then the counts)."""
     *streams, _ = outputs.streams
-    tally, seen = Tally(len(streams)), Seen()
+    tally, memory = Tally(len(streams)), Memory(settings)
     rows = corpus.rows()
     if outputs.state:
         tally.restore(outputs.state)
         for _ in zip(range(tally.read), rows):
             pass
         for batch in in_batches(read_aligned(outputs.partial[:-1]), BATCH_LINES, len, BATCH_CHARACTERS):
-            seen.first_times(b"".join(map(digest, batch)))
+            memory.recall(batch)
         print("going on behind line {}".format(tally.read), file=sys.stderr)
     batches = in_batches(rows, BATCH_LINES, lambda row: sum(map(len, filter(None, row))), BATCH_CHARACTERS)
     saved = time.monotonic()
     for cleaned in ordered_map(Cleaner, settings, batches, workers):
-        kept = cleaned.rows
-        if DUPLICATE not in settings.without and kept:
-            new = seen.first_times(cleaned.digests)
-            kept = kept if new.all() else [row for row, is_new in zip(kept, new) if is_new]
+        kept, duplicates = memory.sort_out(cleaned)
         for stream, texts in zip(streams, zip(*kept)):
             stream.write("\n".join(texts) + "\n")
-        tally.add(cleaned, len(kept))
+        tally.add(cleaned, duplicates)
         if time.monotonic() - saved >= SECONDS_BETWEEN_SAVES:
             outputs.save(tally.as_state())
             saved = time.monotonic()
@@ -157,6 +185,7 @@ def parse_arguments(argv=None) -> Tuple[argparse.Namespace, List[str], Shards]:
         metavar="FILE",
         help="leave out lines that stand in these, but for case, punctuation and numbers: the test data",
     )
+    number("--near-duplicates", "leave out lines that share so much with an earlier one, 0.8 for example")
     parser.add_argument(
         "--transliterate", default="", metavar="CODE", help="side in Kazakh whose Cyrillic is written in Arabic script"
     )
@@ -213,6 +242,7 @@ def settings_of(options: argparse.Namespace, codes: Sequence[str]) -> Settings:
         max_code=options.max_code,
         max_repetition=options.max_repetition,
         held_out=tuple(options.held_out),
+        near_duplicates=options.near_duplicates,
     )
 
 

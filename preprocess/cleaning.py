@@ -16,12 +16,15 @@ The reasons to leave a line out, in the order of the tests; the first that appli
     variables_differ (pairs) one side lacks a variable of the other
     held_out         stands in a file of --held-out
     duplicate        was there before
+    near_duplicate   nearly the same was there before (with --near-duplicates)
 
 In a pair the name of the side is behind a reason that concerns one side: "empty:kk".
 """
 
 import collections
 from typing import Callable, Dict, FrozenSet, List, NamedTuple, Optional, Sequence, Tuple
+
+import numpy as np
 
 from preprocess.filters.agreement import are_identical, differ_in_variables
 from preprocess.filters.code import is_mostly_code
@@ -30,6 +33,7 @@ from preprocess.filters.duplicates import digest
 from preprocess.filters.empty import has_no_letters, is_empty
 from preprocess.filters.held_out import held_out_texts, is_held_out
 from preprocess.filters.length import differ_in_length, has_more_pieces_than, is_longer_than
+from preprocess.filters.near_duplicates import signatures
 from preprocess.filters.repetition import is_repetitive
 from preprocess.filters.script import in_wrong_script
 from preprocess.normalize import Normalizer, Rule, rules_for
@@ -37,7 +41,7 @@ from preprocess.normalize.kazakh import kazakh_to_arabic
 from swcm_fairseq.data.languages import Language, language
 from swcm_fairseq.errors import SwcmError
 
-UNDECODABLE, DUPLICATE = "undecodable", "duplicate"
+UNDECODABLE, DUPLICATE, NEAR_DUPLICATE = "undecodable", "duplicate", "near_duplicate"
 SIDE_REASONS = (
     "too_long",
     "damaged",
@@ -49,7 +53,7 @@ SIDE_REASONS = (
     "repetition",
 )
 PAIR_REASONS = ("identical", "length_ratio", "variables_differ")
-LAST_REASONS = ("held_out", DUPLICATE)
+LAST_REASONS = ("held_out", DUPLICATE, NEAR_DUPLICATE)
 REASONS = SIDE_REASONS + PAIR_REASONS + LAST_REASONS
 
 SENTENCE_END = "</s>"  # as preprocess/encode.py --documents expects it
@@ -75,6 +79,7 @@ class Settings(NamedTuple):
     max_code: float = 0.2
     max_repetition: float = 0.5
     held_out: Tuple[str, ...] = ()
+    near_duplicates: float = 0.0  # 0: not looked for
 
 
 class Cleaned(NamedTuple):
@@ -82,6 +87,7 @@ class Cleaned(NamedTuple):
 
     rows: List[Tuple[str, ...]]
     digests: bytes
+    signatures: Optional[np.ndarray]
     read: int
     dropped: Dict[str, int]
     changed: List[int]
@@ -124,7 +130,8 @@ class Cleaner:
                 rows.append(texts)
                 digests.append(digest(texts))
         assert len(batch) == len(rows) + sum(dropped.values())
-        return Cleaned(rows, b"".join(digests), len(batch), dict(dropped), changed)
+        near = signatures_of(rows) if self.settings.near_duplicates else None
+        return Cleaned(rows, b"".join(digests), near, len(batch), dict(dropped), changed)
 
     def _clean(self, row: Row, changed: List[int]) -> Tuple[Tuple[str, ...], Optional[str]]:
         """The texts of a row, and why it is left out, or None."""
@@ -158,6 +165,11 @@ class Cleaner:
 
     def _of_side(self, name: str, side: int) -> str:
         return name if len(self.settings.codes) == 1 else "{}:{}".format(name, self.settings.codes[side])
+
+
+def signatures_of(rows: Sequence[Tuple[str, ...]]) -> np.ndarray:
+    """uint32 [N, 64]: what near-duplicates are told by, the texts of all sides together."""
+    return signatures(["\n".join(texts) for texts in rows])
 
 
 def _tests_of_a_side(entry: Language, settings: Settings) -> List[Tuple[str, Callable[[str], bool]]]:

@@ -96,16 +96,17 @@ class Encoder:
         self.model = Pieces.load(settings.spm)
         self.documents = settings.documents
         # fairseq cuts at white space: a model's own normalization makes plain spaces of all of it, as a rule.
-        self._breakable = any(len(piece.split()) != 1 for piece in self.model.known)
+        self._breakable = len(" ".join(self.model.known).split()) != len(self.model.known)
 
     def __call__(self, batch: Tuple[int, List[str]]) -> Tuple[int, Encoded]:
         """Cut the lines of a batch; its number stays with it."""
         number, lines = batch
         written: List[str] = []
         pieces = unknown = 0
+        check = self._breakable
         for sentence, lacking in self._cut(lines):
             joined = " ".join(sentence)
-            if (lacking or self._breakable) and joined.split() != sentence:
+            if (check or lacking) and joined.split() != sentence:
                 refused = (
                     "a piece holds white space, at which fairseq would cut it again; clean the text first "
                     "(preprocess/clean.py)"

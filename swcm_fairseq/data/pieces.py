@@ -41,10 +41,10 @@ class Pieces:
 
     def __init__(self, model: SentencePieceProcessor) -> None:
         self.model = model
-        ids = range(model.get_piece_size())
-        self._pieces = [model.id_to_piece(i) for i in ids]
+        ids = list(range(model.get_piece_size()))
+        self._pieces = model.id_to_piece(ids)
         #: The pieces that stand for text.
-        self.known = {self._pieces[i] for i in ids if not model.is_control(i) and not model.is_unknown(i)}
+        self.known = {self._pieces[i] for i in ids if i != model.unk_id() and not model.is_control(i)}
         self._stand_ins = known_to(self.known)
 
     @classmethod

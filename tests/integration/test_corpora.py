@@ -194,8 +194,8 @@ def spoken(text):
     rules = sentencepiece.SentencePieceNormalizer(
         rule_name="nmt_nfkc", add_dummy_prefix=False, escape_whitespaces=False, remove_extra_whitespaces=True
     )
-    table = {ord(sign): chr(0xF0000 + ord(sign)) for sign in "\u202f\u200c\u200d"}
-    back = {0xF0000 + ord(sign): sign for sign in "\u202f\u200c\u200d"}
+    table = {ord(sign): chr(0xF0000 + ord(sign)) for sign in "\u202f\u200c"}
+    back = {0xF0000 + ord(sign): sign for sign in "\u202f\u200c"}
     return rules.normalize(text.translate(table)).translate(back)
 
 
