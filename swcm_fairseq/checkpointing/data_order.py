@@ -16,7 +16,9 @@ def install() -> None:
     that the training had then, some GB, and with new batches come new ones.
     """
     stock_train, stock_valid = Trainer.get_train_iterator, Trainer.get_valid_iterator
-    training, validation = [], []  # the iterators that were given out last
+    # The iterators that were given out last.
+    training: List = []
+    validation: List = []
 
     @functools.wraps(stock_train)
     def get_train_iterator(self, *args, **options):
