@@ -1,0 +1,55 @@
+"""The package from its installed files alone, and from a checkout, in folders with spaces, by every form of path."""
+
+import os
+import shutil
+import zipfile
+
+import pytest
+
+from tests.generation import hypotheses
+from tests.toy import toy_checkpoint
+
+
+@pytest.fixture(scope="module")
+def model(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("a model")
+    toy_checkpoint(folder, lang_pairs="zh-kk")
+    return folder
+
+
+@pytest.fixture(scope="module")
+def installed(run, repo, tmp_path_factory):
+    """What a wheel brings, in a folder of its own."""
+    folder = tmp_path_factory.mktemp("site packages")
+    shutil.copytree(str(repo / "swcm_fairseq"), str(folder / "copy" / "swcm_fairseq"))
+    for name in ("setup.py", "README.md", "LICENSE"):
+        shutil.copy(str(repo / name), str(folder / "copy" / name))
+    build = ["python", "-m", "pip", "wheel", "--no-deps", "--no-build-isolation", "--disable-pip-version-check"]
+    run([*build, "--wheel-dir", folder, folder / "copy"])
+    (wheel,) = folder.glob("*.whl")
+    with zipfile.ZipFile(str(wheel)) as archive:
+        archive.extractall(str(folder / "site"))
+    return folder / "site"
+
+
+@pytest.mark.parametrize("form", ["absolute", "relative", "checkout"])
+def test_decoding_from_another_folder(run, repo, model, installed, tmp_path, form):
+    root = repo if form == "checkout" else installed
+    plugin = str(root / "swcm_fairseq")
+    if form == "relative":
+        plugin = os.path.relpath(plugin, str(tmp_path))
+    flags = ["--user-dir", plugin, "--task", "swcm_finetuning", "--target-lang", "kk", "--cpu", "--beam", "2"]
+    command = ["fairseq-interactive", model, *flags, "--path", model / "checkpoint_best.pt", "--max-len-b", "8"]
+    done = run(command, input="打开文件\n", cwd=str(tmp_path), env={"PYTHONPATH": str(root)})
+    assert len(hypotheses(done.stdout)) == 1
+    where = ["python", "-c", "import swcm_fairseq; print(swcm_fairseq.__file__)"]
+    found = run(where, cwd=str(tmp_path), env={"PYTHONPATH": str(root)}).stdout.strip()
+    assert os.path.dirname(found) == str(root / "swcm_fairseq")
+
+
+def test_packing_and_python_from_the_installed_files(run, model, installed, tmp_path):
+    program = "import sys; from swcm_fairseq.decoding.packing import cli; sys.argv[0] = 'swcm-pack'; cli()"
+    environment = {"PYTHONPATH": str(installed)}
+    run(["python", "-c", program, model / "checkpoint_best.pt", "a pack"], cwd=str(tmp_path), env=environment)
+    program = "import swcm_fairseq as s; print(s.from_pretrained('a pack').translate(['打开文件'], max_len=8))"
+    assert run(["python", "-c", program], cwd=str(tmp_path), env=environment).stdout.startswith("[")
