@@ -25,6 +25,7 @@ setup(
     long_description_content_type="text/markdown",
     license="MIT",
     packages=find_packages(include=["swcm_fairseq", "swcm_fairseq.*"]),
+    package_data={"swcm_fairseq.scoring": ["profiles.tsv"]},
     # fairseq has wheels up to CPython 3.8, its continuation ve-fairseq for 3.11 and 3.12; nothing builds between.
     python_requires=">=3.8,!=3.9.*,!=3.10.*,<3.13",
     install_requires=[

@@ -17,6 +17,20 @@ export OMP_NUM_THREADS
 
 use_environment
 cd "$SWCM_ROOT"
+# browser_for_tests: there is one on PATH; where CI=true, one is installed, since the test of the report then wants it.
+browser_for_tests() {
+    local name
+    for name in chromium chromium-browser google-chrome chromium-headless-shell firefox firefox-esr; do
+        if command -v "$name" >/dev/null 2>&1; then return; fi
+    done
+    say "installing Chromium with apt, for the test of swcm-score's report"
+    { apt-get update -qq && apt-get install -y -qq --no-install-recommends chromium; } >/dev/null ||
+        say "Chromium could not be installed; the test of the report will fail"
+}
+
+if [ "${CI:-}" = true ]; then
+    browser_for_tests
+fi
 if [ "${CI:-}" = true ] && [ $# -eq 0 ]; then
     VERSIONS=3.8 bash recipes/test_compat.sh
 fi
