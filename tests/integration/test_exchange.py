@@ -14,6 +14,7 @@ import pytest
 import torch
 
 import swcm_fairseq
+from swcm_fairseq.decoding.packing import pack
 from swcm_fairseq.weights import read_encoder
 from tests.generation import hypotheses
 from tests.tiny_encoder import make_encoder_folder
@@ -49,7 +50,7 @@ def test_train(run, repo, meeting):
     shutil.copy(encoder.sentencepiece_model, data)
     flags = ["--user-dir", repo / "swcm_fairseq", "--pretrained-encoder", encoder.path, "--save-dir", folder / "model"]
     run(["fairseq-train", data, *flags, *TRAINING])
-    run(["swcm-pack", folder / "model" / "checkpoint_last.pt", folder / "packed"])
+    pack(str(folder / "model" / "checkpoint_last.pt"), str(folder / "packed"))
     shutil.rmtree(encoder.path)
     found, texts = decode(run, repo, folder)
     assert len(found) == len(lines) and any(pieces for pieces, _ in found)
