@@ -106,7 +106,7 @@ def full_case(args, case, vocabulary: int, dtype: str) -> dict:
 
 
 def has_gpu() -> str:
-    """"cuda" where torch sees a GPU; asked in another process, so that this one stays small."""
+    """ "cuda" where torch sees a GPU; asked in another process, so that this one stays small."""
     import subprocess
 
     probe = "import torch, sys; sys.exit(0 if torch.cuda.is_available() else 1)"

@@ -21,9 +21,7 @@ def training(case, systems: Sequence[str], lengths: Sequence[Lengths]) -> dict:
         machine = started.pop(MACHINE)
         make_batches(started, batches, case["seed"])
         parameters = {name: child.ask("parameters") for name, child in started.items()}
-        rounds = _rounds(
-            started, machine, case["rounds"], len(batches), lambda child, place: child.ask("train", place)
-        )
+        rounds = _rounds(started, machine, case["rounds"], len(batches), lambda child, place: child.ask("train", place))
     pieces = sum(target for batch in batches for _, target in batch)
     result = _summary(rounds, pieces, "target_pieces_per_second")
     item = 2 if case["dtype"] == "bf16" else 4
