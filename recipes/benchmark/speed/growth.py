@@ -35,12 +35,11 @@ def growth(make_case, vocabularies: Sequence[int], rounds: int, seed: int, lengt
         for size in batches:
             shapes["batch", size] = (size, LENGTH)
         curves: Dict[str, List] = {"length": [], "batch": [], "vocabulary": []}
-        for (kind, x), seconds in _measured(make_case(vocabularies[0]), what, shapes, rounds, seed).items():
-            curves[kind].append((x, seconds))
         for vocabulary in vocabularies:
-            shapes = {("vocabulary", vocabulary): (SENTENCES[what], LENGTH)}
-            seconds = _measured(make_case(vocabulary), what, shapes, rounds, seed)
-            curves["vocabulary"] += [(vocabulary, second) for second in seconds.values()]
+            shapes["vocabulary", vocabulary] = (SENTENCES[what], LENGTH)
+            for (kind, x), seconds in _measured(make_case(vocabulary), what, shapes, rounds, seed).items():
+                curves[kind].append((x, seconds))
+            shapes = {}
         found[what] = curves
     return found
 

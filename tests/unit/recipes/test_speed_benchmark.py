@@ -1,5 +1,6 @@
 """The benchmark against other systems: that it compares like with like, and counts what it says it counts."""
 
+import json
 import random
 import xml.etree.ElementTree
 
@@ -126,9 +127,9 @@ def test_lengths_of_a_data_folder_are_those_of_its_training_pairs(tmp_path):
 
 def test_the_end_is_forbidden_until_it_is_forced():
     scores = torch.zeros(3, 2, 6)
-    forced_lengths.force(scores, torch.tensor([5, 3, 2]), written=2)
+    forced_lengths.force(scores, torch.tensor([4, 3, 2]), written=2)
     infinite = scores.eq(-float("inf"))
-    assert infinite[0].sum() == 2 and infinite[0, :, workload.EOS].all()  # two pieces to go
+    assert infinite[0].sum() == 2 and infinite[0, :, workload.EOS].all()  # one piece and the end to go
     assert infinite[1].sum() == 10 and not infinite[1, :, workload.EOS].any()  # the last one
     assert not infinite[2].any()  # has ended
 
@@ -243,19 +244,17 @@ def test_operations_are_about_those_that_torch_counts(system, case):
 
 def test_the_whole_command_on_a_tiny_model(run, repo, tmp_path):
     pytest.importorskip("transformers")
-    arguments = "--what train,generate,memory --vocabulary 60 --dtype bf16 --layers 3 --width 16 --heads 2 --threads 1"
-    arguments += " --rounds 1 --batches 1 --max-tokens 40 --memory-pieces 40 --sizes 2 --beams 2 --device cpu"
+    arguments = "--what train,memory --systems ours,hf --vocabulary 60 --dtype bf16 --layers 3 --width 16 --heads 2"
+    arguments += " --threads 1 --rounds 1 --batches 1 --max-tokens 40 --memory-pieces 40 --device cpu"
     script = repo / "recipes" / "benchmark" / "speed.sh"
     done = run(["bash", script, *arguments.split(), "--json", tmp_path / "out.json"])
-    import json
-
     results = json.loads((tmp_path / "out.json").read_text())["results"]
-    assert [result["section"] for result in results] == ["train", "generate", "memory"]
+    assert [result["section"] for result in results] == ["train", "memory"]
     for result in results:
-        assert set(result["systems"]) == set(SYSTEMS)
+        assert set(result["systems"]) == {"ours", "hf"}
         assert result["systems"]["hf"]["times_ours"] > 0
     assert results[0]["systems"]["ours"]["parameters"] < results[0]["systems"]["hf"]["parameters"]
-    assert done.stdout.count("Hugging Face") == 3
+    assert done.stdout.count("Hugging Face") == 2
 
 
 def test_growth_is_a_curve_for_each_and_drawn():
