@@ -23,9 +23,9 @@ def test_processes_that_read_end_with_their_epoch(tmp_path, monkeypatch, name):
     for each in ("get_train_iterator", "get_valid_iterator"):
         monkeypatch.setattr(Trainer, each, stock)
     data_order.install()
-    kept, before = [], len(multiprocessing.active_children())
+    kept, earlier = [], set(multiprocessing.active_children())  # other tests', about to end
     for epoch in (1, 2, 3):
         kept.append(getattr(Trainer, name)(None, epoch))  # as a cycle of references may keep it
         batches = list(kept[-1].next_epoch_itr())
         assert sum(len(batch["id"]) for batch in batches) == 4
-        assert len(multiprocessing.active_children()) == before + 1
+        assert len(set(multiprocessing.active_children()) - earlier) <= 1
