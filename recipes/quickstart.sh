@@ -25,7 +25,7 @@ set -euo pipefail
 : "${TEST_PAIRS:=150}"
 : "${VALID_PAIRS:=100}"
 : "${MAX_PIECES:=60}"          # longest side of a pair, in the encoder's pieces
-: "${UPDATES:=1000}"
+: "${UPDATES:=800}"
 : "${MAX_LEN:=100}"             # most pieces of an output
 export UPDATES MAX_LEN
 

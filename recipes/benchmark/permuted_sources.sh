@@ -14,7 +14,7 @@ set -euo pipefail
 # shellcheck source=recipes/lib/common.sh
 . "$(dirname "${BASH_SOURCE[0]}")/../lib/common.sh"
 
-: "${UPDATES:=1000}"
+: "${UPDATES:=800}"
 : "${MAX_LEN:=100}"
 : "${LANGS:=kk mn ug}"
 export UPDATES MAX_LEN

@@ -144,7 +144,13 @@ class Running:
         with open(str(log), "w") as stream:
             command = [str(part) for part in command]
             self.process = subprocess.Popen(
-                command, env=environment, stdout=stream, stderr=stream, start_new_session=True
+                command,
+                env=environment,
+                stdout=stream,
+                stderr=stream,
+                start_new_session=True,
+                # Where the tests run in the background, they ignore Ctrl-C, and so would all that they start.
+                preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
             )
         deadline = time.time() + 120
         while sign not in self.text() and self.process.poll() is None and time.time() < deadline:

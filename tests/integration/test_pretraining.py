@@ -147,7 +147,7 @@ def test_a_missing_language_and_another_shape_are_both_named(tmp_path, encoder, 
     untied = ["--untie-output-projection"]
     done = finetune(run, data, tmp_path / "save", encoder, pretrained[0], "zh-mn", *untied, cwd=repo, check=False)
     assert done.returncode == 1
-    assert "missing from the data's dictionary: [kk]" in done.stderr
+    assert "missing from the data's dictionary: '[kk]'" in done.stderr
     assert "decoder.output_projection.bias is not in the checkpoint" in done.stderr
     assert "Traceback" not in done.stderr
 
