@@ -43,8 +43,6 @@ export UPDATES MAX_LEN
 [ $# -eq 0 ] || usage_error "recipes/add_language.sh takes no arguments; its header lists the variables"
 recipes=$SWCM_ROOT/recipes preprocess=$SWCM_ROOT/preprocess
 pair=$PIVOT-$NEW_LANG
-started=$SECONDS
-step() { say "== $* ($(((SECONDS - started) / 60)) min)"; }
 
 step "1/7 environment"
 use_environment

@@ -34,8 +34,6 @@ recipes=$SWCM_ROOT/recipes preprocess=$SWCM_ROOT/preprocess
 read -r -a langs <<<"$LANGS"
 pairs=("${langs[@]/#/zh-}")
 joined=$(IFS=,; echo "${pairs[*]}")
-started=$SECONDS
-step() { say "== $* ($(((SECONDS - started) / 60)) min)"; }
 
 step "1/8 environment"
 use_environment

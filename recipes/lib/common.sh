@@ -18,6 +18,9 @@ export OMP_WAIT_POLICY
 # say WORDS: progress, with the time of day.
 say() { printf '[%s] %s\n' "$(date +%H:%M:%S)" "$*"; }
 
+# step WORDS: a heading, with the minutes since the recipe began.
+step() { say "== $* ($((SECONDS / 60)) min)"; }
+
 # die MESSAGE: the work failed.
 die() {
     printf 'error: %s\n' "$*" >&2

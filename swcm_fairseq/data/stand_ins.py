@@ -20,6 +20,8 @@ from typing import Dict, Iterable
 
 #: What is protected -> its stand-in.
 STAND_INS: Dict[str, str] = {sign: chr(0xF0000 + ord(sign)) for sign in "\u202f\u200c"}
+#: The same as ``protect`` takes it.
+ALL: Dict[int, str] = {ord(sign): stand_in for sign, stand_in in STAND_INS.items()}
 
 _ANY_SIGN = re.compile("[{}]".format("".join(STAND_INS)))
 _ANY_STAND_IN = re.compile("[{}]".format("".join(STAND_INS.values())))
@@ -29,10 +31,7 @@ _ORIGINALS = {ord(stand_in): sign for sign, stand_in in STAND_INS.items()}
 def known_to(pieces: Iterable[str]) -> Dict[int, str]:
     """The part of the table, for ``protect``, whose stand-ins occur in a model's pieces."""
     found = set(_ANY_STAND_IN.findall("".join(pieces)))
-    return {ord(sign): stand_in for sign, stand_in in STAND_INS.items() if stand_in in found}
-
-
-ALL: Dict[int, str] = {ord(sign): stand_in for sign, stand_in in STAND_INS.items()}
+    return {sign: stand_in for sign, stand_in in ALL.items() if stand_in in found}
 
 
 def protect(text: str, table: Dict[int, str] = ALL) -> str:

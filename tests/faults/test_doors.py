@@ -24,7 +24,7 @@ from swcm_fairseq.tasks.swcm_finetuning import SwcmFinetuningTask
 from swcm_fairseq.training.handover import check_handover, tensor_shapes
 from swcm_fairseq.weights import read_encoder
 from swcm_fairseq.weights.tensor_files import read_json
-from tests.faults.evil import Trap
+from tests.evil import Trap
 from tests.tiny_encoder import make_encoder_folder
 from tests.toy import toy_checkpoint, toy_dictionary, write_data_bin
 from tests.trainings import run_trainings
@@ -35,15 +35,6 @@ REFUSED = "asks for {}.system".format(os.name)
 @pytest.fixture
 def trap(tmp_path):
     return Trap(tmp_path)
-
-
-@pytest.fixture(params=["torch's own", "ours"])
-def route(request, monkeypatch):
-    """Both ways of safe loading: torch's where it can be told names, and ours for older ones."""
-    if request.param == "ours":
-        monkeypatch.delattr(torch.serialization, "safe_globals", raising=False)
-    elif not hasattr(torch.serialization, "safe_globals"):
-        pytest.skip("this torch has no safe_globals")
 
 
 @pytest.fixture(params=[True, False], ids=["zip", "legacy"])

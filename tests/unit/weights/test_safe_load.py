@@ -10,15 +10,7 @@ import torch
 
 from swcm_fairseq.errors import SwcmError
 from swcm_fairseq.weights.safe_load import safe_load
-
-
-@pytest.fixture(params=["torch's own", "ours"])
-def route(request, monkeypatch):
-    """Both ways to load: torch's weights_only where it can be told names, and the unpickler for older ones."""
-    if request.param == "ours":
-        monkeypatch.delattr(torch.serialization, "safe_globals", raising=False)
-    elif not hasattr(torch.serialization, "safe_globals"):
-        pytest.skip("this torch has no safe_globals")
+from tests.evil import Trap
 
 
 @pytest.fixture(params=[True, False], ids=["zip", "legacy"])
@@ -31,23 +23,13 @@ def save(request, tmp_path):
     return write
 
 
-class Runs:
-    """Unpickling one of these makes a file."""
-
-    def __init__(self, mark):
-        self.mark = mark
-
-    def __reduce__(self):
-        return os.system, ("touch '{}'".format(self.mark),)
-
-
 def test_a_pickle_that_runs_a_command_is_refused_by_name_and_not_run(route, save, tmp_path):
-    mark = str(tmp_path / "was here")
-    path = save({"model": {"x": torch.ones(2)}, "args": Runs(mark)})
+    trap = Trap(tmp_path)
+    path = save({"model": {"x": torch.ones(2)}, "args": trap.program()})
     with pytest.raises(SwcmError) as caught:
         safe_load(path)
     message = str(caught.value)
-    assert not os.path.exists(mark)
+    assert not trap.sprung()
     assert path in message and "{}.system".format(os.name) in message and "safetensors" in message
 
 
