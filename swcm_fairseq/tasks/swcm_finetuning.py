@@ -5,7 +5,6 @@ from dataclasses import dataclass, field
 from typing import Dict, List, NamedTuple, Optional
 
 from fairseq.data import indexed_dataset  # noqa: F401  (registers the dataset kinds)
-from fairseq.dataclass import FairseqDataclass
 from fairseq.tasks import register_task
 from omegaconf import II
 
@@ -14,13 +13,14 @@ from ..data.languages import tag_of
 from ..data.mixture import MixtureDataset
 from ..data.pairs import PairDataset
 from ..errors import SwcmError
+from ..validation.settings import ValidationConfig, score_names
 from .base import SwcmTask
 
 logger = logging.getLogger(__name__)
 
 
 @dataclass
-class SwcmFinetuningConfig(FairseqDataclass):
+class SwcmFinetuningConfig(ValidationConfig):
     """Flags of ``--task swcm_finetuning``."""
 
     data: str = field(
@@ -73,6 +73,7 @@ class SwcmFinetuningTask(SwcmTask):
         self.pairs = pairs
         self.tags = self.language_indices([pair.language for pair in pairs])
         self.loss_groups = ["mt.{}".format(pair) for pair in pairs]
+        self.score_names = score_names(cfg)
 
     @classmethod
     def setup_task(cls, cfg, **kwargs):
