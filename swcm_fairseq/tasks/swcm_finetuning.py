@@ -8,12 +8,15 @@ from fairseq.data import indexed_dataset  # noqa: F401  (registers the dataset k
 from fairseq.tasks import register_task
 from omegaconf import II
 
-from ..data.data_bin import load_pair
+from ..data.data_bin import SENTENCEPIECE_MODEL, load_pair
 from ..data.languages import tag_of
 from ..data.mixture import MixtureDataset
 from ..data.pairs import PairDataset
+from ..data.pieces import Pieces
 from ..errors import SwcmError
-from ..validation.settings import ValidationConfig, score_names
+from ..validation.scores import ValidationScores
+from ..validation.sentences import ScoredSentences
+from ..validation.settings import ValidationConfig, check_best_metric, score_names
 from .base import SwcmTask
 
 logger = logging.getLogger(__name__)
@@ -74,6 +77,7 @@ class SwcmFinetuningTask(SwcmTask):
         self.tags = self.language_indices([pair.language for pair in pairs])
         self.loss_groups = ["mt.{}".format(pair) for pair in pairs]
         self.score_names = score_names(cfg)
+        self._scores: Optional[ValidationScores] = None
 
     @classmethod
     def setup_task(cls, cfg, **kwargs):
@@ -85,7 +89,7 @@ class SwcmFinetuningTask(SwcmTask):
         return self.tags[0] if len(set(self.tags)) == 1 else None
 
     def check_data(self, run) -> None:
-        """Raise one error for all pairs without files, or with sides of different length, in all folders."""
+        """Raise one error for all pairs without files, or with sides of different length; one for useless scores."""
         parts = [(folder, run.train_split) for folder in self.folders]
         parts += [(self.folders[0], split) for split in run.valid_splits]
         problems = []
@@ -96,6 +100,8 @@ class SwcmFinetuningTask(SwcmTask):
                 problems += error.problems
         if problems:
             raise SwcmError("the data cannot be used", problems)
+        if run.valid_splits:
+            self._check_scores(run)
 
     def _load_sides(self, folder: str, split: str) -> List[Dict]:
         """Both sides of every pair; raises for all pairs at once."""
@@ -135,6 +141,48 @@ class SwcmFinetuningTask(SwcmTask):
         else:
             alpha = self.cfg.sampling_alpha if split == "train" else None
             self.datasets[split] = MixtureDataset(datasets, alpha, self.cfg.seed)
+        if self.score_names and split != "train":
+            sizes = [len(dataset) for dataset in datasets]
+            self.datasets[split] = ScoredSentences(self.datasets[split], sizes, self.cfg.validation_sentences)
+
+    # ------------------------------------------------------------------ validation
+
+    def _check_scores(self, run) -> None:
+        scores = ValidationScores.logged(self.score_names, self.loss_groups)
+        others = None
+        if run.root.criterion._name == "swcm_cross_entropy":
+            others = ["loss", "nll_loss", "ppl", "accuracy"]
+            others += [group + what for group in self.loss_groups for what in ("_nll", "_ppl", "_acc")]
+        check_best_metric(run.root.checkpoint, scores, others)
+        if self.score_names:
+            self.scores()  # raises for what is missing to make them
+
+    def scores(self) -> ValidationScores:
+        """Decoding of validation sets; raises ``SwcmError`` where no SentencePiece model lies beside the data."""
+        if self._scores is None:
+            path = self._sentencepiece_model()
+            if path is None:
+                raise SwcmError(
+                    "--validation-scores needs the {} that cut the text, to join decoded pieces: put it into {}".format(
+                        SENTENCEPIECE_MODEL, self.folders[0]
+                    )
+                )
+            languages = [pair.language for pair in self.pairs]
+            self._scores = ValidationScores(self, self.cfg, self.score_names, languages, Pieces.load(path))
+        return self._scores
+
+    def valid_step(self, sample, model, criterion):
+        """fairseq's, and with ``--validation-scores`` the batch is decoded too."""
+        loss, sample_size, logging_output = super().valid_step(sample, model, criterion)
+        if self.score_names:
+            logging_output.update(self.scores().measure(model, sample))
+        return loss, sample_size, logging_output
+
+    def reduce_metrics(self, logging_outputs, criterion):
+        """fairseq's, and the scores are logged apart from what the criterion knows of."""
+        if self._scores is not None:
+            logging_outputs = self._scores.take_from(logging_outputs)
+        super().reduce_metrics(logging_outputs, criterion)
 
     def max_positions(self):
         """(source, target) limits in pieces."""

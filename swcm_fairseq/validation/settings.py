@@ -58,25 +58,27 @@ def score_names(cfg: ValidationConfig) -> List[str]:
     return list(dict.fromkeys(names))
 
 
-def best_metric_problems(checkpoint, logged: List[str]) -> List[str]:
-    """What is wrong with the metric that chooses the best checkpoint, as far as it is a score.
+def check_best_metric(checkpoint, scores: List[str], others: Optional[List[str]]) -> None:
+    """Raise ``SwcmError`` where no best checkpoint can be chosen; fairseq would stop at the first validation.
 
     Args:
         checkpoint: fairseq's flags of that group.
-        logged: names that scores will be logged under.
+        scores: names that scores will be logged under.
+        others: names that the criterion logs; None where they are not known.
     """
     name, maximize = checkpoint.best_checkpoint_metric, checkpoint.maximize_best_checkpoint_metric
-    score = next((one for one in METRICS if name == one or name.endswith("_" + one)), None)
-    if score is None:
-        return []
     said = "--best-checkpoint-metric {}: ".format(name)
-    if name not in logged:
-        return [said + "a score that --validation-scores does not name"]
+    score = next((one for one in METRICS if name == one or name.endswith("_" + one)), None)
+    if score is not None and name not in scores:
+        raise SwcmError(said + "a score that --validation-scores does not ask for")
+    if score is None:
+        if others is not None and name not in others:
+            raise SwcmError(said + "nothing of that name is logged; there is {}".format(", ".join(others + scores)))
+        return
     better = METRICS[score].better
     if better == 0:
-        return [said + "neither more of it is better nor less"]
+        raise SwcmError(said + "neither more of it is better nor less")
     if better == 1 and not maximize:
-        return [said + "more is better, so add --maximize-best-checkpoint-metric"]
+        raise SwcmError(said + "more is better, so add --maximize-best-checkpoint-metric")
     if better == -1 and maximize:
-        return [said + "less is better, so leave out --maximize-best-checkpoint-metric"]
-    return []
+        raise SwcmError(said + "less is better, so leave out --maximize-best-checkpoint-metric")
