@@ -6,6 +6,8 @@
 # Inputs:   DATA_BIN of recipes/binarize.sh; ENCODER, a Hugging Face folder or a fairseq model.pt, whose rows the
 #           dictionary of DATA_BIN names; PAIRS such as zh-kk,zh-mn (one model for all).
 #           Further flags go to fairseq-train as they are, for example --decoder-init random.
+#           VALIDATION_SCORES=chrfpp BEST_METRIC=chrfpp keeps the checkpoint that translates best, not the one of the
+#           lowest loss (recipes/lib/training.sh).
 # Outputs:  OUT_DIR/checkpoint_{best,last}.pt with dict.txt, sentencepiece.bpe.model and start_report.tsv beside them;
 #           OUT_DIR/train.log; OUT_DIR/command.txt, what was run; OUT_DIR/tensorboard.
 # Hardware: a CPU, or all GPUs of the machine (recipes/lib/training.sh says how to use several machines).
@@ -39,6 +41,7 @@ if done_already "$out/done" "training in $out"; then
 fi
 use_environment
 precision_flags
+validation_flags
 
 arguments=(
     "$data" --user-dir "$SWCM_ROOT/swcm_fairseq" --save-dir "$out"
@@ -49,7 +52,7 @@ arguments=(
     --lr "$LR" --lr-scheduler polynomial_decay --warmup-updates "$WARMUP" --total-num-update "$UPDATES"
     --max-tokens "$MAX_TOKENS" --update-freq "$UPDATE_FREQ" --max-update "$UPDATES" --required-batch-size-multiple 1
     --seed "$SEED" "${precision[@]}" --no-epoch-checkpoints --skip-invalid-size-inputs-valid-test
-    --log-format simple --log-interval "$LOG_EVERY" --tensorboard-logdir "$out/tensorboard"
+    --log-format simple --log-interval "$LOG_EVERY" --tensorboard-logdir "$out/tensorboard" "${validation[@]}"
     "$@"
 )
 train_shown "$out" "$UPDATES" "${arguments[@]}"

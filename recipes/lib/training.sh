@@ -4,13 +4,21 @@
 # Inputs    GPUs are all that CUDA_VISIBLE_DEVICES leaves; without any, SWCM_CPU_PROCESSES processes on the CPU.
 #           Several machines: the same command on each, with NNODES (their number), NODE_RANK (0, 1, ...), MASTER_ADDR
 #           (the first one's address) and MASTER_PORT; the folder for checkpoints must be the same for all.
+# Scores    With VALIDATION_SCORES a recipe decodes its validation set too, each time it validates, and logs the scores;
+#           BEST_METRIC, one of them, then chooses checkpoint_best.pt in the place of the loss. For example
+#           VALIDATION_SCORES=chrfpp,rougeL BEST_METRIC=chrfpp.
 # Hardware  CPU processes were run here, two of them; several GPUs and several machines were not.
 
-: "${SWCM_CPU_PROCESSES:=1}" # processes on a machine without GPU; in bf16 more than one wants torch 2
-: "${NNODES:=1}"             # machines
-: "${NODE_RANK:=0}"          # which of them this one is
-: "${MASTER_ADDR:=}"         # the address of machine 0
-: "${MASTER_PORT:=29500}"    # a free port there
+: "${SWCM_CPU_PROCESSES:=1}"     # processes on a machine without GPU; in bf16 more than one wants torch 2
+: "${NNODES:=1}"                 # machines
+: "${NODE_RANK:=0}"              # which of them this one is
+: "${MASTER_ADDR:=}"             # the address of machine 0
+: "${MASTER_PORT:=29500}"        # a free port there
+: "${VALIDATION_SCORES:=}"       # metrics of swcm-score, with commas; none: only the loss
+: "${VALIDATION_SENTENCES:=200}" # decoded of each pair's validation set, always the same ones; 0: all
+: "${VALIDATION_BEAM:=1}"        # beam size of that decoding
+: "${VALIDATION_MAX_LEN:=100}"   # most pieces of an output
+: "${BEST_METRIC:=}"             # one of the scores, or of the losses that are logged; none: the loss
 
 # swcm_train ARGUMENTS: fairseq-train with one process for each device of each machine, all training one model.
 swcm_train() {
@@ -57,6 +65,24 @@ precision_flags() {
     fp32) precision=() ;;
     *) usage_error "PRECISION is bf16, fp16 or fp32, not $PRECISION" ;;
     esac
+}
+
+# validation_flags: sets the array validation, which the recipe uses, to what VALIDATION_SCORES and BEST_METRIC ask for.
+# shellcheck disable=SC2034
+validation_flags() {
+    validation=()
+    if [ -n "$VALIDATION_SCORES" ]; then
+        validation+=(--validation-scores "$VALIDATION_SCORES" --validation-sentences "$VALIDATION_SENTENCES"
+            --validation-beam "$VALIDATION_BEAM" --validation-max-len-b "$VALIDATION_MAX_LEN"
+            --validation-print-samples)
+    fi
+    if [ -n "$BEST_METRIC" ]; then
+        validation+=(--best-checkpoint-metric "$BEST_METRIC")
+        case $BEST_METRIC in
+        *loss | *ppl | *_nll | *wrong_language | *empty | *looping) ;; # less is better
+        *) validation+=(--maximize-best-checkpoint-metric) ;;
+        esac
+    fi
 }
 
 # train_shown OUT UPDATES ARGUMENTS: swcm_train into the folder OUT; the whole output goes to OUT/train.log, the
