@@ -26,6 +26,8 @@ class Translator:
 
     def __init__(self, model, dictionary, pieces: Pieces, targets: Sequence[str], device: str = "cpu"):
         self.model = model.to(device)
+        # It is for decoding alone from here on. The report wants the attention.
+        self.model.make_generation_fast_(need_attn=True)
         self.dictionary = dictionary
         self.pieces = pieces
         self.targets = list(targets)

@@ -3,14 +3,14 @@
 from typing import Dict, List, Optional, Tuple
 
 import torch
-import torch.nn.functional as F
 from fairseq.models import FairseqIncrementalDecoder
 from torch import Tensor, nn
 
 from ..modules.embeddings import Embeddings
 from ..modules.layer_plan import PlannedLayer
 from ..modules.layers import DECODER_LAYERS, LayerSizes
-from .encoder import keeps_sentences
+from ..modules.linear import Product
+from ..modules.rows import regroup, stays
 
 MEMORY = "memory"  # the decoder's own entry in fairseq's incremental state
 
@@ -44,6 +44,13 @@ class SwcmDecoder(FairseqIncrementalDecoder):
             # Untied is a start from the token table, not a random output: the two drift apart in training.
             self.output_projection.weight.data.copy_(embeddings.tokens.weight.data)
             nn.init.zeros_(self.output_projection.bias)
+        self.product = Product()
+        self.need_attn = True
+
+    def make_generation_fast_(self, need_attn: bool = False, **unused) -> None:
+        """fairseq calls this before it decodes; ``need_attn``: whether the attention will be asked for."""
+        self.product.freeze()
+        self.need_attn = need_attn
 
     def forward(
         self,
@@ -74,25 +81,33 @@ class SwcmDecoder(FairseqIncrementalDecoder):
         memory = encoder_out["encoder_out"][0].transpose(0, 1)
         padding = encoder_out["encoder_padding_mask"]
         memory_mask = padding[0][:, None, None, :] if len(padding) > 0 else None
-        if incremental_state is not None and self._sentences(incremental_state) is not None:
+        repeated = None
+        if incremental_state is not None and self._memory_rows(incremental_state) is not None:
             mask = None
             x = self.embeddings(prev_output_tokens[:, -1:], step=prev_output_tokens.size(1) + 1)
         else:
             tokens = self._after_start(prev_output_tokens)
+            if incremental_state is not None:
+                memory_rows = encoder_out["memory_rows"][0]
+                self.set_incremental_state(incremental_state, MEMORY, {"memory_rows": memory_rows})
+                tokens, repeated = _once_a_sentence(tokens, memory_rows, memory.size(0))
             mask = self._self_mask(tokens)
             x = self.embeddings(tokens)
-            if incremental_state is not None:
-                sentences = {"sentence": encoder_out["sentence"][0]}
-                self.set_incremental_state(incremental_state, MEMORY, sentences)
 
         states = [x.transpose(0, 1)] if return_all_hiddens else []
         weights = None
         for index, layer in enumerate(self.layers):
-            last = index + 1 == len(self.layers)
-            x, weights = layer(x, memory, mask, memory_mask, incremental_state, need_weights=last and not self.training)
+            need_weights = self.need_attn and not self.training and index + 1 == len(self.layers)
+            x, weights = layer(x, memory, mask, memory_mask, incremental_state, need_weights)
             if return_all_hiddens:
                 states.append(x.transpose(0, 1))
 
+        if repeated is not None:
+            for layer in self.layers:
+                layer.self_attn.reorder_cache(incremental_state, repeated)
+            x = x[repeated]
+            weights = None if weights is None else weights[repeated]
+            states = [state[:, repeated] for state in states]
         wanted = 1 if incremental_state is not None else prev_output_tokens.size(1)
         x = x[:, -wanted:]
         weights = None if weights is None else weights[:, -wanted:]
@@ -123,30 +138,46 @@ class SwcmDecoder(FairseqIncrementalDecoder):
     def output_layer(self, features: Tensor, **unused) -> Tensor:
         """Features [..., C] -> logits [..., V]."""
         weight, bias = self.output_parameters()
-        return F.linear(features, weight, bias)
+        return self.product(features, weight, bias)
 
     def max_positions(self) -> int:
         """The longest target, in pieces, ``</s>`` included."""
         return self.embeddings.max_positions - 1  # <s> takes one
 
-    def _sentences(self, incremental_state) -> Optional[Tensor]:
-        """Which sentence each cached row [B] belongs to; None before the first step."""
+    def _memory_rows(self, incremental_state) -> Optional[Tensor]:
+        """Which row of the memory each cached row [R] reads; None before the first step."""
         memory = self.get_incremental_state(incremental_state, MEMORY)
-        return None if memory is None else memory["sentence"]
+        return None if memory is None else memory["memory_rows"]
 
     def reorder_incremental_state_scripting(self, incremental_state, new_order: Tensor) -> None:
-        """Bring the caches into ``new_order`` [B'], as beam search does after every step.
-
-        The projected memory moves only when rows change their sentence: within a beam all are equal.
-        """
-        sentences = self._sentences(incremental_state)
-        source_moves = sentences is not None and not keeps_sentences(sentences, new_order)
+        """Bring the caches into ``new_order`` [R'], as beam search does after every step."""
+        memory_rows = self._memory_rows(incremental_state)
+        if memory_rows is None or stays(new_order, memory_rows.numel()):
+            return
+        moves = regroup(memory_rows, new_order)
         for layer in self.layers:
             layer.self_attn.reorder_cache(incremental_state, new_order)
-            if source_moves:
-                layer.cross_attn.reorder_cache(incremental_state, new_order)
-        if source_moves:
-            self.set_incremental_state(incremental_state, MEMORY, {"sentence": sentences[new_order]})
+            if moves is not None:
+                layer.cross_attn.reorder_cache(incremental_state, moves[0])
+        if moves is not None:
+            self.set_incremental_state(incremental_state, MEMORY, {"memory_rows": moves[1]})
 
     def reorder_incremental_state(self, incremental_state, new_order: Tensor) -> None:
         self.reorder_incremental_state_scripting(incremental_state, new_order)
+
+
+def _once_a_sentence(tokens: Tensor, memory_rows: Tensor, sentences: int) -> Tuple[Tensor, Optional[Tensor]]:
+    """Before the first step all hypotheses of a sentence are alike, so one of them is computed.
+
+    Args:
+        tokens: [R, T].
+        memory_rows: [R], the row of the memory that each reads.
+        sentences: M, rows of the memory.
+
+    Returns:
+        the rows to compute, and what repeats them into all rows [R]; all rows and None where they differ.
+    """
+    if tokens.size(0) == sentences:
+        return tokens, None
+    first = tokens[:: tokens.size(0) // sentences]
+    return (first, memory_rows) if torch.equal(first[memory_rows], tokens) else (tokens, None)

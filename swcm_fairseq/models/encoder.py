@@ -8,6 +8,7 @@ from torch import Tensor, nn
 
 from ..modules.embeddings import Embeddings
 from ..modules.layers import EncoderLayer, LayerSizes
+from ..modules.rows import regroup
 
 
 class SwcmEncoder(FairseqEncoder):
@@ -34,7 +35,7 @@ class SwcmEncoder(FairseqEncoder):
         Returns:
             fairseq's dictionary of lists: ``encoder_out`` [S, B, C]; ``encoder_padding_mask`` bool [B, S], True
             at padding, an empty list where nothing is padded; ``encoder_states``, every layer's [S, B, C], when
-            asked for; ``sentence`` [B], which sentence of the batch each row belongs to.
+            asked for; ``memory_rows`` [B], which row of all these each row of the decoder reads.
         """
         padding = src_tokens.eq(self.padding_idx)
         has_padding = bool(padding.any())
@@ -52,27 +53,27 @@ class SwcmEncoder(FairseqEncoder):
             "encoder_states": states,
             "src_tokens": [],
             "src_lengths": [],
-            "sentence": [torch.arange(src_tokens.size(0), device=src_tokens.device)],
+            "memory_rows": [torch.arange(src_tokens.size(0), device=src_tokens.device)],
         }
 
     def reorder_encoder_out(self, encoder_out: Dict[str, List[Tensor]], new_order: Tensor) -> Dict[str, List[Tensor]]:
-        """Bring the batch into ``new_order`` [B']."""
-        if keeps_sentences(encoder_out["sentence"][0], new_order):
+        """Bring the rows that read this output into ``new_order`` [R'].
+
+        Rows of one sentence go on sharing it (``modules/rows.py``): ``memory_rows`` says which row reads which.
+        """
+        moves = regroup(encoder_out["memory_rows"][0], new_order)
+        if moves is None:
             return encoder_out
+        kept, memory_rows = moves
         batch_axis = {"encoder_out": 1, "encoder_states": 1}
-        return {
-            name: [tensor.index_select(batch_axis.get(name, 0), new_order) for tensor in tensors]
+        moved = {
+            name: [tensor.index_select(batch_axis.get(name, 0), kept) for tensor in tensors]
             for name, tensors in encoder_out.items()
+            if name != "memory_rows"
         }
+        moved["memory_rows"] = [memory_rows]
+        return moved
 
     def max_positions(self) -> int:
         """The longest source, in pieces, ``<s>`` and ``</s>`` included."""
         return self.embeddings.max_positions
-
-
-def keeps_sentences(sentence: Tensor, new_order: Tensor) -> bool:
-    """Whether ``new_order`` [B'] leaves every row with the ``sentence`` [B] it had, as beam search mostly does.
-
-    Then nothing that depends on the source alone has to move. Rows of one sentence are copies of each other.
-    """
-    return sentence.size(0) == new_order.size(0) and bool(torch.equal(sentence[new_order], sentence))

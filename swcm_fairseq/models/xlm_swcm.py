@@ -4,6 +4,7 @@ import functools
 import logging
 import os
 
+import torch
 from fairseq.models import FairseqEncoderDecoderModel, register_model, register_model_architecture
 from torch import nn
 
@@ -86,6 +87,12 @@ class XlmSwcmModel(FairseqEncoderDecoderModel):
             return_all_hiddens=return_all_hiddens,
             src_lengths=src_lengths,
         )
+
+    def prepare_for_inference_(self, cfg):
+        """fairseq's commands call this before they decode, when ``--fp16`` has taken effect but not ``--bf16``."""
+        if cfg.common.bf16:
+            self.to(torch.bfloat16)
+        super().prepare_for_inference_(cfg)
 
     def output_parameters(self):
         """Weight [V, C] and bias [V] or None of the output layer."""

@@ -8,7 +8,7 @@ from fairseq.incremental_decoding_utils import with_incremental_state
 from torch import Tensor, nn
 
 from .dropout import Dropout
-from .linear import linear
+from .linear import Product, linear
 
 CACHE = "attention"  # this module's entry in fairseq's incremental state
 
@@ -40,6 +40,11 @@ class AttentionSublayer(nn.Module):
         name = self.__class__.__name__
         self.dropout_module = Dropout(dropout, module_name=name)
         self.attention_dropout_module = Dropout(attention_dropout, module_name=name)
+        self.product = Product()
+
+    def make_generation_fast_(self, **unused) -> None:
+        """fairseq calls this before it decodes."""
+        self.product.freeze()
 
     def forward(
         self,
@@ -52,8 +57,9 @@ class AttentionSublayer(nn.Module):
         """Attend from x [B, T, C].
 
         Args:
-            memory: [B, S, C] to attend to; None attends to x (S = T, or all steps so far when incremental).
-            mask: bool, broadcastable to [B, H, T, S]; True where attending is forbidden.
+            memory: [M, S, C] to attend to; None attends to x (S = T, or all steps so far when incremental). With fewer
+                rows than x, as in a beam, each of its rows is for B / M rows of x side by side (``rows.py``).
+            mask: bool, broadcastable to [B or M, H, T, S]; True where attending is forbidden.
             incremental_state: fairseq's cache; x then holds the steps that are not in it yet.
             need_weights: also return the weights, averaged over heads.
 
@@ -73,12 +79,14 @@ class AttentionSublayer(nn.Module):
         weights = F.softmax(scores, dim=-1)
         attended = torch.matmul(self.attention_dropout_module(weights), value)
         attended = attended.transpose(1, 2).reshape(x.shape)
-        x = self.layer_norm(x + self.dropout_module(self.out_proj(attended)))
-        return x, weights.mean(dim=1) if need_weights else None
+        output = self.product(attended, self.out_proj.weight, self.out_proj.bias)
+        batch, length, _ = x.shape
+        x = self.layer_norm(x + self.dropout_module(output))
+        return x, weights.mean(dim=1).view(batch, length, -1) if need_weights else None
 
     def _project_self(self, x, incremental_state) -> Tuple[Tensor, Tensor]:
         """-> query [B, H, T, D] and keys and values [2, B, H, S, D]."""
-        query, key, value = self._split_heads(self.in_proj(x), 3).unbind(0)
+        query, key, value = self._split_heads(self.product(x, self.in_proj.weight, self.in_proj.bias), 3).unbind(0)
         if incremental_state is None:
             return query, (key, value)
         keys_values = torch.stack([key, value])
@@ -89,16 +97,17 @@ class AttentionSublayer(nn.Module):
         return query, keys_values
 
     def _project_cross(self, x, memory, incremental_state) -> Tuple[Tensor, Tensor]:
-        """Like ``_project_self``; the memory is projected once a sentence when decoding incrementally."""
+        """Like ``_project_self``, for M rows; the memory is projected once a sentence when decoding incrementally."""
         parts = [self.width, 2 * self.width]
         query_weight, memory_weight = self.in_proj.weight.split(parts)
         query_bias, memory_bias = self.in_proj.bias.split(parts)
-        query = self._split_heads(F.linear(x, query_weight, query_bias), 1)[0]
+        # Rows that share their memory become one row's steps: [M, B / M * T, C].
+        query = self._split_heads(self.product(x, query_weight, query_bias).view(memory.size(0), -1, self.width), 1)[0]
         if incremental_state is not None:
             cache = self.get_incremental_state(incremental_state, CACHE)
             if cache is not None:
                 return query, cache["keys_values"]
-        keys_values = self._split_heads(F.linear(memory, memory_weight, memory_bias), 2)
+        keys_values = self._split_heads(self.product(memory, memory_weight, memory_bias), 2)
         if incremental_state is not None:
             keys_values = keys_values.contiguous()
             self.set_incremental_state(incremental_state, CACHE, {"keys_values": keys_values})
@@ -110,7 +119,7 @@ class AttentionSublayer(nn.Module):
         return x.view(batch, length, parts, self.heads, -1).permute(2, 0, 3, 1, 4)
 
     def reorder_cache(self, incremental_state, new_order: Tensor) -> None:
-        """Bring the cached rows into ``new_order`` [B'], as beam search asks."""
+        """Bring the cached rows (of cross-attention: the memory's) into ``new_order`` [B']."""
         cache = self.get_incremental_state(incremental_state, CACHE)
         if cache is not None:
             moved = cache["keys_values"].index_select(1, new_order)

@@ -4,7 +4,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from .dropout import Dropout
-from .linear import linear
+from .linear import Product, linear
 
 # torch's own gelu (the exact one) and not fairseq's, which widens bf16 to float32 and back.
 ACTIVATIONS = {"gelu": F.gelu, "relu": F.relu}
@@ -33,8 +33,14 @@ class FeedForwardSublayer(nn.Module):
         name = self.__class__.__name__
         self.dropout_module = Dropout(dropout, module_name=name)
         self.activation_dropout_module = Dropout(activation_dropout, module_name=name)
+        self.product = Product()
+
+    def make_generation_fast_(self, **unused) -> None:
+        """fairseq calls this before it decodes."""
+        self.product.freeze()
 
     def forward(self, x: Tensor) -> Tensor:
         """[B, T, C] -> [B, T, C]."""
-        inner = self.activation_dropout_module(self.activation(self.fc1(x)))
-        return self.layer_norm(x + self.dropout_module(self.fc2(inner)))
+        inner = self.activation(self.product(x, self.fc1.weight, self.fc1.bias))
+        output = self.product(self.activation_dropout_module(inner), self.fc2.weight, self.fc2.bias)
+        return self.layer_norm(x + self.dropout_module(output))

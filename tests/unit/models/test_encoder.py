@@ -182,19 +182,31 @@ def test_all_layers_states_end_with_the_output():
     assert not torch.equal(output["encoder_states"][0], output["encoder_states"][1])
 
 
-@pytest.mark.parametrize("order", [[0, 0, 1, 1, 2, 2], [2, 0, 1], [1], [0, 1, 2]])
-def test_reordering_moves_all_that_belongs_to_a_sentence(order):
+@pytest.mark.parametrize(
+    "order, kept",
+    [
+        ([0, 0, 1, 1, 2, 2], [0, 1, 2]),  # a beam: rows of one sentence share its memory
+        ([2, 2, 0, 0], [2, 0]),
+        ([0, 0, 1, 2, 2], [0, 0, 1, 2, 2]),  # not as many rows of each: repeated
+        ([2, 0, 1], [2, 0, 1]),
+        ([1], [1]),
+        ([0, 1, 2], [0, 1, 2]),
+    ],
+)
+def test_reordering_moves_all_that_belongs_to_a_sentence(order, kept):
     dictionary = toy_dictionary()
     encoder = toy_model(dictionary).encoder
     sources = toy_sources(dictionary, [6, 3, 4])
     moved = encoder.reorder_encoder_out(encoder(sources, return_all_hiddens=True), torch.tensor(order))
-    expected = encoder(sources[order], return_all_hiddens=True)
-    mask = sources[order].eq(dictionary.pad())
+    rows = moved["memory_rows"][0]
+    assert [kept[row] for row in rows.tolist()] == order
+    expected = encoder(sources[kept], return_all_hiddens=True)
+    mask = sources[kept].eq(dictionary.pad())
     assert torch.equal(moved["encoder_padding_mask"][0] if moved["encoder_padding_mask"] else mask & False, mask)
     real = ~mask
+    assert moved["encoder_out"][0].size(1) == len(kept)
     torch.testing.assert_close(
         moved["encoder_out"][0].transpose(0, 1)[real], expected["encoder_out"][0].transpose(0, 1)[real]
     )
     for state, wanted in zip(moved["encoder_states"], expected["encoder_states"]):
         torch.testing.assert_close(state.transpose(0, 1)[real], wanted.transpose(0, 1)[real])
-    assert moved["sentence"][0].tolist() == order
