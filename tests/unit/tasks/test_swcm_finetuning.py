@@ -6,6 +6,7 @@ from swcm_fairseq.data.mixture import MixtureDataset
 from swcm_fairseq.data.pairs import PairDataset
 from swcm_fairseq.errors import SwcmError
 from swcm_fairseq.tasks.swcm_finetuning import pairs_of
+from tests.tiny_encoder import sentencepiece_pieces, train_sentencepiece
 from tests.toy import toy_dictionary, toy_task, write_data_bin
 
 DICTIONARY = toy_dictionary()
@@ -161,3 +162,56 @@ def test_long_sources_are_cut_only_when_asked(folders):
         task.load_dataset("train")
         assert len(task.dataset("train")[0].source) == length
         assert task.max_positions() == (4, 9)
+
+
+def run_of(best="loss", maximize=False, valid_splits=("valid",)):
+    """As much of a run as ``check_data`` looks at."""
+    checkpoint = SimpleNamespace(best_checkpoint_metric=best, maximize_best_checkpoint_metric=maximize)
+    root = SimpleNamespace(checkpoint=checkpoint, criterion=SimpleNamespace(_name="swcm_cross_entropy"))
+    return SimpleNamespace(train_split="train", valid_splits=list(valid_splits), root=root)
+
+
+def scored_task(folder, dictionary=DICTIONARY, **settings):
+    return toy_task(folder, dictionary, lang_pairs="zh-kk,zh-mn", **settings)
+
+
+def test_scores_need_the_sentencepiece_model_before_anything_is_trained(folders):
+    scored_task(folders[0]).check_data(run_of())
+    task = scored_task(folders[0], validation_scores="chrfpp")
+    with pytest.raises(SwcmError) as caught:
+        task.check_data(run_of())
+    said = str(caught.value)
+    assert "\n" not in said and "sentencepiece.bpe.model" in said and folders[0] in said
+    # Nothing is decoded where nothing is validated.
+    task.check_data(run_of(valid_splits=[]))
+
+
+def test_scores_of_any_pair_may_choose_the_best_checkpoint(tmp_path):
+    content = train_sentencepiece()
+    dictionary = toy_dictionary(sentencepiece_pieces(content))
+    sides = {"{}.zh-{}.{}".format(s, t, x): ["a"] for s in ("train", "valid") for t in ("kk", "mn") for x in ("zh", t)}
+    folder = write_data_bin(tmp_path, dictionary, sides)
+    (tmp_path / "sentencepiece.bpe.model").write_bytes(content)
+    task = scored_task(folder, dictionary, validation_scores="chrfpp,rougeL")
+    for name in ("chrfpp", "rougeL", "mt.zh-kk_chrfpp", "mt.zh-mn_rougeL"):
+        task.check_data(run_of(name, maximize=True))
+    for name in ("mt.zh-mn_ppl", "accuracy"):
+        task.check_data(run_of(name))
+    for name in ("bleu", "mt.zh-ug_chrfpp", "los"):
+        with pytest.raises(SwcmError, match="--best-checkpoint-metric " + name):
+            task.check_data(run_of(name, maximize=True))
+
+
+def test_unknown_scores_are_refused_when_the_task_is_set_up(folders):
+    with pytest.raises(SwcmError, match="no score 'rouge'; there are: bleu"):
+        scored_task(folders[0], validation_scores="rouge")
+
+
+def test_validation_sets_alone_say_what_is_decoded(folders):
+    task = scored_task(folders[1], validation_scores="chrfpp", validation_sentences=2)
+    for split, keys in (("train", set()), ("valid", {"scored", "shown"})):
+        task.load_dataset(split)
+        dataset = task.dataset(split)
+        batch = dataset.collater([dataset[index] for index in range(len(dataset))])
+        assert {"scored", "shown"} & set(batch) == keys
+    assert batch["scored"].tolist() == [True, True, False] * 2

@@ -1,6 +1,7 @@
 """The pretraining task: what it asks of its flags, what an epoch holds, what batches look like."""
 
 import logging
+import os
 from types import SimpleNamespace
 
 import numpy as np
@@ -156,6 +157,37 @@ def test_missing_training_data_is_named(folder):
     task = task_of(folder, mt_pairs="zh-kk,kk-mn")
     with pytest.raises(SwcmError, match="train mt.kk-mn, train mt.mn-kk"):
         task.load_dataset("train")
+
+
+def test_all_that_training_lacks_is_named_at_once_before_anything_is_written(folder, tmp_path, dictionary):
+    other = write_data_bin(
+        tmp_path,
+        dictionary,
+        {"train.zh-None.zh": ["a"], "train.zh-kk.zh": ["a", "b"], "train.zh-kk.kk": ["a"], "valid.zh-mn.mn": ["a"]},
+    )
+    task = task_of("{}:{}".format(other, folder), dae_langs="zh,kk", mt_pairs="zh-kk,zh-mn,kk-mn")
+    before = sorted(os.listdir(other))
+    run = SimpleNamespace(train_split="train", valid_splits=["valid", "none"])
+    with pytest.raises(SwcmError) as caught:
+        task.check_data(run)
+    expected = [
+        (other, "has no train.kk-None.kk"),
+        (other, "train.zh-kk.zh has 2 lines"),  # its other side has one
+        (other, "has no train.zh-mn"),
+        (other, "has no train.kk-mn"),
+        (str(folder), "has no train.kk-mn"),
+        # Validation measures what there is, but a pair with one side is a mistake.
+        (other, "valid.zh-mn.mn.idx is there but"),
+    ]
+    assert len(caught.value.problems) == len(expected)
+    for problem, (place, words) in zip(caught.value.problems, expected):
+        assert problem.startswith(place) and words in problem
+    assert sorted(os.listdir(other)) == before
+    run.valid_splits = []
+    with pytest.raises(SwcmError) as caught:
+        task.check_data(run)
+    assert len(caught.value.problems) == 5
+    task_of(folder).check_data(SimpleNamespace(train_split="train", valid_splits=["valid", "none"]))
 
 
 def test_folders_are_taken_in_turn(folder, tmp_path, dictionary):
