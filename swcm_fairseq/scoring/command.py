@@ -13,7 +13,7 @@ from .evaluation import Evaluation, as_json, evaluate
 from .metrics import METRICS
 from .normalization import NORMALIZERS
 from .table import table
-from .testsets import COPY, FIRST_SENTENCE, SHUFFLED, YARDSTICKS, read_test_set
+from .testsets import COPY, FIRST_SENTENCE, FIRST_WORDS, SHUFFLED, YARDSTICKS, read_test_set
 
 _LANG = "{lang}"  # in a file name, stands for the language
 
@@ -78,6 +78,12 @@ def parser() -> argparse.ArgumentParser:
     what.add_argument(
         "--first-sentence", action="store_true", help="score the first sentence of each source too, as a summary"
     )
+    what.add_argument(
+        "--first-words",
+        action="store_true",
+        help="score the first words of each source too, as many as a reference has at the median, as an answer (with "
+        "passages for --src)",
+    )
     what.add_argument("--copy", action="store_true", help="score the source as it is too")
     what.add_argument(
         "--resamples",
@@ -121,7 +127,7 @@ def _count(text: str) -> int:
 
 def _checked(options: argparse.ArgumentParser, arguments: argparse.Namespace) -> List[str]:
     """End with exit code 2 where the arguments do not fit together; returns the metrics' names."""
-    yardsticks = arguments.shuffled or arguments.first_sentence or arguments.copy
+    yardsticks = arguments.shuffled or arguments.first_sentence or arguments.first_words or arguments.copy
     if arguments.hyp and not arguments.ref:
         options.error("--hyp needs --ref")
     if not arguments.hyp and not arguments.generate_output and not (yardsticks and arguments.ref):
@@ -152,7 +158,12 @@ def evaluate_all(arguments: argparse.Namespace, metrics: Sequence[str]) -> List[
     names = iter(arguments.names or [*(arguments.hyp or []), *(arguments.generate_output or [])])
     hypotheses = {next(names): path for path in arguments.hyp or []}
     generated = {next(names): path for path in arguments.generate_output or []}
-    asked = ((SHUFFLED, arguments.shuffled), (FIRST_SENTENCE, arguments.first_sentence), (COPY, arguments.copy))
+    asked = (
+        (SHUFFLED, arguments.shuffled),
+        (FIRST_SENTENCE, arguments.first_sentence),
+        (FIRST_WORDS, arguments.first_words),
+        (COPY, arguments.copy),
+    )
     yardsticks = [name for name, wanted in asked if wanted]
     results = []
     for lang in arguments.lang:
@@ -162,7 +173,7 @@ def evaluate_all(arguments: argparse.Namespace, metrics: Sequence[str]) -> List[
 
         references = [path.replace(_LANG, lang) for path in arguments.ref or []]
         sources = arguments.src and arguments.src.replace(_LANG, lang)
-        test_set = read_test_set(here(hypotheses), here(generated), references, sources, yardsticks)
+        test_set = read_test_set(here(hypotheses), here(generated), references, sources, language(lang), yardsticks)
         results.append(
             evaluate(
                 test_set,

@@ -2,14 +2,16 @@
 
 from typing import Dict, List, NamedTuple, Optional, Sequence
 
+from ..data.languages import Language
 from ..errors import SwcmError
 from .corpus import read_generated, read_lines, read_references
-from .yardsticks import first_sentences, shuffled
+from .yardsticks import first_sentences, first_words, shuffled
 
 SHUFFLED = "shuffled"
 FIRST_SENTENCE = "first-sentence"
+FIRST_WORDS = "first-words"
 COPY = "copy"
-YARDSTICKS = (SHUFFLED, FIRST_SENTENCE, COPY)
+YARDSTICKS = (SHUFFLED, FIRST_SENTENCE, FIRST_WORDS, COPY)
 
 
 class TestSet(NamedTuple):
@@ -25,6 +27,7 @@ def read_test_set(
     generated: Dict[str, str],
     references: Sequence[str],
     sources: Optional[str],
+    target: Language,
     yardsticks: Sequence[str] = (),
 ) -> TestSet:
     """Read what there is of one language.
@@ -34,6 +37,7 @@ def read_test_set(
         generated: what fairseq-generate printed, by name of the system.
         references: text files, one a reference; where none are given, those in ``generated`` count.
         sources: text file; where there is none, those in ``generated``.
+        target: the language.
         yardsticks: out of ``YARDSTICKS``, to be added as systems.
 
     Raises:
@@ -69,13 +73,15 @@ def read_test_set(
     if problems:
         raise SwcmError("hypotheses and references must match line by line", problems)
     for name in yardsticks:
-        systems[name] = _yardstick(name, known, known_sources)
+        systems[name] = _yardstick(name, known, known_sources, target)
     return TestSet(systems, known, known_sources)
 
 
-def _yardstick(name: str, references: List[List[str]], sources: Optional[List[str]]) -> List[str]:
+def _yardstick(name: str, references: List[List[str]], sources: Optional[List[str]], target: Language) -> List[str]:
     if name == SHUFFLED:
         return [some[0] for some in shuffled(references)]
     if sources is None:
         raise SwcmError("--{} needs the sources: give them with --src".format(name))
+    if name == FIRST_WORDS:
+        return first_words(sources, references, target)
     return first_sentences(sources) if name == FIRST_SENTENCE else list(sources)

@@ -2,9 +2,12 @@
 
 import random
 import re
+import statistics
 from typing import List, Sequence, TypeVar
 
+from ..data.languages import Language
 from ..errors import SwcmError
+from .tokenizers import tokenizer_for
 
 SEED = 20250215  # fixed, so that the yardstick of a test set is one number
 
@@ -39,3 +42,10 @@ def first_sentences(sources: Sequence[str]) -> List[str]:
         end = _END.search(text)
         firsts.append(text[: end.end()] if end else text)
     return firsts
+
+
+def first_words(sources: Sequence[str], references: Sequence[Sequence[str]], target: Language) -> List[str]:
+    """As many first tokens of each source as the references have at the median: an answer without a question."""
+    split = tokenizer_for(target)
+    count = int(statistics.median(len(split(one)) for some in references for one in some))
+    return [" ".join(split(source)[: max(count, 1)]) for source in sources]

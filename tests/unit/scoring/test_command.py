@@ -150,8 +150,9 @@ def test_an_empty_line_in_a_further_file_of_references_is_none(files, tmp_path, 
 def test_yardsticks_from_the_sources(files, tmp_path, capsys):
     (tmp_path / "src").write_text("бір сөз ғана бар еді. Соңы.\nекі үлкен кітап\nүш\n", encoding="utf-8")
     command = ["--lang", "kk", "--hyp", files["hyp"], "--ref", files["ref"], "--src", str(tmp_path / "src"), "--json"]
-    main(command + ["--copy", "--first-sentence", "--metrics", "exact_match", "--resamples", "0"])
+    main(command + ["--copy", "--first-sentence", "--first-words", "--metrics", "exact_match", "--resamples", "0"])
     systems = json.loads(capsys.readouterr().out)["systems"]
+    assert systems["first-words"]["kk"]["exact_match"] == pytest.approx(100 / 3)  # three words, the median
     assert systems["first-sentence"]["kk"]["exact_match"] == pytest.approx(200 / 3)
     assert systems["copy"]["kk"]["exact_match"] == pytest.approx(100 / 3)
     assert "intervals" not in systems["copy"]["kk"]

@@ -2,8 +2,9 @@
 
 import pytest
 
+from swcm_fairseq.data.languages import language
 from swcm_fairseq.errors import SwcmError
-from swcm_fairseq.scoring.yardsticks import first_sentences, shuffled
+from swcm_fairseq.scoring.yardsticks import first_sentences, first_words, shuffled
 
 
 @pytest.mark.parametrize("count", [2, 3, 4, 7, 100])
@@ -44,3 +45,19 @@ def test_one_sentence_has_no_other_order():
 )
 def test_the_first_sentence(text, first):
     assert first_sentences([text]) == [first]
+
+
+@pytest.mark.parametrize(
+    "code, references, words",
+    [
+        ("en", [["a b"], ["a, b c."], ["a b c d e"]], ["It is 2", "Short one"]),
+        ("en", [["..."], [""]], ["It", "Short"]),
+        ("zh", [["中文"], ["中文，学"], ["书"]], ["It is", "Short one"]),
+    ],
+)
+def test_first_words_are_as_many_as_a_reference_has(code, references, words):
+    assert first_words(["It is 2, it is.", "Short one"], references, language(code)) == words
+
+
+def test_first_words_in_a_script_without_spaces():
+    assert first_words(["这个软件包（中文）"], [["三个字"]], language("zh")) == ["这 个 软"]
