@@ -8,6 +8,8 @@ from fairseq.dataclass import ChoiceEnum, FairseqDataclass
 from ..errors import SwcmError
 from ..modules.feed_forward import ACTIVATIONS
 from ..modules.layers import LayerSizes
+from ..weights.mapping import NOT_COPIED
+from .freezing import FREEZABLE
 
 
 @dataclass
@@ -21,9 +23,13 @@ class XlmSwcmConfig(FairseqDataclass):
     insert_normal_every: int = field(
         default=3, metadata={"help": "insert a layer after every X layers that start from the encoder (0: none)"}
     )
-    decoder_init: ChoiceEnum(["shared", "random"]) = field(
+    decoder_init: ChoiceEnum(list(NOT_COPIED)) = field(
         default="shared",
-        metadata={"help": "start decoder layers from the encoder's, or draw them (weight sharing removed)"},
+        metadata={
+            "help": "start decoder layers from the encoder's, or draw them (random: weight sharing removed). Rivals: "
+            "interleaved (as DeltaLM: half the layers, each from two), warm (as Hugging Face: no cross-attention), "
+            "feed-forward (these alone)"
+        },
     )
     decoder_layer_kind: ChoiceEnum(["custom", "normal"]) = field(
         default="custom", metadata={"help": "kind of the decoder layers that stand for an encoder layer"}
@@ -34,6 +40,9 @@ class XlmSwcmConfig(FairseqDataclass):
     )
     untie_output_projection: bool = field(
         default=False, metadata={"help": "an output layer of its own, with a bias, that starts from the embedding"}
+    )
+    freeze: str = field(
+        default="", metadata={"help": "parts that are not trained, with commas: {}".format(", ".join(FREEZABLE))}
     )
     encoder_layers: Optional[int] = field(default=None, metadata={"help": "number of encoder layers"})
     encoder_embed_dim: Optional[int] = field(default=None, metadata={"help": "width of encoder and decoder"})

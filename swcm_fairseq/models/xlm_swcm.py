@@ -21,6 +21,7 @@ from ..weights.report import REPORT_NAME, summary_lines, write_report
 from .config import DEFAULTS, PRESETS, SIZES, XlmSwcmConfig, fill_in, layer_sizes, resolve_sizes
 from .decoder import SwcmDecoder
 from .encoder import SwcmEncoder
+from .freezing import freeze
 
 logger = logging.getLogger(__name__)
 
@@ -61,6 +62,8 @@ class XlmSwcmModel(FairseqEncoderDecoderModel):
         model.start_origins = start_model(model, model.decoder.plan, pretrained, cfg.decoder_init)
         run = TrainingRun.of(cfg)
         if run is not None:
+            if cfg.freeze:
+                freeze(model, cfg.freeze)
             allow_bf16_off_tpus(run.root)
             model._report_start(run)
             cfg.pretrained_encoder = None
@@ -120,7 +123,13 @@ def _encoder_and_decoder(cfg, source, target):
     if source != target:
         table = token_table(len(target), sizes.width, target.pad())
         decoder_embeddings = Embeddings(table, embeddings.positions, embeddings.layer_norm, sizes.dropout)
-    plan = layer_plan(cfg.encoder_layers, cfg.insert_normal_every, cfg.decoder_layer_kind, cfg.inserted_layers)
+    plan = layer_plan(
+        cfg.encoder_layers,
+        cfg.insert_normal_every,
+        cfg.decoder_layer_kind,
+        cfg.inserted_layers,
+        interleaved=cfg.decoder_init == "interleaved",
+    )
     return (
         SwcmEncoder(source, embeddings, sizes, cfg.encoder_layers),
         SwcmDecoder(target, decoder_embeddings, sizes, plan, cfg.untie_output_projection),

@@ -4,10 +4,14 @@ from typing import List, NamedTuple, Optional
 
 
 class PlannedLayer(NamedTuple):
-    """One decoder layer: its kind (``custom`` or ``normal``) and the encoder layer it starts from, if any."""
+    """One decoder layer: its kind (``custom`` or ``normal``) and the encoder layer it starts from, if any.
+
+    ``second_layer`` is the one that cross-attention and what follows it start from, where that is another.
+    """
 
     kind: str
     encoder_layer: Optional[int]
+    second_layer: Optional[int] = None
 
 
 def layer_plan(
@@ -15,6 +19,7 @@ def layer_plan(
     insert_every: int = 3,
     layer_kind: str = "custom",
     inserted: str = "normal",
+    interleaved: bool = False,
 ) -> List[PlannedLayer]:
     """Plan the decoder of an encoder with ``encoder_layers`` layers: n + floor(n / X) layers.
 
@@ -26,10 +31,14 @@ def layer_plan(
         layer_kind: kind of the layers that start from an encoder layer.
         inserted: ``normal`` inserts a layer that starts random; ``duplicate`` inserts a second copy of the
             layer before it (BASE-B: the same depth, nothing random).
+        interleaved: as DeltaLM does (arXiv 2106.13736): half as many layers, each from two of the encoder's, the
+            first one up to cross-attention and the second one from there on.
     """
     plan = []
-    for index in range(encoder_layers):
-        plan.append(PlannedLayer(layer_kind, index))
-        if insert_every > 0 and (index + 1) % insert_every == 0:
+    step = 2 if interleaved else 1
+    for count, index in enumerate(range(0, encoder_layers, step), 1):
+        second = min(index + 1, encoder_layers - 1) if interleaved else None
+        plan.append(PlannedLayer(layer_kind, index, second))
+        if insert_every > 0 and count % insert_every == 0:
             plan.append(PlannedLayer("normal", None) if inserted == "normal" else plan[-1])
     return plan

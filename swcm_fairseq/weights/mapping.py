@@ -15,6 +15,18 @@ DECODER_FROM_ENCODER = {
     "normal": {"self_attn": "self_attn", "cross_attn": "self_attn", "ffn": "ffn"},
 }
 
+# Parts that start from a layer's ``second_layer``, where it has one.
+SECOND_HALF = ("cross_attn", "ffn2", "ffn")
+
+# What ``--decoder-init`` leaves as it was drawn.
+NOT_COPIED = {
+    "shared": (),
+    "interleaved": (),
+    "warm": ("cross_attn",),
+    "feed-forward": ("self_attn", "cross_attn", "layer_norm"),
+    "random": ("self_attn", "cross_attn", "ffn1", "ffn2", "ffn"),
+}
+
 # Module of the encoder <- its name where encoders are read (weights/layouts.py), which is fairseq's.
 ENCODER_FROM_READER = {
     "embeddings.tokens": "embed_tokens",
@@ -51,7 +63,9 @@ def start_model(model, plan: List[PlannedLayer], encoder, decoder_init: str) -> 
         plan: the decoder's layers.
         encoder: what ``read_encoder`` returned; None leaves everything random.
         decoder_init: ``shared`` copies encoder layers into decoder layers; ``random`` leaves them as drawn
-            (the paper's "weight sharing removed"). The embeddings are shared in both.
+            (the paper's "weight sharing removed"); ``interleaved`` as shared, from a plan like DeltaLM's; ``warm`` all
+            but the cross-attention, as Hugging Face's EncoderDecoderModel starts; ``feed-forward`` only the linear
+            layers of the feed-forward sublayers, as the authors' released code does. The embeddings are always shared.
 
     Returns:
         the origin of every name in ``model.state_dict()``, in its order.
@@ -83,17 +97,18 @@ def start_model(model, plan: List[PlannedLayer], encoder, decoder_init: str) -> 
 def _sources(state: Dict[str, Tensor], plan: List[PlannedLayer], decoder_init: str) -> Dict[str, str]:
     """Name in the model's state -> name among the encoder's tensors, for all that is copied."""
     found = {name: _read_name(name[len("encoder.") :]) for name in state if name.startswith("encoder.")}
-    if decoder_init == "random":
-        return found
     for name in state:
         part = _decoder_part(name)
         if part is None:
             continue
         index, part_name, tensor_name = part
         planned = plan[index]
-        if planned.encoder_layer is not None:
+        layer = planned.encoder_layer
+        if planned.second_layer is not None and part_name in SECOND_HALF:
+            layer = planned.second_layer
+        if layer is not None and not {part_name, tensor_name.split(".")[0]} & set(NOT_COPIED[decoder_init]):
             origin = DECODER_FROM_ENCODER[planned.kind][part_name]
-            found[name] = _read_name("layers.{}.{}.{}".format(planned.encoder_layer, origin, tensor_name))
+            found[name] = _read_name("layers.{}.{}.{}".format(layer, origin, tensor_name))
     return found
 
 

@@ -41,3 +41,14 @@ def test_the_papers_twelve_layers_become_sixteen():
 )
 def test_the_papers_variants(name, flags, expected):
     assert written(layer_plan(4, **flags)) == expected
+
+
+def test_interleaved_layers_start_from_two_of_the_encoders():
+    plan = layer_plan(4, 0, interleaved=True)
+    assert [(one.encoder_layer, one.second_layer) for one in plan] == [(0, 1), (2, 3)]
+    assert written(layer_plan(12, 3, interleaved=True)) == "c0 c2 c4 n- c6 c8 c10 n-"
+
+
+def test_a_last_encoder_layer_without_a_neighbour_starts_both_halves():
+    plan = layer_plan(3, 0, interleaved=True)
+    assert [(one.encoder_layer, one.second_layer) for one in plan] == [(0, 1), (2, 2)]

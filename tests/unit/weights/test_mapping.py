@@ -146,6 +146,31 @@ def test_normal_kind_starts_its_three_parts_from_one_encoder_layer(folder, file)
         assert_equal(layers[place], expected_layer(file, "normal", index))
 
 
+# Part of a custom layer -> the encoder layers that it starts from, by hand; None: drawn.
+RIVALS = {
+    "warm": [{"self_attn": 1, "ffn1": 1, "cross_attn": None, "ffn2": 1}, 1, 4],
+    "feed-forward": [{"self_attn": None, "ffn1": 1, "cross_attn": None, "ffn2": 1}, 1, 4],
+    "interleaved": [{"self_attn": 2, "ffn1": 2, "cross_attn": 3, "ffn2": 3}, 1, 2],
+}
+
+
+@pytest.mark.parametrize("decoder_init", RIVALS)
+def test_what_rivals_copy(folder, decoder_init):
+    wanted, place, depth = RIVALS[decoder_init]
+    model = start_from(folder, decoder_init=decoder_init, insert_normal_every=0)
+    assert len(model.decoder.layers) == depth
+    layer = model.decoder.layers[place]
+    for part, index in wanted.items():
+        found = dict(getattr(layer, part).named_parameters())
+        if index is None:
+            assert same_anywhere(getattr(layer, part), model.encoder.layers) == []
+            continue
+        origin = model.encoder.layers[index].ffn if part.startswith("ffn") else model.encoder.layers[index].self_attn
+        for name, parameter in origin.named_parameters():
+            copied = not (decoder_init == "feed-forward" and name.startswith("layer_norm"))
+            assert torch.equal(found[name], parameter) is copied, (part, name)
+
+
 def test_duplicates_are_second_copies_of_their_own(folder, file):
     layers = start_from(folder, inserted_layers="duplicate").decoder.layers
     for place, index in enumerate((0, 1, 2, 2, 3)):

@@ -27,6 +27,9 @@ VARIANTS = [
     {"insert_normal_every": 0},
     {"inserted_layers": "duplicate"},
     {"decoder_init": "random"},
+    {"decoder_init": "warm"},
+    {"decoder_init": "feed-forward"},
+    {"decoder_init": "interleaved"},
     {"decoder_layer_kind": "normal", "decoder_init": "random"},
     {"untie_output_projection": True},
 ]

@@ -1,0 +1,65 @@
+"""Training in two stages: with parts frozen, then with everything, handed over from checkpoint to training."""
+
+from pathlib import Path
+
+import pytest
+import torch
+
+from swcm_fairseq.weights.safe_load import safe_load
+from tests.trainings import make_data, run_trainings
+
+ROOT = Path(__file__).resolve().parent.parent.parent
+
+
+@pytest.fixture(scope="module")
+def stages(tmp_path_factory):
+    """Models by stage: after one update of learning rate 0, after five with parts frozen, after five more with all."""
+    folder = tmp_path_factory.mktemp("stages")
+    data = make_data(folder / "data", lines=60)
+
+    def job(name, *more):
+        text = (
+            "{} --user-dir {}/swcm_fairseq --save-dir {} --task swcm_finetuning --lang-pairs zh-kk,zh-mn --bf16 "
+            "--arch xlm_swcm --encoder-layers 2 --encoder-embed-dim 16 --encoder-ffn-embed-dim 24 "
+            "--encoder-attention-heads 2 --max-positions 40 --criterion swcm_cross_entropy --optimizer adamw "
+            "--max-tokens 60 --no-epoch-checkpoints --cpu --seed 7"
+        )
+        args = text.format(data, ROOT, folder / name).split() + list(more)
+        return {"args": args, "probe": str(folder / (name + ".probe")), "log": str(folder / (name + ".log"))}
+
+    frozen = ["--freeze", "embeddings,encoder"]
+    jobs = [
+        job("start", "--max-update", "1", "--lr", "0"),
+        job("first", "--max-update", "5", "--lr", "0.01", *frozen),
+        job(
+            "second",
+            *("--max-update", "5", "--lr", "0.01"),
+            *("--finetune-from-model", str(folder / "first" / "checkpoint_last.pt")),
+        ),
+    ]
+    codes = run_trainings(folder, jobs)
+    assert codes == [0, 0, 0], [Path(one["log"]).read_text()[-2000:] for one in jobs]
+    models = {
+        name: safe_load(str(folder / name / "checkpoint_last.pt"))["model"] for name in ("start", "first", "second")
+    }
+    return models, (folder / "first.log").read_text()
+
+
+def changed(before, after):
+    return {name for name in before if not torch.equal(before[name], after[name])}
+
+
+def test_the_first_stage_leaves_the_frozen_parts_as_they_were(stages):
+    models, log = stages
+    learned = changed(models["start"], models["first"])
+    assert learned and all(name.startswith("decoder.layers.") for name in learned)
+    assert "frozen: embeddings,encoder" in log
+
+
+def test_the_second_stage_starts_from_the_first_and_teaches_everything(stages):
+    models, _ = stages
+    learned = changed(models["first"], models["second"])
+    assert any(name.startswith("encoder.layers.") for name in learned)
+    assert "encoder.embeddings.tokens.weight" in learned
+    moved = models["second"]["decoder.layers.0.ffn1.fc1.weight"] - models["first"]["decoder.layers.0.ffn1.fc1.weight"]
+    assert float(moved.float().abs().max()) < 0.1  # five steps of 0.01, not another draw
