@@ -6,6 +6,7 @@ only be put together again with the model that cut it.
 """
 
 import argparse
+import itertools
 import os
 import sys
 from typing import IO, Iterator, List, NamedTuple, Sequence, Tuple
@@ -13,9 +14,9 @@ from typing import IO, Iterator, List, NamedTuple, Sequence, Tuple
 # Run by path, from anywhere: the packages stand beside this script's folder.
 sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 
-from preprocess.lines import read_raw_lines
+from preprocess.lines import read_blocks, split_lines
 from preprocess.parallel import in_batches, ordered_map
-from swcm_fairseq.data.pieces import Pieces
+from swcm_fairseq.data.pieces import Lines, Pieces
 from swcm_fairseq.errors import SwcmError, run_command
 from swcm_fairseq.files import atomic_files
 
@@ -23,7 +24,6 @@ MODEL_NAME = "sentencepiece.bpe.model"
 SENTENCE_END = "</s>"  # between the sentences of a document, in text and in pieces
 # Enough to be worth a message between processes, little enough to hold in memory.
 BATCH_LINES, BATCH_CHARACTERS = 5_000, 1 << 20
-
 
 # A line that is longer is no text to learn from, and to cut it takes some hundred bytes of memory for each character.
 LONGEST_LINE = 500_000
@@ -39,7 +39,7 @@ class Settings(NamedTuple):
 class Encoded(NamedTuple):
     """The pieces of a batch of lines as text, one line each, and what they came to."""
 
-    text: str
+    text: bytes
     lines: int
     pieces: int
     unknown: int
@@ -52,28 +52,40 @@ def read_batches(path: str, size: int = BATCH_LINES) -> Iterator[List[str]]:
     Raises:
         SwcmError: the file is missing, or a line is not UTF-8 or too long to be one.
     """
+    yield from in_batches(_read_lines(path), size, len, BATCH_CHARACTERS)
+
+
+def _read_lines(path: str) -> Iterator[str]:
+    number = 0
+    for block in blocks_of(path):
+        lines, refused = decoded(block)
+        yield from lines
+        number += len(lines)
+        if refused:
+            raise SwcmError("{}, line {}: {}".format(path, number + 1, refused))
+
+
+def blocks_of(path: str) -> Iterator[bytes]:
+    """``read_blocks``, or ``SwcmError`` where there is no file."""
     if not os.path.isfile(path):
         raise SwcmError("there is no file {}".format(path))
-    yield from in_batches(_decoded(path), size, len, BATCH_CHARACTERS)
+    return read_blocks(path)
 
 
-def _decoded(path: str) -> Iterator[str]:
-    for number, raw in enumerate(read_raw_lines(path), start=1):
-        try:
-            line = raw.decode("utf-8")
-        except UnicodeDecodeError as error:
-            raise SwcmError(
-                "{}, line {}: not UTF-8 at byte {}; convert the file, for example with iconv".format(
-                    path, number, error.start + 1
-                )
-            )
+def decoded(block: bytes) -> Tuple[List[str], str]:
+    """The lines of a block, and why the one behind them cannot be read, or nothing."""
+    try:
+        lines = split_lines(block.decode("utf-8"), "\n", "\r")
+    except UnicodeDecodeError as error:
+        good = block.rfind(b"\n", 0, error.start) + 1
+        lines, refused = decoded(block[:good])
+        byte = error.start - good + 1
+        return lines, refused or "not UTF-8 at byte {}; convert the file, for example with iconv".format(byte)
+    for number, line in enumerate(lines if len(block) > LONGEST_LINE else ()):
         if len(line) > LONGEST_LINE:
-            raise SwcmError(
-                "{}, line {}: {:,} characters; clean the text first (preprocess/clean.py --max-chars)".format(
-                    path, number, len(line)
-                )
-            )
-        yield line
+            refused = "{:,} characters; clean the text first (preprocess/clean.py --max-chars)".format(len(line))
+            return lines[:number], refused
+    return lines, ""
 
 
 def positive_number(text: str) -> int:
@@ -90,62 +102,54 @@ def default_workers() -> int:
 
 
 class Encoder:
-    """Cuts batches of lines; any process that makes one from the same settings gives the same."""
+    """Cuts blocks of lines; any process that makes one from the same settings gives the same."""
 
     def __init__(self, settings: Settings) -> None:
         self.model = Pieces.load(settings.spm)
         self.documents = settings.documents
-        # fairseq cuts at white space: a model's own normalization makes plain spaces of all of it, as a rule.
-        self._breakable = len(" ".join(self.model.known).split()) != len(self.model.known)
 
-    def __call__(self, batch: Tuple[int, List[str]]) -> Tuple[int, Encoded]:
-        """Cut the lines of a batch; its number stays with it."""
-        number, lines = batch
-        written: List[str] = []
-        pieces = unknown = 0
-        check = self._breakable
-        for sentence, lacking in self._cut(lines):
-            joined = " ".join(sentence)
-            if (check or lacking) and joined.split() != sentence:
-                refused = (
-                    "a piece holds white space, at which fairseq would cut it again; clean the text first "
-                    "(preprocess/clean.py)"
-                )
-                return number, Encoded("", len(written), pieces, unknown, refused)
-            written.append(joined)
-            pieces += len(sentence)
-            unknown += lacking
-        written.append("")
-        return number, Encoded("\n".join(written), len(lines), pieces, unknown)
+    def __call__(self, batch: Tuple[int, bytes]) -> Tuple[int, Encoded]:
+        """Cut the lines of a block; its number stays with it."""
+        number, block = batch
+        lines, refused = decoded(block)
+        found = self._documents(lines) if self.documents else self.model.lines(lines)
+        if found.split:
+            sound = next(i for i, line in enumerate(lines) if self._is_split(line))
+            refused = (
+                "a piece holds white space, at which fairseq would cut it again; clean the text first "
+                "(preprocess/clean.py)"
+            )
+            return number, Encoded(b"", sound, 0, 0, refused)
+        text = "\n".join(found.written + [""]).encode("utf-8")
+        return number, Encoded(text, len(lines), found.pieces, found.unknown, refused)
 
-    def _cut(self, lines: List[str]) -> Iterator[Tuple[List[str], int]]:
-        return self._cut_documents(lines) if self.documents else self.model.cut_and_count(lines)
+    def _is_split(self, line: str) -> bool:
+        return (self._documents([line]) if self.documents else self.model.lines([line])).split
 
-    def _cut_documents(self, lines: List[str]) -> Iterator[Tuple[List[str], int]]:
+    def _documents(self, lines: List[str]) -> Lines:
         """The pieces of each document, with ``</s>`` between its sentences."""
         documents = [[sentence for sentence in map(str.strip, line.split(SENTENCE_END)) if sentence] for line in lines]
-        cut = self.model.cut_and_count([sentence for document in documents for sentence in document])
-        for document in documents:
-            pieces: List[str] = []
-            unknown = 0
-            for _ in document:
-                sentence, lacking = next(cut)
-                pieces += ([SENTENCE_END] if pieces else []) + sentence
-                unknown += lacking
-            yield pieces, unknown
+        found = self.model.lines(list(itertools.chain.from_iterable(documents)))
+        sentences = iter(found.written)
+        between = " {} ".format(SENTENCE_END)
+        written = [between.join(itertools.islice(sentences, len(document))) for document in documents]
+        ends = sum(max(0, len(document) - 1) for document in documents)
+        return found._replace(written=written, pieces=found.pieces + ends)
 
 
-def encode_files(settings: Settings, sources: Sequence[str], targets: Sequence[IO[str]], workers: int) -> List[Encoded]:
+def encode_files(
+    settings: Settings, sources: Sequence[str], targets: Sequence[IO[bytes]], workers: int
+) -> List[Encoded]:
     """Write the pieces of each line of each source; returns what each came to, its ``text`` being left out."""
-    totals = [Encoded("", 0, 0, 0) for _ in sources]
-    batches = ((number, batch) for number, source in enumerate(sources) for batch in read_batches(source))
+    totals = [Encoded(b"", 0, 0, 0) for _ in sources]
+    batches = ((number, block) for number, source in enumerate(sources) for block in blocks_of(source))
     for number, encoded in ordered_map(Encoder, settings, batches, workers):
         total = totals[number]
         if encoded.refused:
             raise SwcmError("{}, line {}: {}".format(sources[number], total.lines + encoded.lines + 1, encoded.refused))
         targets[number].write(encoded.text)
         totals[number] = Encoded(
-            "", total.lines + encoded.lines, total.pieces + encoded.pieces, total.unknown + encoded.unknown
+            b"", total.lines + encoded.lines, total.pieces + encoded.pieces, total.unknown + encoded.unknown
         )
     return totals
 
@@ -177,8 +181,8 @@ def main(argv=None) -> int:
     there = _is_there(beside, model_bytes, args.force)
 
     # All files take their names when the last one is whole, and the model its own after the pieces.
-    paths, modes = ([], []) if there else ([beside], ["wb"])
-    with atomic_files(paths + targets, modes + ["w"] * len(targets), args.force) as opened:
+    paths = [] if there else [beside]
+    with atomic_files(paths + targets, ["wb"] * len(paths + targets), args.force) as opened:
         streams = opened[len(paths) :]
         for stream in opened[: len(paths)]:
             stream.write(model_bytes)

@@ -10,7 +10,7 @@ import io
 import itertools
 import os
 import zlib
-from typing import IO, Iterator, List, Optional, Sequence, Tuple
+from typing import AnyStr, Iterator, List, Optional, Sequence, Tuple
 
 from swcm_fairseq.errors import SwcmError
 
@@ -49,44 +49,70 @@ class Problems:
             raise SwcmError(message, self.in_words())
 
 
-def open_bytes(path: str) -> IO[bytes]:
+def open_bytes(path: str) -> io.BufferedIOBase:
     """Open a file for reading bytes, unpacked where it is gzip."""
     stream = open(path, "rb")
-    if not stream.peek(2).startswith(_GZIP_MARK):
-        return stream
-    return io.BufferedReader(gzip.GzipFile(fileobj=stream, mode="rb"), 1 << 16)
+    return gzip.GzipFile(fileobj=stream, mode="rb") if stream.peek(2).startswith(_GZIP_MARK) else stream
 
 
-def read_raw_lines(path: str) -> Iterator[bytes]:
-    """Yield the lines of a file as bytes, without their ends and the byte order mark.
+def read_blocks(path: str, size: int = 1 << 18) -> Iterator[bytes]:
+    """Yield the bytes of a file, without the byte order mark: whole lines, about ``size`` bytes at a time.
+
+    Only the last line may lack its end.
 
     Raises:
         SwcmError: UTF-16, a line that is too long to be one, or gzip that is cut short or damaged.
     """
+    begun: List[bytes] = []  # a line whose end has not been read
+    length = lines = 0
     with open_bytes(path) as stream:
-        for number in itertools.count(1):
+        while True:
             try:
-                raw = stream.readline(LONGEST + 1)
+                data = stream.read1(size)
             except (EOFError, zlib.error, gzip.BadGzipFile) as error:
                 raise SwcmError(
                     "{}, behind line {}: the gzip data is cut short or damaged ({}); fetch the file again".format(
-                        path, number - 1, error
+                        path, lines, error
                     )
                 )
-            if not raw:
-                return
-            if len(raw) > LONGEST:
+            first = data.find(b"\n") + 1
+            length += first or len(data)
+            if length > LONGEST + 1:
                 raise SwcmError(
                     "{}, line {}: longer than {} MiB; is this text, and are its lines ended?".format(
-                        path, number, LONGEST >> 20
+                        path, lines + 1, LONGEST >> 20
                     )
                 )
-            if number == 1:
-                if raw.startswith(_UTF16_MARKS):
-                    raise SwcmError("{}: this is UTF-16; convert it first: iconv -f UTF-16 -t UTF-8".format(path))
-                raw = raw[len(_UTF8_MARK) :] if raw.startswith(_UTF8_MARK) else raw
-            raw = raw[:-1] if raw.endswith(b"\n") else raw
-            yield raw[:-1] if raw.endswith(b"\r") else raw
+            if data and not first:
+                begun.append(data)
+                continue
+            end = data.rfind(b"\n") + 1
+            block = b"".join(begun) + data[:end]
+            begun, length = [data[end:]], len(data) - end
+            if block:
+                yield _without_mark(block, path) if lines == 0 else block
+            if not data:
+                return
+            lines += block.count(b"\n")
+
+
+def _without_mark(start: bytes, path: str) -> bytes:
+    if start.startswith(_UTF16_MARKS):
+        raise SwcmError("{}: this is UTF-16; convert it first: iconv -f UTF-16 -t UTF-8".format(path))
+    return start[len(_UTF8_MARK) :] if start.startswith(_UTF8_MARK) else start
+
+
+def split_lines(block: AnyStr, end: AnyStr = b"\n", carriage: AnyStr = b"\r") -> List[AnyStr]:
+    """The lines of a block, without their ends; of text where the ends are given as text."""
+    lines = block.split(end)
+    if not lines[-1]:
+        lines.pop()
+    return [line[:-1] if line.endswith(carriage) else line for line in lines] if carriage in block else lines
+
+
+def read_raw_lines(path: str) -> Iterator[bytes]:
+    """Yield the lines of a file as bytes, without their ends and the byte order mark; raises as ``read_blocks``."""
+    return itertools.chain.from_iterable(map(split_lines, read_blocks(path)))
 
 
 def open_whole(path: str) -> bytes:

@@ -1,8 +1,9 @@
 """Text into SentencePiece pieces and back, so that nothing in a text is taken for a symbol of the dictionary."""
 
+import itertools
 import os
 import re
-from typing import Iterator, List, Sequence, Tuple
+from typing import Iterable, List, NamedTuple, Sequence
 
 from sentencepiece import SentencePieceProcessor
 
@@ -11,7 +12,8 @@ from .stand_ins import known_to, protect, restore
 
 UNKNOWN = "<unk>"
 _SPACE = "\u2581"  # what SentencePiece writes for a space
-_PROBE = 100  # texts that tell whether a model knows a script
+_PROBE = 16  # texts that tell whether a model knows a script
+_WHITE_SPACE = re.compile(r"\s")
 _SYMBOL = re.compile(r"<.*>\Z|\[\w+\]\Z")  # what a dictionary has beside pieces: specials and language tags
 
 
@@ -29,6 +31,22 @@ def load_model(path: str) -> SentencePieceProcessor:
         raise SwcmError("{} is no SentencePiece model, or was cut short ({})".format(path, error))
 
 
+class Lines(NamedTuple):
+    """Texts in pieces that are joined by spaces.
+
+    Attributes:
+        written: one a text.
+        pieces: how many there are in all.
+        unknown: how many of them the model lacks.
+        split: some piece holds white space, at which it would be cut again.
+    """
+
+    written: List[str]
+    pieces: int
+    unknown: int
+    split: bool
+
+
 class Pieces:
     """Cuts text into the pieces of a SentencePiece model and joins them again.
 
@@ -42,10 +60,14 @@ class Pieces:
     def __init__(self, model: SentencePieceProcessor) -> None:
         self.model = model
         ids = list(range(model.get_piece_size()))
-        self._pieces = model.id_to_piece(ids)
+        self._names = model.id_to_piece(ids)
         #: The pieces that stand for text.
-        self.known = {self._pieces[i] for i in ids if i != model.unk_id() and not model.is_control(i)}
-        self._stand_ins = known_to(self.known)
+        self.known = set(self._names)
+        self.known.discard(self._names[model.unk_id()])
+        self.known.difference_update(name for name, control in zip(self._names, model.is_control(ids)) if control)
+        self._stand_ins = known_to(self._names)
+        # The kinds of white space that stand in pieces. Models that normalize have none, or hardly any.
+        self._white_space = set(_WHITE_SPACE.findall("".join(self._names)))
 
     @classmethod
     def load(cls, path: str) -> "Pieces":
@@ -54,37 +76,74 @@ class Pieces:
 
     def cut(self, texts: Sequence[str], threads: int = 1) -> List[List[str]]:
         """The pieces of each text."""
-        return [pieces for pieces, _ in self.cut_and_count(texts, threads)]
+        return [self._guarded(pieces) for pieces in self._encode(self._protected(texts), str, threads)]
 
-    def cut_and_count(self, texts: Sequence[str], threads: int = 1) -> Iterator[Tuple[List[str], int]]:
-        """For each text its pieces, and how many of them the model lacks."""
-        texts = [protect(text, self._stand_ins) for text in texts] if self._stand_ins else list(texts)
-        # SentencePiece gives numbers a third faster than pieces. Where something is unknown they do not say what, and
-        # the text is cut again; where much is, by pieces from the start.
+    def ids(self, texts: Sequence[str], threads: int = 1) -> List[List[int]]:
+        """The numbers of the pieces of each text in the SentencePiece model, all that it lacks having one."""
+        return self._encode(self._protected(texts), int, threads)
+
+    def lines(self, texts: Sequence[str]) -> Lines:
+        """The pieces of each text, joined by spaces: what ``encode`` gives, for many texts at once and counted."""
+        texts = self._protected(texts)
         unknown = self.model.unk_id()
-        probe = self.model.encode(texts[:_PROBE])
-        if 5 * sum(unknown in ids for ids in probe) > len(probe):
-            for pieces in self.model.encode(texts, out_type=str, num_threads=threads):
-                yield self._guarded(pieces)
-            return
-        names = self._pieces
-        for text, ids in zip(texts, self.model.encode(texts, num_threads=threads)):
-            if unknown in ids:
-                yield self._guarded(self.model.encode(text, out_type=str))
-            else:
-                yield [names[i] for i in ids], 0
+        probe = texts[:: len(texts) // _PROBE + 1]
+        if 2 * sum(unknown in ids for ids in self._encode(probe, int)) > len(probe):
+            return self._lines_by_pieces(texts)
+        # SentencePiece gives numbers a third faster than pieces. Where something is unknown they do not say what, and
+        # the text is cut again.
+        found = self._encode(texts, int)
+        names = self._names
+        written = [" ".join([names[i] for i in ids]) for ids in found]
+        again = [place for place, ids in enumerate(found) if unknown in ids]
+        total, lacking, split = sum(map(len, found)), 0, self._holds_white_space(written)
+        if again:
+            few = self._lines_by_pieces([texts[place] for place in again])
+            for place, line in zip(again, few.written):
+                written[place] = line
+            lacking, split = few.unknown, split or few.split
+        return Lines(written, total, lacking, split)
 
-    def _guarded(self, pieces: List[str]) -> Tuple[List[str], int]:
+    def _lines_by_pieces(self, texts: Sequence[str]) -> Lines:
+        found = self._encode(texts, str)
+        written = [" ".join(pieces) for pieces in found]
+        total = sum(map(len, found))
+        unknown = total - sum(map(self.known.__contains__, itertools.chain.from_iterable(found)))
+        split = self._holds_white_space(written)
+        if unknown:
+            joined = "\n".join(written)
+            split = split or len(joined.split()) != total
+            if "<" in joined or "[" in joined:
+                for place, line in enumerate(written):
+                    if "<" in line or "[" in line:
+                        written[place] = " ".join(self._guarded(found[place]))
+        return Lines(written, total, unknown, split)
+
+    def _holds_white_space(self, written: Sequence[str]) -> bool:
+        return bool(self._white_space) and _holds_any(written, self._white_space)
+
+    def _protected(self, texts: Sequence[str]) -> List[str]:
+        if self._stand_ins and _holds_any(texts, map(chr, self._stand_ins)):
+            return [protect(text, self._stand_ins) for text in texts]
+        return list(texts)
+
+    def _encode(self, texts: Sequence[str], kind: type, threads: int = 1) -> list:
+        return self.model.encode(texts, out_type=kind, num_threads=threads) if texts else []
+
+    def _guarded(self, pieces: List[str]) -> List[str]:
         if self.known.issuperset(pieces):
-            return pieces, 0
-        lacking = [piece not in self.known for piece in pieces]
-        guarded = [UNKNOWN if new and _SYMBOL.match(p) else p for p, new in zip(pieces, lacking)]
-        return guarded, sum(lacking)
+            return pieces
+        return [UNKNOWN if p not in self.known and _SYMBOL.match(p) else p for p in pieces]
 
     def encode(self, text: str) -> str:
         """The pieces of one text, joined by spaces."""
-        return " ".join(self.cut([text])[0])
+        return self.lines([text]).written[0]
 
     def decode(self, line: str) -> str:
         """The text of pieces that are joined by spaces."""
         return restore(line.replace(" ", "").replace(_SPACE, " ").strip())
+
+
+def _holds_any(texts: Sequence[str], characters: Iterable[str]) -> bool:
+    # One search through all of them: there are many texts, and most hold none.
+    joined = "".join(texts)
+    return any(character in joined for character in characters)

@@ -30,8 +30,8 @@ _ORIGINALS = {ord(stand_in): sign for sign, stand_in in STAND_INS.items()}
 
 def known_to(pieces: Iterable[str]) -> Dict[int, str]:
     """The part of the table, for ``protect``, whose stand-ins occur in a model's pieces."""
-    found = set(_ANY_STAND_IN.findall("".join(pieces)))
-    return {sign: stand_in for sign, stand_in in ALL.items() if stand_in in found}
+    text = "".join(pieces)
+    return {sign: stand_in for sign, stand_in in ALL.items() if stand_in in text}
 
 
 def protect(text: str, table: Dict[int, str] = ALL) -> str:

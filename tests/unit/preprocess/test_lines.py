@@ -1,6 +1,9 @@
+import gzip
+
 import pytest
 
-from preprocess.lines import MOST_NAMED, Problems, read_aligned, read_lines
+from preprocess import lines as lines_module
+from preprocess.lines import MOST_NAMED, Problems, read_aligned, read_blocks, read_lines, split_lines
 from swcm_fairseq.errors import SwcmError
 
 
@@ -58,3 +61,37 @@ def test_different_lengths_are_an_error_with_both_numbers(tmp_path, shorter):
         list(read_aligned(paths))
     assert "{} has {}".format(paths[shorter], 2) in str(caught.value)
     assert "{} has {}".format(paths[1 - shorter], 3) in str(caught.value)
+
+
+@pytest.mark.parametrize("size", [1, 2, 3, 7, 1 << 18])
+@pytest.mark.parametrize("packed", [False, True])
+def test_blocks_of_any_size_are_the_file_in_whole_lines(tmp_path, size, packed):
+    data = b"\xef\xbb\xbffirst\r\n\n\nlonger than a block\na\r\xef\xbb\xbf\r\r\nno end"
+    path = write(tmp_path / "text", gzip.compress(data) if packed else data)
+    blocks = list(read_blocks(path, size))
+    assert b"".join(blocks) == data[3:]
+    assert all(block.endswith(b"\n") for block in blocks[:-1])
+    expected = [b"first", b"", b"", b"longer than a block", b"a\r\xef\xbb\xbf\r", b"no end"]
+    assert [line for block in blocks for line in split_lines(block)] == expected
+    assert (len(blocks) == 2) == (size > len(data))  # the last line has no end
+
+
+@pytest.mark.parametrize("size", [1, 5, 1000])
+def test_the_longest_line(tmp_path, monkeypatch, size):
+    monkeypatch.setattr(lines_module, "LONGEST", 10)
+    fits = write(tmp_path / "fits", b"a\n" + b"b" * 10 + b"\nc\n")
+    assert b"".join(read_blocks(fits, size)) == b"a\n" + b"b" * 10 + b"\nc\n"
+    if size < 1000:  # lines inside of a block are not long by then
+        with pytest.raises(SwcmError, match="line 2: longer than"):
+            list(read_blocks(write(tmp_path / "long", b"a\n" + b"b" * 20 + b"\nc\n"), size))
+
+
+def test_gzip_that_is_cut_short_is_named_behind_the_last_line(tmp_path):
+    data = gzip.compress(b"".join(b"line %d\n" % i for i in range(20000)))
+    path = write(tmp_path / "text.gz", data[: len(data) // 2])
+    read = []
+    with pytest.raises(SwcmError, match="gzip data is cut short") as caught:
+        for block in read_blocks(path):
+            read += split_lines(block)
+    assert "behind line {}:".format(len(read)) in str(caught.value) and 0 < len(read) < 20000
+    assert read == [b"line %d" % i for i in range(len(read))]

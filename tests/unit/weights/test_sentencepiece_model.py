@@ -56,7 +56,15 @@ def test_model_built_from_pieces_cuts_as_the_trained_one():
     assert (built.unk_id(), built.bos_id(), built.eos_id(), built.pad_id()) == (0, 1, 2, -1)
 
 
-@pytest.mark.parametrize("data", [b"", b"\xff" * 40, b"text, not a model\n", train_sentencepiece()[:-5]])
-def test_what_is_no_whole_model(data):
+NO_MODELS = {
+    "empty": lambda: b"",
+    "ones": lambda: b"\xff" * 40,
+    "text": lambda: b"text, not a model\n",
+    "cut": lambda: train_sentencepiece()[:-5],
+}
+
+
+@pytest.mark.parametrize("kind", NO_MODELS)
+def test_what_is_no_whole_model(kind):
     with pytest.raises(SwcmError, match="here.model is no SentencePiece model"):
-        SentencePieceModel.from_bytes(data, "here.model")
+        SentencePieceModel.from_bytes(NO_MODELS[kind](), "here.model")
