@@ -225,7 +225,7 @@ def split(corpus: Corpus, pivot: str, wanted: Dict[str, int], max_train: int, se
     english_alone = chosen(
         members["train"] - translated, max(0, max_train - len(members["train"] & translated)), "{}/train".format(seed)
     )
-    known[pivot] = {name: english[name] for name in sorted(translated.union(english_alone))}
+    known[pivot] = {name: english[name] for name in sorted(translated.union(english_alone, held_out))}
     most = dict(wanted, train=max_train)
     return {
         part: {

@@ -27,7 +27,7 @@ set -euo pipefail
 # shellcheck source-path=SCRIPTDIR source=../lib/common.sh
 . "$(dirname "${BASH_SOURCE[0]}")/../lib/common.sh"
 
-: "${LANGS:=ru uk pl zh}"
+: "${LANGS=ru uk pl zh}"
 : "${VALID:=100}"
 : "${TEST:=200}"
 : "${MAX_TRAIN:=8000}"
@@ -74,11 +74,13 @@ download() {
     mkdir -p "$folder/lists/partial" "$folder/cache/archives/partial"
     printf 'deb [target=Translations lang=%s signed-by=%s] %s bookworm main\n' \
         "$(IFS=,; echo "${codes[*]}")" "$DEBIAN_KEYRING" "$DEBIAN_MIRROR" >"$folder/sources.list"
-    apt-get -qq -o APT::Sandbox::User="$(id -un)" -o Acquire::GzipIndexes=false \
+    # A list that cannot be fetched is a warning of apt's, and its exit is 0.
+    if ! apt-get -qq -o APT::Sandbox::User="$(id -un)" -o Acquire::GzipIndexes=false \
         -o Dir::Etc::SourceList="$folder/sources.list" -o Dir::Etc::SourceParts=/dev/null \
-        -o Dir::State::Lists="$folder/lists" -o Dir::Cache="$folder/cache" update >"$folder/apt.log" 2>&1 &&
-        ! grep -q '^[EW]:' "$folder/apt.log" ||
+        -o Dir::State::Lists="$folder/lists" -o Dir::Cache="$folder/cache" update >"$folder/apt.log" 2>&1 ||
+        grep -q '^[EW]:' "$folder/apt.log"; then
         die "apt could not fetch Debian's lists: $(grep '^[EW]:' "$folder/apt.log" | head -n 1 || true); or $instead"
+    fi
     sed -n 's/^Version: //p' "$folder"/lists/*_InRelease >"$folder/version"
     for language in "${codes[@]}"; do
         # apt writes an underscore in a code as %5f.
@@ -99,7 +101,7 @@ mkdir -p "$(dirname "$out")"
 work=$(mktemp -d "$(cd "$(dirname "$out")" && pwd)/.descriptions.XXXXXX")
 trap 'rm -rf "$work"' EXIT
 
-read -r -a languages <<<"en $LANGS"
+read -r -a languages <<<"en $LANGS "
 folder=${SWCM_DEBIAN_DIR:-$work}
 if [ -z "$SWCM_DEBIAN_DIR" ]; then
     say "downloading Debian's descriptions in ${languages[*]}"
