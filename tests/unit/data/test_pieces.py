@@ -6,7 +6,8 @@ import random
 import pytest
 import sentencepiece
 
-from swcm_fairseq.data.pieces import Pieces
+from swcm_fairseq.data.pieces import Pieces, load_model
+from swcm_fairseq.errors import SwcmError
 from tests.tiny_encoder import CORPUS, train_sentencepiece
 
 SIGN, STAND_IN = "\u202f", "\U000f202f"
@@ -82,3 +83,42 @@ def test_white_space_in_pieces_is_told(model):
     assert not Pieces(identity).lines(["one two", "x y"]).split
     assert not Pieces(model).lines(["a\u3000b\u2003c"]).split  # made plain
     assert Pieces(model).lines([]).written == []
+
+
+@pytest.mark.parametrize("text", ["{}", "{} бір", "бір {}", "{0}{0}", "бір{}екі", "бір {0} {0} екі"])
+@pytest.mark.parametrize("symbol", ["<s>", "<pad>", "</s>", "<unk>", "<mask>", "[kk]", "[mn_Cyrl]"])
+def test_no_text_becomes_a_symbol_of_a_dictionary(model, symbol, text):
+    pieces, text = Pieces(model), text.format(symbol)
+    unguarded = model.encode(text, out_type=str)
+    assert symbol in unguarded or symbol * 2 in unguarded  # so it is the guard that keeps it out
+    ways = [pieces.cut([text])[0], pieces.encode(text).split(" ")]
+    ways += [pieces.lines(others + [text]).written[-1].split(" ") for others in (["бір"] * 20, ["ཀ"] * 20)]
+    for cut in ways:
+        assert cut == ways[0] and not set(cut) & ({symbol} - {"<unk>"})
+
+
+def test_a_piece_that_only_looks_like_a_symbol_is_kept(model):
+    """A model may have learned "<b>" as text; its dictionary then has it as a piece."""
+    pieces = Pieces(model)
+    assert pieces.cut(["<b> <s>"]) == [["▁", "<unk>", "▁", "<unk>"]]
+    pieces.known.add("<b>")
+    assert pieces.cut(["<b> <s>"]) == [["▁", "<b>", "▁", "<unk>"]] == [pieces.encode("<b> <s>").split(" ")]
+    assert not {"<unk>", "</s>", "<s>"} & pieces.known
+
+
+def test_decode_undoes_encode(model):
+    pieces = Pieces(model)
+    for text in [*CORPUS, "бір {} cd".format(TIBETAN), "<ab", "а{0}б {0}в".format(SIGN)]:
+        normalized = model.normalize(text.replace(SIGN, STAND_IN)).replace(STAND_IN, SIGN)
+        assert pieces.decode(pieces.encode(text)) == normalized.replace("▁", " ").strip()
+        assert pieces.decode(" ".join(pieces.cut([text])[0])) == pieces.decode(pieces.encode(text))
+    assert pieces.decode(pieces.encode("а{}б".format(SIGN))) == "а{}б".format(SIGN)
+    assert pieces.decode("▁ab c ▁d") == "abc d" and pieces.decode("") == ""
+
+
+def test_what_is_no_model_is_named(tmp_path):
+    with pytest.raises(SwcmError, match="there is no SentencePiece model .*nothing"):
+        Pieces.load(str(tmp_path / "nothing"))
+    (tmp_path / "cut").write_bytes(train_sentencepiece()[:500])
+    with pytest.raises(SwcmError, match="cut is no SentencePiece model, or was cut short"):
+        load_model(str(tmp_path / "cut"))
