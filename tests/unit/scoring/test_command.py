@@ -29,6 +29,7 @@ def files(tmp_path):
         "ref": write("test.kk", REFERENCES),
         "gen": write("gen.txt", generated),
         "short": write("short.kk", HYPOTHESES[:2]),
+        "cut": write("cut.txt", generated[:-1]),
         "empty": write("empty.kk", []),
     }
 
@@ -67,6 +68,7 @@ def test_the_table_is_aligned_and_names_what_it_shows(files, capsys):
         (["--lang", "xx", "--hyp", "{hyp}", "--ref", "{ref}"], "unknown language 'xx'"),
         (["--lang", "kk", "--generate-output", "{hyp}"], "out.kk is no output of fairseq-generate"),
         (["--lang", "kk", "--generate-output", "{gen}", "--ref", "{short}"], "gen.txt has 3 sentences, .* has 2"),
+        (["--lang", "kk", "--generate-output", "{cut}"], "cut.txt was cut"),
     ],
 )
 def test_bad_input_is_one_error_without_traceback(files, run, arguments, words):
@@ -74,7 +76,8 @@ def test_bad_input_is_one_error_without_traceback(files, run, arguments, words):
     done = run(["python", "-m", "swcm_fairseq.scoring.command", *arguments], check=False)
     assert done.returncode == 1
     assert done.stdout == ""
-    assert "Traceback" not in done.stderr
+    assert done.stderr.startswith("error: ") and done.stderr.count("error: ") == 1
+    assert done.stderr.count("\n") <= 2 and "Traceback" not in done.stderr
     assert re.search(words, done.stderr)
 
 
