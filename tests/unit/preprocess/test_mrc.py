@@ -6,7 +6,7 @@ import random
 import pytest
 
 from swcm_fairseq.data.pieces import Pieces
-from tests.in_process import run_script
+from tests.in_process import import_script, run_script
 from tests.tiny_encoder import CORPUS, train_sentencepiece
 
 QUESTIONS = ["Бұл кітап не туралы?", "天气 怎么样？", "不 <unk> ཀཁ Q?"]
@@ -104,6 +104,26 @@ def test_no_line_is_too_long_whatever_it_holds(join, encode):
     found = encode()
     assert len(found) == 300
     assert max(map(len, found)) <= 40 and all(line.count("</s>") == 1 for line in found)
+
+
+class Contrary:
+    """Cuts letters, and a text that does not end in a full stop into two pieces more."""
+
+    known = set("ab. |")
+
+    def cut(self, texts):
+        return [list(text) + ["x"] * (0 if text.endswith((".", "?", "|")) else 2) for text in texts]
+
+    def decode(self, line):
+        return line.replace(" ", "").replace("x", "")
+
+
+@pytest.mark.parametrize("limit", range(5, 12))
+def test_what_the_cut_makes_longer_is_cut_again(limit):
+    (joined,) = import_script("mrc").Joiner(Contrary(), limit)([("a?", "abababab.", "bab.")])
+    # Two for the question, one for the mark, two that the new end costs.
+    kept = "abababab."[: limit - 5]
+    assert joined == (("a? </s> " + kept, limit, 9 - len(kept), "cut") if kept else None)
 
 
 def test_answers_that_the_cut_loses_are_counted(join):
