@@ -6,6 +6,7 @@ import torch
 
 from . import checkpointing, criterions, optim  # noqa: F401  (registers them; fairseq imports only models/ and tasks/)
 from .data import whole_batches
+from .decoding import repeats
 from .errors import report_without_traceback
 from .training import processes
 from .weights.safe_load import allowed_globals
@@ -20,3 +21,4 @@ if hasattr(torch.serialization, "add_safe_globals"):
 checkpointing.install()
 processes.install()
 whole_batches.install()
+repeats.install()

@@ -6,13 +6,12 @@ import torch
 from fairseq.models import FairseqIncrementalDecoder
 from torch import Tensor, nn
 
+from ..modules.attention import IncrementalState
 from ..modules.embeddings import Embeddings
 from ..modules.layer_plan import PlannedLayer
 from ..modules.layers import DECODER_LAYERS, LayerSizes
 from ..modules.linear import Product
 from ..modules.rows import regroup, stays
-
-MEMORY = "memory"  # the decoder's own entry in fairseq's incremental state
 
 
 class SwcmDecoder(FairseqIncrementalDecoder):
@@ -38,6 +37,7 @@ class SwcmDecoder(FairseqIncrementalDecoder):
         self.plan = plan
         self.layers = nn.ModuleList([DECODER_LAYERS[planned.kind](sizes) for planned in plan])
         self.padding_idx = dictionary.pad()
+        self.bos_idx = dictionary.bos()
         self.output_projection = None
         if untie_output:
             self.output_projection = nn.Linear(sizes.width, len(dictionary))
@@ -56,11 +56,10 @@ class SwcmDecoder(FairseqIncrementalDecoder):
         self,
         prev_output_tokens: Tensor,
         encoder_out: Optional[Dict[str, List[Tensor]]] = None,
-        incremental_state: Optional[Dict[str, Dict[str, Optional[Tensor]]]] = None,
+        incremental_state: IncrementalState = None,
         features_only: bool = False,
         return_all_hiddens: bool = False,
         src_lengths: Optional[Tensor] = None,
-        **unused,
     ) -> Tuple[Tensor, Dict[str, List[Optional[Tensor]]]]:
         """Decode ``prev_output_tokens`` [B, T] (all tokens so far; incrementally the last one is computed).
 
@@ -75,47 +74,54 @@ class SwcmDecoder(FairseqIncrementalDecoder):
         return (x if features_only else self.output_layer(x)), extra
 
     def extract_features(
-        self, prev_output_tokens, encoder_out=None, incremental_state=None, return_all_hiddens=False, **unused
-    ):
+        self,
+        prev_output_tokens: Tensor,
+        encoder_out: Optional[Dict[str, List[Tensor]]] = None,
+        incremental_state: IncrementalState = None,
+        return_all_hiddens: bool = False,
+    ) -> Tuple[Tensor, Dict[str, List[Optional[Tensor]]]]:
         """Like ``forward`` with ``features_only``."""
+        assert encoder_out is not None, "there is nothing to decode without an encoder's output"
         memory = encoder_out["encoder_out"][0].transpose(0, 1)
         padding = encoder_out["encoder_padding_mask"]
         memory_mask = padding[0][:, None, None, :] if len(padding) > 0 else None
-        repeated = None
-        if incremental_state is not None and self._memory_rows(incremental_state) is not None:
-            mask = None
+        repeated: Optional[Tensor] = None
+        mask: Optional[Tensor] = None
+        if self._memory_rows(incremental_state) is not None:
             x = self.embeddings(prev_output_tokens[:, -1:], step=prev_output_tokens.size(1) + 1)
         else:
             tokens = self._after_start(prev_output_tokens)
             if incremental_state is not None:
                 memory_rows = encoder_out["memory_rows"][0]
-                self.set_incremental_state(incremental_state, MEMORY, {"memory_rows": memory_rows})
+                self._keep_memory_rows(incremental_state, memory_rows)
                 tokens, repeated = _once_a_sentence(tokens, memory_rows, memory.size(0))
             mask = self._self_mask(tokens)
             x = self.embeddings(tokens)
 
-        states = [x.transpose(0, 1)] if return_all_hiddens else []
-        weights = None
+        states = [x] if return_all_hiddens else []
+        weights: Optional[Tensor] = None
         for index, layer in enumerate(self.layers):
             need_weights = self.need_attn and not self.training and index + 1 == len(self.layers)
             x, weights = layer(x, memory, mask, memory_mask, incremental_state, need_weights)
             if return_all_hiddens:
-                states.append(x.transpose(0, 1))
+                states.append(x)
 
         if repeated is not None:
-            for layer in self.layers:
-                layer.self_attn.reorder_cache(incremental_state, repeated)
+            self._reorder_past(incremental_state, repeated)
             x = x[repeated]
             weights = None if weights is None else weights[repeated]
-            states = [state[:, repeated] for state in states]
+            states = [state[repeated] for state in states]
         wanted = 1 if incremental_state is not None else prev_output_tokens.size(1)
         x = x[:, -wanted:]
         weights = None if weights is None else weights[:, -wanted:]
-        return x, {"attn": [weights], "inner_states": [state[-wanted:] for state in states]}
+        inner_states: List[Optional[Tensor]] = []
+        for state in states:
+            inner_states.append(state[:, -wanted:].transpose(0, 1))
+        return x, {"attn": [weights], "inner_states": inner_states}
 
     def _after_start(self, tokens: Tensor) -> Tensor:
         """[B, T] -> [B, T + 1]: ``<s>`` in front."""
-        return torch.cat([torch.full_like(tokens[:, :1], self.dictionary.bos()), tokens], dim=1)
+        return torch.cat([torch.full_like(tokens[:, :1], self.bos_idx), tokens], dim=1)
 
     def _self_mask(self, tokens: Tensor) -> Tensor:
         """bool [1 or B, 1, T, T], True where attending is forbidden: the future, and padding on the left.
@@ -135,7 +141,7 @@ class SwcmDecoder(FairseqIncrementalDecoder):
             return self.embeddings.tokens.weight, None
         return self.output_projection.weight, self.output_projection.bias
 
-    def output_layer(self, features: Tensor, **unused) -> Tensor:
+    def output_layer(self, features: Tensor) -> Tensor:
         """Features [..., C] -> logits [..., V]."""
         weight, bias = self.output_parameters()
         return self.product(features, weight, bias)
@@ -144,25 +150,32 @@ class SwcmDecoder(FairseqIncrementalDecoder):
         """The longest target, in pieces, ``</s>`` included."""
         return self.embeddings.max_positions - 1  # <s> takes one
 
-    def _memory_rows(self, incremental_state) -> Optional[Tensor]:
+    def _memory_rows(self, incremental_state: IncrementalState) -> Optional[Tensor]:
         """Which row of the memory each cached row [R] reads; None before the first step."""
-        memory = self.get_incremental_state(incremental_state, MEMORY)
-        return None if memory is None else memory["memory_rows"]
+        entry = self.get_incremental_state(incremental_state, "memory")
+        return None if entry is None else entry["memory_rows"]
 
-    def reorder_incremental_state_scripting(self, incremental_state, new_order: Tensor) -> None:
+    def _keep_memory_rows(self, incremental_state: IncrementalState, memory_rows: Tensor) -> None:
+        entry: Dict[str, Optional[Tensor]] = {"memory_rows": memory_rows}
+        self.set_incremental_state(incremental_state, "memory", entry)
+
+    def reorder_incremental_state_scripting(self, incremental_state: IncrementalState, new_order: Tensor) -> None:
         """Bring the caches into ``new_order`` [R'], as beam search does after every step."""
         memory_rows = self._memory_rows(incremental_state)
         if memory_rows is None or stays(new_order, memory_rows.numel()):
             return
+        self._reorder_past(incremental_state, new_order)
         moves = regroup(memory_rows, new_order)
+        if moves is not None:
+            for layer in self.layers:
+                layer.cross_attn.reorder_cache(incremental_state, moves[0])
+            self._keep_memory_rows(incremental_state, moves[1])
+
+    def _reorder_past(self, incremental_state: IncrementalState, new_order: Tensor) -> None:
         for layer in self.layers:
             layer.self_attn.reorder_cache(incremental_state, new_order)
-            if moves is not None:
-                layer.cross_attn.reorder_cache(incremental_state, moves[0])
-        if moves is not None:
-            self.set_incremental_state(incremental_state, MEMORY, {"memory_rows": moves[1]})
 
-    def reorder_incremental_state(self, incremental_state, new_order: Tensor) -> None:
+    def reorder_incremental_state(self, incremental_state: IncrementalState, new_order: Tensor) -> None:
         self.reorder_incremental_state_scripting(incremental_state, new_order)
 
 

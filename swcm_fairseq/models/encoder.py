@@ -65,12 +65,11 @@ class SwcmEncoder(FairseqEncoder):
         if moves is None:
             return encoder_out
         kept, memory_rows = moves
-        batch_axis = {"encoder_out": 1, "encoder_states": 1}
-        moved = {
-            name: [tensor.index_select(batch_axis.get(name, 0), kept) for tensor in tensors]
-            for name, tensors in encoder_out.items()
-            if name != "memory_rows"
-        }
+        moved: Dict[str, List[Tensor]] = {}
+        for name, tensors in encoder_out.items():
+            batch_axis = 1 if name in ("encoder_out", "encoder_states") else 0
+            if name != "memory_rows":
+                moved[name] = [tensor.index_select(batch_axis, kept) for tensor in tensors]
         moved["memory_rows"] = [memory_rows]
         return moved
 

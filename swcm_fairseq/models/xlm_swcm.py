@@ -3,10 +3,11 @@
 import functools
 import logging
 import os
+from typing import Dict, List, Optional, Tuple
 
 import torch
 from fairseq.models import FairseqEncoderDecoderModel, register_model, register_model_architecture
-from torch import nn
+from torch import Tensor, nn
 
 from ..data.dictionary import check_dictionary
 from ..errors import SwcmError
@@ -80,7 +81,14 @@ class XlmSwcmModel(FairseqEncoderDecoderModel):
         if self.takes_further_tags:
             add_rows(state_dict, self.state_dict())
 
-    def forward(self, src_tokens, src_lengths, prev_output_tokens, features_only=False, return_all_hiddens=False):
+    def forward(
+        self,
+        src_tokens: Tensor,
+        src_lengths: Optional[Tensor],
+        prev_output_tokens: Tensor,
+        features_only: bool = False,
+        return_all_hiddens: bool = False,
+    ) -> Tuple[Tensor, Dict[str, List[Optional[Tensor]]]]:
         """Source [B, S] and decoder input [B, T] -> logits [B, T, V], or features [B, T, C], and extras."""
         encoder_out = self.encoder(src_tokens, src_lengths, return_all_hiddens=return_all_hiddens)
         return self.decoder(
@@ -96,6 +104,15 @@ class XlmSwcmModel(FairseqEncoderDecoderModel):
         if cfg.common.bf16:
             self.to(torch.bfloat16)
         super().prepare_for_inference_(cfg)
+
+    def get_normalized_probs(
+        self,
+        net_output: Tuple[Tensor, Optional[Dict[str, List[Optional[Tensor]]]]],
+        log_probs: bool,
+        sample: Optional[Dict[str, Tensor]] = None,
+    ) -> Tensor:
+        """Probabilities, or their logarithms, [B, T, V]: fairseq's, with the types that TorchScript asks for."""
+        return self.get_normalized_probs_scriptable(net_output, log_probs, sample)
 
     def output_parameters(self):
         """Weight [V, C] and bias [V] or None of the output layer."""

@@ -10,7 +10,8 @@ from torch import Tensor, nn
 from .dropout import Dropout
 from .linear import Product, linear
 
-CACHE = "attention"  # this module's entry in fairseq's incremental state
+# fairseq's cache for decoding step by step: an entry for each module, of named tensors.
+IncrementalState = Optional[Dict[str, Dict[str, Optional[Tensor]]]]
 
 
 @with_incremental_state
@@ -51,7 +52,7 @@ class AttentionSublayer(nn.Module):
         x: Tensor,
         memory: Optional[Tensor] = None,
         mask: Optional[Tensor] = None,
-        incremental_state: Optional[Dict[str, Dict[str, Optional[Tensor]]]] = None,
+        incremental_state: IncrementalState = None,
         need_weights: bool = False,
     ) -> Tuple[Tensor, Optional[Tensor]]:
         """Attend from x [B, T, C].
@@ -67,15 +68,14 @@ class AttentionSublayer(nn.Module):
             the sublayer's output [B, T, C] and the weights [B, T, S] or None.
         """
         if memory is None:
-            query, keys_values = self._project_self(x, incremental_state)
+            query, key, value = self._project_self(x, incremental_state)
         else:
-            query, keys_values = self._project_cross(x, memory, incremental_state)
-        key, value = keys_values[0], keys_values[1]
+            query, key, value = self._project_cross(x, memory, incremental_state)
 
         scores = torch.matmul(query * self.scale, key.transpose(-1, -2))
         if mask is not None:
-            # The lowest finite number and not -inf: a row with nothing to attend to must not become NaN.
-            scores = scores.masked_fill(mask, torch.finfo(scores.dtype).min)
+            # Finite, not -inf: a row with nothing to attend to must not become NaN. (TorchScript lacks torch.finfo.)
+            scores = scores.masked_fill(mask, -65504.0 if scores.dtype == torch.float16 else -3e38)
         weights = F.softmax(scores, dim=-1)
         attended = torch.matmul(self.attention_dropout_module(weights), value)
         attended = attended.transpose(1, 2).reshape(x.shape)
@@ -84,43 +84,51 @@ class AttentionSublayer(nn.Module):
         x = self.layer_norm(x + self.dropout_module(output))
         return x, weights.mean(dim=1).view(batch, length, -1) if need_weights else None
 
-    def _project_self(self, x, incremental_state) -> Tuple[Tensor, Tensor]:
-        """-> query [B, H, T, D] and keys and values [2, B, H, S, D]."""
+    def _project_self(self, x: Tensor, incremental_state: IncrementalState) -> Tuple[Tensor, Tensor, Tensor]:
+        """-> query [B, H, T, D], key and value [B, H, S, D]."""
         query, key, value = self._split_heads(self.product(x, self.in_proj.weight, self.in_proj.bias), 3).unbind(0)
         if incremental_state is None:
-            return query, (key, value)
+            return query, key, value
         keys_values = torch.stack([key, value])
-        cache = self.get_incremental_state(incremental_state, CACHE)
-        if cache is not None:
-            keys_values = torch.cat([cache["keys_values"], keys_values], dim=3)
-        self.set_incremental_state(incremental_state, CACHE, {"keys_values": keys_values})
-        return query, keys_values
+        cached = self._cached(incremental_state)
+        if cached is not None:
+            keys_values = torch.cat([cached, keys_values], dim=3)
+        self._cache(incremental_state, keys_values)
+        return query, keys_values[0], keys_values[1]
 
-    def _project_cross(self, x, memory, incremental_state) -> Tuple[Tensor, Tensor]:
+    def _project_cross(
+        self, x: Tensor, memory: Tensor, incremental_state: IncrementalState
+    ) -> Tuple[Tensor, Tensor, Tensor]:
         """Like ``_project_self``, for M rows; the memory is projected once a sentence when decoding incrementally."""
         parts = [self.width, 2 * self.width]
         query_weight, memory_weight = self.in_proj.weight.split(parts)
         query_bias, memory_bias = self.in_proj.bias.split(parts)
         # Rows that share their memory become one row's steps: [M, B / M * T, C].
         query = self._split_heads(self.product(x, query_weight, query_bias).view(memory.size(0), -1, self.width), 1)[0]
-        if incremental_state is not None:
-            cache = self.get_incremental_state(incremental_state, CACHE)
-            if cache is not None:
-                return query, cache["keys_values"]
-        keys_values = self._split_heads(self.product(memory, memory_weight, memory_bias), 2)
-        if incremental_state is not None:
-            keys_values = keys_values.contiguous()
-            self.set_incremental_state(incremental_state, CACHE, {"keys_values": keys_values})
-        return query, keys_values
+        keys_values = self._cached(incremental_state)
+        if keys_values is None:
+            keys_values = self._split_heads(self.product(memory, memory_weight, memory_bias), 2)
+            if incremental_state is not None:
+                keys_values = keys_values.contiguous()
+                self._cache(incremental_state, keys_values)
+        return query, keys_values[0], keys_values[1]
 
     def _split_heads(self, x: Tensor, parts: int) -> Tensor:
         """[B, T, parts * C] -> [parts, B, H, T, D]."""
         batch, length, _ = x.shape
         return x.view(batch, length, parts, self.heads, -1).permute(2, 0, 3, 1, 4)
 
-    def reorder_cache(self, incremental_state, new_order: Tensor) -> None:
+    def _cached(self, incremental_state: IncrementalState) -> Optional[Tensor]:
+        """Keys and values [2, B, H, S, D] of earlier steps; None before the first."""
+        entry = self.get_incremental_state(incremental_state, "attention")
+        return None if entry is None else entry["keys_values"]
+
+    def _cache(self, incremental_state: IncrementalState, keys_values: Tensor) -> None:
+        entry: Dict[str, Optional[Tensor]] = {"keys_values": keys_values}
+        self.set_incremental_state(incremental_state, "attention", entry)
+
+    def reorder_cache(self, incremental_state: IncrementalState, new_order: Tensor) -> None:
         """Bring the cached rows (of cross-attention: the memory's) into ``new_order`` [B']."""
-        cache = self.get_incremental_state(incremental_state, CACHE)
-        if cache is not None:
-            moved = cache["keys_values"].index_select(1, new_order)
-            self.set_incremental_state(incremental_state, CACHE, {"keys_values": moved})
+        cached = self._cached(incremental_state)
+        if cached is not None:
+            self._cache(incremental_state, cached.index_select(1, new_order))

@@ -1,6 +1,7 @@
 """Dropout whose random numbers cost little on a processor."""
 
 import torch
+import torch.nn.functional as F
 from fairseq.modules import FairseqDropout
 from torch import Tensor
 
@@ -16,9 +17,14 @@ class Dropout(FairseqDropout):
 
     def forward(self, x: Tensor, inplace: bool = False) -> Tensor:
         """Any shape; the rest is scaled by 1 / (1 - p)."""
-        active = self.p > 0 and (self.training or self.apply_during_inference)
-        if not active or inplace or self.p == 1 or x.device.type != "cpu":
-            return super().forward(x, inplace)
+        if self.p == 0 or not (self.training or self.apply_during_inference):
+            return x
+        if torch.jit.is_scripting() or inplace or self.p == 1 or x.device.type != "cpu":
+            return F.dropout(x, self.p, True, inplace)
+        return self._drop(x)
+
+    @torch.jit.unused
+    def _drop(self, x: Tensor) -> Tensor:
         bits = torch.empty((x.numel() + 3) // 4, dtype=torch.int64).random_(-(2**63), None)
         kept = bits.view(torch.int16)[: x.numel()] >= round(self.p * _STEPS) - _STEPS // 2
         return x * kept.view(x.shape).to(x.dtype).div_(1 - self.p)

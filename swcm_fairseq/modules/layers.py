@@ -1,10 +1,10 @@
 """The three kinds of layer: the encoder's, and the decoder's custom and normal ones (paper, section 3.2)."""
 
-from typing import Dict, NamedTuple, Optional, Tuple
+from typing import NamedTuple, Optional, Tuple
 
 from torch import Tensor, nn
 
-from .attention import AttentionSublayer
+from .attention import AttentionSublayer, IncrementalState
 from .feed_forward import FeedForwardSublayer
 
 
@@ -52,7 +52,7 @@ class DecoderLayer(nn.Module):
         memory: Tensor,
         mask: Optional[Tensor] = None,
         memory_mask: Optional[Tensor] = None,
-        incremental_state: Optional[Dict[str, Dict[str, Optional[Tensor]]]] = None,
+        incremental_state: IncrementalState = None,
         need_weights: bool = False,
     ) -> Tuple[Tensor, Optional[Tensor]]:
         """Run the layer.
@@ -84,7 +84,15 @@ class CustomLayer(DecoderLayer):
         self.cross_attn = sizes.attention()
         self.ffn2 = sizes.feed_forward()
 
-    def forward(self, x, memory, mask=None, memory_mask=None, incremental_state=None, need_weights=False):
+    def forward(
+        self,
+        x: Tensor,
+        memory: Tensor,
+        mask: Optional[Tensor] = None,
+        memory_mask: Optional[Tensor] = None,
+        incremental_state: IncrementalState = None,
+        need_weights: bool = False,
+    ) -> Tuple[Tensor, Optional[Tensor]]:
         x, _ = self.self_attn(x, mask=mask, incremental_state=incremental_state)
         x = self.ffn1(x)
         x, weights = self.cross_attn(x, memory, memory_mask, incremental_state, need_weights)
@@ -100,7 +108,15 @@ class NormalLayer(DecoderLayer):
         self.cross_attn = sizes.attention()
         self.ffn = sizes.feed_forward()
 
-    def forward(self, x, memory, mask=None, memory_mask=None, incremental_state=None, need_weights=False):
+    def forward(
+        self,
+        x: Tensor,
+        memory: Tensor,
+        mask: Optional[Tensor] = None,
+        memory_mask: Optional[Tensor] = None,
+        incremental_state: IncrementalState = None,
+        need_weights: bool = False,
+    ) -> Tuple[Tensor, Optional[Tensor]]:
         x, _ = self.self_attn(x, mask=mask, incremental_state=incremental_state)
         x, weights = self.cross_attn(x, memory, memory_mask, incremental_state, need_weights)
         return self.ffn(x), weights

@@ -20,23 +20,30 @@ def linear(inputs: int, outputs: int) -> nn.Linear:
     return layer
 
 
-class Product:
+class Product(nn.Module):
     """``x W^T + b``; frozen, from copies of the weights in the layout that oneDNN reads quickest.
 
     A step of beam search multiplies few rows with all weights, which plain layouts on a processor make two to four
     times as slow as reading the weights must be. The copies take as much memory as the weights. On other devices, for
-    other types, where gradients are asked for or torch has no such layout, it is ``F.linear``.
+    other types, where gradients are asked for or torch has no such layout, and in TorchScript, it is ``F.linear``.
     """
 
     def __init__(self):
+        super().__init__()
         self.packed: Optional[Dict[Tuple, Tuple[Tensor, Tensor]]] = None
 
     def freeze(self) -> None:
         """From now on weights that were multiplied with once stay as they are."""
         self.packed = {}
 
-    def __call__(self, x: Tensor, weight: Tensor, bias: Optional[Tensor]) -> Tensor:
+    def forward(self, x: Tensor, weight: Tensor, bias: Optional[Tensor]) -> Tensor:
         """x [..., C], weight [F, C], bias [F] or None -> [..., F]."""
+        if torch.jit.is_scripting():
+            return F.linear(x, weight, bias)
+        return self._quickest(x, weight, bias)
+
+    @torch.jit.unused
+    def _quickest(self, x: Tensor, weight: Tensor, bias: Optional[Tensor]) -> Tensor:
         if self.packed is None or torch.is_grad_enabled() or x.numel() == 0 or not _can_be_packed(weight):
             return F.linear(x, weight, bias)
         key = (weight.data_ptr(), weight.size(0), weight.dtype)

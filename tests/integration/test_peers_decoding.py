@@ -1,6 +1,7 @@
 """What fairseq's own tests ask of its transformer in decoding, asked of this model.
 
-Samplers, diversity, prefixes, constraints, ensembles, limits of length, n-best lists, reordered caches, tracing.
+Samplers, diversity, prefixes, constraints, ensembles, limits of length, penalties, n-best lists,
+reordered caches, scores of references, TorchScript.
 
 Searches that have a plain definition are compared with a slow search that follows it.
 """
@@ -11,6 +12,7 @@ import pytest
 import torch
 from fairseq import search
 from fairseq.sequence_generator import SequenceGenerator
+from fairseq.sequence_scorer import SequenceScorer
 
 from swcm_fairseq.data.dictionary import symbols_that_are_no_text
 from tests.toy import toy_dictionary, toy_model, toy_sources
@@ -133,6 +135,52 @@ def test_constraints_are_met(models, dictionary, sample, ordered):
         assert int(a) in best[0][best[0].index(int(d)) :]
 
 
+def test_no_run_of_pieces_comes_twice(models, dictionary, sample):
+    """--no-repeat-ngram-size; without it the same beams do repeat themselves."""
+
+    def repeats(hypotheses):
+        pairs = [list(zip(tokens, tokens[1:])) for row in hypotheses for tokens, _ in row]
+        return sum(len(one) - len(set(one)) for one in pairs)
+
+    assert repeats(generate(models[:1], dictionary, sample, 4, max_len=12, min_len=8)) > 0
+    assert repeats(generate(models[:1], dictionary, sample, 4, max_len=12, min_len=8, no_repeat_ngram_size=2)) == 0
+
+
+def test_scores_are_sums_or_means_and_a_penalty_on_unknown_pieces_counts(models, dictionary, sample):
+    found = {
+        name: generate(models[:1], dictionary, sample, 11, max_len=2, **options)
+        for name, options in (("mean", {}), ("sum", {"normalize_scores": False}), ("two", {"len_penalty": 2.0}))
+    }
+    for row, rows in enumerate(zip(*found.values())):
+        means = {tuple(tokens): score for tokens, score in every_ending(models[:1], dictionary, sample, row)}
+        for name, hypotheses in zip(found, rows):
+            for tokens, score in hypotheses:
+                power = {"mean": 0, "sum": -1, "two": 1}[name]
+                assert abs(score - means[tuple(tokens)] / len(tokens) ** power) < 1e-4
+    banned = generate(models[:1], dictionary, sample, 4, max_len=6, unk_penalty=1e4)
+    assert not any(dictionary.unk() in tokens for row in banned for tokens, _ in row)
+
+
+@pytest.mark.parametrize("count", [1, 2], ids=["one model", "ensemble"])
+def test_references_score_what_the_whole_model_says(models, dictionary, sample, count):
+    """--score-reference, against the logarithms of the mean probabilities."""
+    a, b, end, pad = (dictionary.index(symbol) for symbol in ("a", "b", "</s>", "<pad>"))
+    target = torch.tensor([[a, b, end], [b, end, pad], [end, pad, pad]])
+    inputs = torch.tensor([[dictionary.index("[kk]"), a, b], [dictionary.index("[kk]"), b, pad]])
+    inputs = torch.cat([inputs, torch.tensor([[dictionary.index("[mn]"), pad, pad]])])
+    batch = {"net_input": dict(sample["net_input"], prev_output_tokens=inputs), "target": target}
+    found = SequenceScorer(dictionary).generate(models[:count], batch)
+    source = sample["net_input"]["src_tokens"]
+    with torch.no_grad():
+        mean = torch.stack([model(source, None, inputs)[0].softmax(-1) for model in models[:count]]).mean(0)
+    for row, (hypothesis,) in enumerate(found):
+        real = target[row][target[row] != pad]
+        assert hypothesis["tokens"].tolist() == real.tolist()
+        expected = mean[row, range(len(real)), real].log()
+        torch.testing.assert_close(hypothesis["positional_scores"], expected, atol=1e-5, rtol=1e-5)
+        assert abs(float(hypothesis["score"]) - float(expected.mean())) < 1e-5
+
+
 def test_longer_outputs_follow_the_limits(models, dictionary, sample):
     for low, high in ((1, 2), (3, 4)):
         found = generate(models[:1], dictionary, sample, 4, max_len=high, min_len=low)
@@ -151,20 +199,54 @@ def test_batches_and_single_sentences_decode_alike(models, dictionary, sample):
         assert all(abs(a - b) < 1e-5 for (_, a), (_, b) in zip(found, expected))
 
 
+# ---------------------------------------------------------------------- TorchScript
+
+
+def saved_and_loaded(module, folder):
+    """``module`` compiled, as another process without this package would load it."""
+    path = str(folder / "compiled.pt")
+    torch.jit.script(module).save(path)
+    return torch.jit.load(path)
+
+
 @torch.no_grad()
-def test_the_model_can_be_traced(models, dictionary, sample):
-    """TorchScript: tracing the whole model works, for inputs of the traced shape; compiling its code does not."""
-    model, source = models[0], sample["net_input"]["src_tokens"][:1, :5]
-    target = source[:, :3]
+@pytest.mark.parametrize("settings", [{}, {"untie_output_projection": True, "inserted_layers": "duplicate"}])
+def test_the_model_can_be_compiled(dictionary, sample, settings, tmp_path):
+    model = toy_model(dictionary, **settings)
+    compiled = saved_and_loaded(model, tmp_path)
+    source = sample["net_input"]["src_tokens"]
+    for tokens in (source, source[1:, :4]):  # other shapes too, with and without padding
+        expected = model(tokens, None, tokens)
+        found = compiled(tokens, None, tokens)
+        torch.testing.assert_close(found[0], expected[0])
+        torch.testing.assert_close(found[1]["attn"][0], expected[1]["attn"][0])
 
-    class Whole(torch.nn.Module):
-        def __init__(self):
-            super().__init__()
-            self.model = model
 
-        def forward(self, source, target):
-            return self.model(source, None, target)[0]
+@pytest.mark.parametrize("count", [1, 2], ids=["one model", "ensemble"])
+def test_the_whole_search_can_be_compiled(models, dictionary, sample, count, tmp_path):
+    """fairseq's generator with the model in it; the target language is a number, one for the whole batch."""
+    generator = SequenceGenerator(
+        models[:count], dictionary, beam_size=3, max_len_b=6, tokens_to_suppress=symbols_that_are_no_text(dictionary)
+    )
+    compiled, texts = saved_and_loaded(generator, tmp_path), []
+    for tag in (dictionary.index("[kk]"), dictionary.index("[mn]")):
+        expected, found = generator.forward(sample, bos_token=tag), compiled.forward(sample, bos_token=tag)
+        for row, other in zip(expected, found):
+            assert [h["tokens"].tolist() for h in row] == [h["tokens"].tolist() for h in other]
+            for one, same in zip(row, other):
+                torch.testing.assert_close(one["positional_scores"], same["positional_scores"])
+                torch.testing.assert_close(one["attention"], same["attention"])
+        texts.append([row[0]["score"] for row in found])
+    assert texts[0] != texts[1]
 
-    traced = torch.jit.trace(Whole(), (source, target), check_trace=False)
-    other = source.flip(1)
-    torch.testing.assert_close(traced(other, target), model(other, None, target)[0])
+
+@torch.no_grad()
+def test_a_compiled_model_can_be_trained_on(dictionary, sample):
+    """Its dropout is torch's own, where the package has one that draws quicker on a CPU."""
+    model = toy_model(dictionary, dropout=0.5)
+    compiled = torch.jit.script(model).train()
+    source = sample["net_input"]["src_tokens"]
+    first, second = (compiled(source, None, source)[0] for _ in range(2))
+    assert not torch.equal(first, second)
+    compiled.eval()
+    torch.testing.assert_close(compiled(source, None, source)[0], model(source, None, source)[0])

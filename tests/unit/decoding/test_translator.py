@@ -86,6 +86,22 @@ def test_one_target_needs_not_be_said(tmp_path):
     assert translator.translate(["学校"], max_len=5) == translator.translate(["学校"], target="mn", max_len=5)
 
 
+def test_symbols_in_a_text_are_text(translator, monkeypatch):
+    """What a stranger types must not end the source, nor name a language."""
+    seen, forward = [], translator.model.encoder.forward
+
+    def record(src_tokens, **options):
+        seen.append(src_tokens)
+        return forward(src_tokens, **options)
+
+    monkeypatch.setattr(translator.model.encoder, "forward", record)
+    for text in ("打开 </s> 文件", "打开 <mask> 文件", "打开 [mn] 文件", "<pad>"):
+        translator.translate([text], target="kk", max_len=3)
+        inside = seen.pop()[0, 1:-1].tolist()
+        symbols = [translator.dictionary.index(symbol) for symbol in ("<s>", "<pad>", "</s>", "<mask>", "[mn]")]
+        assert inside and not set(inside) & set(symbols), text
+
+
 def test_long_sources_are_cut_with_a_warning(translator, caplog):
     start = "打开文件" * 9
     with caplog.at_level(logging.WARNING):

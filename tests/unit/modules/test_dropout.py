@@ -51,3 +51,14 @@ def test_the_seed_says_what_is_drawn():
         torch.manual_seed(7)
         drawn.append(Dropout(0.4)(torch.ones(5, 3)))
     assert torch.equal(*drawn)
+
+
+@pytest.mark.parametrize("p", [0.1, 0.3, 0.75])
+def test_of_all_draws_as_many_are_dropped_as_p_says(p, monkeypatch):
+    """Each of the 65,536 equally likely draws once: exactly p of them, rounded, are dropped."""
+
+    def every_draw_once(bits, *_):
+        return bits.copy_(torch.arange(-(2**15), 2**15, dtype=torch.int16).view(torch.int64))
+
+    monkeypatch.setattr(torch.Tensor, "random_", every_draw_once)
+    assert int(Dropout(p)(torch.ones(2**16)).eq(0).sum()) == round(p * 2**16)

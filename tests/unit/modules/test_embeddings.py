@@ -45,3 +45,15 @@ def test_the_padding_row_starts_at_zero_and_stays_so():
     assert not embeddings.tokens.weight[PAD].any()
     assert not embeddings.tokens.weight.grad[PAD].any()
     assert embeddings.tokens.weight.grad[5].any()
+
+
+def test_dropout_comes_last():
+    """After the LayerNorm, as in XLM-R: what is dropped is zero, and the rest only scaled."""
+    embeddings = toy_embeddings()
+    tokens = torch.full((50, 8), 5)
+    expected = embeddings(tokens)
+    embeddings.dropout_module.p = 0.5
+    found = embeddings.train()(tokens)
+    dropped = found == 0
+    assert 0.4 < float(dropped.float().mean()) < 0.6
+    torch.testing.assert_close(found[~dropped], 2 * expected[~dropped])

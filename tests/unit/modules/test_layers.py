@@ -85,6 +85,28 @@ def test_a_fresh_layer_is_near_the_identity_on_normed_input(kind):
     assert float((output - x).std()) < 0.1
 
 
+class Nothing(torch.nn.Module):
+    """Drops all that it is given."""
+
+    def forward(self, x):
+        return torch.zeros_like(x)
+
+
+def test_what_dropout_takes_away_has_no_part_in_the_output(inputs):
+    x, memory, _, _ = inputs
+    for name in ("dropout_module", "attention_dropout_module"):
+        for other in (None, memory):
+            attention = scattered(SIZES.attention())
+            setattr(attention, name, Nothing())
+            left = x if name == "dropout_module" else x + attention.out_proj.bias
+            torch.testing.assert_close(attention(x, other)[0], attention.layer_norm(left))
+    for name in ("dropout_module", "activation_dropout_module"):
+        ffn = scattered(SIZES.feed_forward())
+        setattr(ffn, name, Nothing())
+        left = x if name == "dropout_module" else x + ffn.fc2.bias
+        torch.testing.assert_close(ffn(x), ffn.layer_norm(left))
+
+
 def test_dropout_is_where_the_settings_put_it():
     layer = CustomLayer(SIZES._replace(dropout=0.1, attention_dropout=0.2, activation_dropout=0.3))
     for attention in (layer.self_attn, layer.cross_attn):
