@@ -179,7 +179,8 @@ def main(argv=None) -> int:
             for batch in read_batches(each):
                 yield from normalized(before, [protect(line, signs) for line in batch], args.workers)
 
-    signs = signs_within_words(text(stand_ins.ALL), entry)
+    # The signs that encode.py protects with the grown model: those of this language, and those that it knew before.
+    signs = {**signs_within_words(text(stand_ins.ALL), entry), **stand_ins.known_to(before.known)}
     characters = Counter(character for line in text(signs) for character in line)
     marks = new_characters(before, entry, characters, args.recut)
     if marks.isdisjoint(characters) and not args.recut:
@@ -187,7 +188,7 @@ def main(argv=None) -> int:
             "{} knows every character of {} in the text by itself, so nothing is unknown; --recut adds longer pieces, "
             "which cut other text in the script anew".format(path, entry.name)
         )
-    marks |= set(signs.values())
+    marks |= set(signs.values()) - (set() if args.recut else before.known)
     new = learn_pieces(model, text(signs), marks, args.pieces)
     strays = {c: n for c, n in characters.most_common() if c not in before.known and c not in marks and not c.isspace()}
     if args.all_characters:

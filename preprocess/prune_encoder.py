@@ -2,7 +2,8 @@
 
 Writes an encoder folder in Hugging Face's layout: weights, config.json and SentencePiece model in step, and
 prune.json, which says what was kept. Rows that belong to no piece are always cut. Without --corpus all
-pieces stay. The text is cut into the same pieces before and after; that is checked before anything is written.
+pieces stay. The text is cut as encode.py cuts it, and into the same pieces before and after; that is checked before
+anything is written.
 """
 
 import argparse
@@ -16,7 +17,7 @@ import numpy
 import torch
 from encode import default_workers, positive_number, read_batches
 
-from swcm_fairseq.data.pieces import load_model
+from swcm_fairseq.data.pieces import Pieces
 from swcm_fairseq.errors import SwcmError, run_command
 from swcm_fairseq.files import atomic_folder, refuse_overwrite
 from swcm_fairseq.weights.encoder import OpenedEncoder, open_encoder
@@ -40,12 +41,12 @@ class Change(NamedTuple):
     first_changed: int  # its line number, 0 where none changed
 
 
-def count_pieces(model, corpora: Sequence[str], workers: int) -> numpy.ndarray:
-    """How often each id of ``model`` occurs in the files: [pieces]."""
-    counts = numpy.zeros(model.get_piece_size(), dtype=numpy.int64)
+def count_pieces(pieces: Pieces, corpora: Sequence[str], workers: int) -> numpy.ndarray:
+    """How often each id of a model occurs in the files: [pieces]."""
+    counts = numpy.zeros(pieces.model.get_piece_size(), dtype=numpy.int64)
     for path in corpora:
         for batch in read_batches(path):
-            ids = [i for line in model.encode(batch, num_threads=workers) for i in line]
+            ids = [i for line in pieces.ids(batch, workers) for i in line]
             counts += numpy.bincount(numpy.asarray(ids, dtype=numpy.int64), minlength=len(counts))
     return counts
 
@@ -77,18 +78,17 @@ def choose_pieces(pieces: Sequence[Piece], counts: numpy.ndarray, min_count: int
     return sorted(i for i in keep if i < FIRST_PIECE or pieces[i].text.split() == [pieces[i].text])
 
 
-def compare(before, after, kept: Sequence[int], path: str, workers: int) -> Change:
+def compare(before: Pieces, after: Pieces, kept: Sequence[int], path: str, workers: int) -> Change:
     """Encode a file with both models and compare the pieces; ``kept`` has the old id of each new one.
 
     Ids are compared, not text: a piece that became unknown still shows the same text.
     """
     lines = pieces = unknown = changed = first = 0
     for batch in read_batches(path):
-        old = before.encode(batch, num_threads=workers)
-        new = after.encode(batch, num_threads=workers)
+        old, new = before.ids(batch, workers), after.ids(batch, workers)
         for number, (one, other) in enumerate(zip(old, new), start=lines + 1):
             pieces += len(other)
-            unknown += other.count(after.unk_id())
+            unknown += other.count(after.model.unk_id())
             if one != [kept[i] for i in other]:
                 changed, first = changed + 1, first or number
         lines += len(batch)
@@ -111,7 +111,7 @@ def prune_vocabulary(
         return model, {}
     if not model.is_unigram():
         raise SwcmError("{} is not of the unigram kind; only those can be cut to the pieces in use".format(path))
-    before = load_model(path)
+    before = Pieces.load(path)
     counts = count_pieces(before, corpora, workers)
     if not counts[FIRST_PIECE:].any():
         raise SwcmError("the corpora hold no piece of {}: {}".format(path, ", ".join(corpora)))
@@ -120,7 +120,7 @@ def prune_vocabulary(
 
     import sentencepiece
 
-    after = sentencepiece.SentencePieceProcessor(model_proto=pruned.to_bytes())
+    after = Pieces(sentencepiece.SentencePieceProcessor(model_proto=pruned.to_bytes()))
     changes = {corpus: compare(before, after, kept, corpus, workers) for corpus in corpora}
     changed = ["{}, line {}".format(c, change.first_changed) for c, change in changes.items() if change.first_changed]
     if changed and min_count <= 1:

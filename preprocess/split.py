@@ -29,7 +29,7 @@ sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 from preprocess.lines import read_aligned
 from preprocess.near_duplicates import Elements, Of, closest, clusters, fingerprint, index, ngrams, twins
 from swcm_fairseq.data.languages import CHARACTERS, language
-from swcm_fairseq.data.pieces import load_model
+from swcm_fairseq.data.pieces import Pieces
 from swcm_fairseq.errors import SwcmError, run_command
 from swcm_fairseq.files import atomic_folder
 
@@ -51,11 +51,9 @@ def measures(n: int, spm: str) -> List[Measure]:
     """Character n-grams, and pieces where a SentencePiece model is given."""
     chosen = [Measure("ngrams", lambda text: ngrams(fingerprint(text), n), min)]
     if spm:
-        model = load_model(spm)
+        pieces = Pieces.load(spm)
         # A text without pieces still has to be some set.
-        chosen.append(
-            Measure("pieces", lambda text: frozenset(model.encode(text, out_type=str)) or frozenset([text]), max)
-        )
+        chosen.append(Measure("pieces", lambda text: frozenset(pieces.cut([text])[0]) or frozenset([text]), max))
     return chosen
 
 

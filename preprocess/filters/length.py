@@ -4,7 +4,7 @@ from typing import Callable
 
 from preprocess.letters import han, letters
 from preprocess.variables import without_variables
-from swcm_fairseq.data.pieces import load_model
+from swcm_fairseq.data.pieces import Pieces
 
 # Letters of an alphabet for one Chinese character. With this weight LibreOffice's Kazakh, Mongolian and Uyghur
 # are, in the median, 1.1 times as long as its Chinese, its Dzongkha 0.8 times.
@@ -21,10 +21,10 @@ def is_longer_than(characters: int) -> Callable[[str], bool]:
 
 def has_more_pieces_than(pieces: int, model: str) -> Callable[[str], bool]:
     """A test: more than so many pieces of a SentencePiece model (a file)."""
-    processor = load_model(model)
+    cutter = Pieces.load(model)
     # A piece holds one character at least, but normalization may make several of one ("…" is three full stops, one
     # Arabic greeting eighteen letters), and a word mark opens the text.
-    return lambda text: 18 * len(text) + 1 > pieces and len(processor.encode(text)) > pieces
+    return lambda text: 18 * len(text) + 1 > pieces and len(cutter.ids([text])[0]) > pieces
 
 
 def weight(text: str) -> int:

@@ -1,5 +1,6 @@
 """Text for timing: made from a seed, as long and as dirty as what crawls bring, in the script of a language."""
 
+import itertools
 import random
 from typing import Iterator
 
@@ -29,10 +30,10 @@ def lines(code: str, size: int, seed: int = 1) -> Iterator[str]:
     rng = random.Random("{}/{}".format(seed, code))
     consonants, vowels, between, end, length = _ALPHABETS[code]
     words = [_word(rng, consonants, vowels, length) for _ in range(WORDS)]
-    weights = [1 / (rank + 10) for rank in range(WORDS)]
+    weights = list(itertools.accumulate(1 / (rank + 10) for rank in range(WORDS)))
     made, earlier = 0, []
     while made < size:
-        text = between.join(rng.choices(words, weights, k=rng.randint(3, 60))) + end
+        text = between.join(rng.choices(words, cum_weights=weights, k=rng.randint(3, 60))) + end
         if rng.random() < DIRTY:
             place = rng.randrange(len(text))
             text = text[:place] + rng.choice(DIRT) + text[place:]

@@ -307,15 +307,52 @@ def test_characters_of_other_scripts_are_added_when_asked_for(extend, folder, te
 
 def test_signs_that_join_letters_of_the_script_become_pieces(extend, folder, tmp_path):
     """U+202F ties a suffix to its word in traditional Mongolian; normalization would make a space of it."""
-    chance, words = random.Random(2), ["ᠮᠣᠩᠭᠣᠯ", "ᠨᠣᠮ", "ᠬᠦᠮᠦᠨ", "ᠭᠡᠷ"]
-    lines = [" ".join(word + "\u202fᠤᠨ" for word in chance.sample(words, 3)) for _ in range(100)]
-    text = write(tmp_path / "text.mn", lines + ["a\u200cb"])
+    text = write(tmp_path / "text.mn", mongolian(100, seed=2) + ["a\u200cb"])
     extend("--encoder", folder, lang="mn_Mong", text=text)
     after = Pieces.load(str(tmp_path / "grown" / "sentencepiece.bpe.model"))
     joined = "\U000f202f"
     assert joined in after.known and not {"\U000f200c", "\U000f200d"} & after.known
     cut = after.model.encode("ᠨᠣᠮ" + joined + "ᠤᠨ", out_type=str)
     assert "".join(cut) == "\u2581ᠨᠣᠮ" + joined + "ᠤᠨ" and set(cut) <= after.known
+
+
+def mongolian(number, seed):
+    """Lines of traditional Mongolian whose suffixes hang on U+202F."""
+    chance, words = random.Random(seed), ["ᠮᠣᠩᠭᠣᠯ", "ᠨᠣᠮ", "ᠬᠦᠮᠦᠨ", "ᠭᠡᠷ"]
+    return [" ".join(word + "\u202fᠤᠨ" for word in chance.sample(words, 3)) for _ in range(number)]
+
+
+def test_growing_cutting_and_encoding_agree_on_signs_that_join(extend, folder, tmp_path, capsys):
+    """What is learned for U+202F is kept by prune_encoder.py, counted as encode.py writes it, and comes back."""
+    lines = mongolian(100, seed=4)
+    text = write(tmp_path / "text.mn", lines)
+    extend("--encoder", folder, lang="mn_Mong", text=text)
+    run_script("prune_encoder", ["--encoder", tmp_path / "grown", "--corpus", text, "--out", tmp_path / "cut"], capsys)
+    written = {}
+    for name in ("grown", "cut"):
+        spm = tmp_path / name / "sentencepiece.bpe.model"
+        run_script("encode", ["--spm", spm, "--out", tmp_path / "pieces" / name, text], capsys)
+        written[name] = (tmp_path / "pieces" / name / "text.mn").read_text(encoding="utf-8")
+    assert written["cut"] == written["grown"]
+    cut = Pieces.load(str(tmp_path / "cut" / "sentencepiece.bpe.model"))
+    assert [cut.decode(line) for line in written["cut"].splitlines()] == lines
+    with open(str(tmp_path / "cut" / "prune.json"), encoding="utf-8") as stream:
+        counts = json.load(stream)["corpora"][str(text)]
+    assert counts["pieces"] == len(written["cut"].split()) and counts["unknown"] == counts["lines_changed"] == 0
+    assert report_of(tmp_path / "grown")["files"][str(text)]["after"]["unknown_pieces"] == 0
+
+
+def test_signs_that_join_known_words_stay_as_they_are_when_it_grows_again(extend, folder, texts, tmp_path):
+    """Another language may use U+202F too: text that could be spelled before keeps its pieces."""
+    lines = mongolian(100, seed=5)
+    text = write(tmp_path / "text.mn", lines)
+    extend("--encoder", folder, lang="mn_Mong", text=text)
+    both = write(tmp_path / "text.dz", [line.replace("་", "\u202f", 1) for line in DZONGKHA])
+    extend("--encoder", tmp_path / "grown", "--old", "mn_Mong={}".format(text), out="twice", text=both)
+    once, twice = (Pieces.load(str(tmp_path / n / "sentencepiece.bpe.model")) for n in ("grown", "twice"))
+    assert once.cut(lines) == twice.cut(lines)
+    assert twice.lines([line.replace("་", "\u202f", 1) for line in DZONGKHA[:50]]).unknown == 0
+    assert twice.decode(twice.encode("ལུག\u202fའི")) == "ལུག\u202fའི"
 
 
 def test_growing_twice(extend, folder, tmp_path, texts):
