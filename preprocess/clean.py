@@ -20,6 +20,8 @@ import sys
 import time
 from typing import Any, Dict, Iterator, List, Sequence, Tuple
 
+import numpy as np
+
 # Run by path, from anywhere: the packages stand beside this script's folder.
 sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 
@@ -94,25 +96,27 @@ class Memory:
     def recall(self, rows: List[Tuple[str, ...]]) -> None:
         """Take up rows that an earlier run kept."""
         if self.exact:
-            self.exact.first_times(b"".join(map(digest, rows)))
+            self.exact.remember(b"".join(map(digest, rows)), [True] * len(rows))
         if self.near:
             self.near.first_times(signatures_of(rows))
 
     def sort_out(self, cleaned: Cleaned) -> Tuple[List[Tuple[str, ...]], Dict[str, int]]:
-        """The rows of a batch that are new, and how many are duplicates of either kind."""
-        rows, near = cleaned.rows, cleaned.signatures
-        duplicates = {DUPLICATE: 0, NEAR_DUPLICATE: 0}
-        if self.exact and rows:
+        """The rows of a batch that are new, and how many are duplicates of either kind.
+
+        What is left out is forgotten, or a run that goes on from what was kept would count in another way.
+        """
+        rows = cleaned.rows
+        new = np.ones(len(rows), dtype=bool)
+        if self.exact:
             new = self.exact.first_times(cleaned.digests)
-            if not new.all():
-                rows = [row for row, is_new in zip(rows, new) if is_new]
-                near = None if near is None else near[new]
-        duplicates[DUPLICATE] = len(cleaned.rows) - len(rows)
-        if self.near and rows:
-            far = self.near.first_times(near)
+        duplicates = {DUPLICATE: int(len(rows) - new.sum()), NEAR_DUPLICATE: 0}
+        if self.near:
+            far = self.near.first_times(cleaned.signatures[new])
             duplicates[NEAR_DUPLICATE] = far.count(False)
-            rows = [row for row, is_new in zip(rows, far) if is_new]
-        return rows, duplicates
+            new[new] = far
+        if self.exact:
+            self.exact.remember(cleaned.digests, new)
+        return [row for row, is_new in zip(rows, new) if is_new], duplicates
 
 
 def clean(corpus: Corpus, settings: Settings, outputs: RestartableOutputs, workers: int) -> Tally:

@@ -23,17 +23,21 @@ class Seen:
         self.runs: List[np.ndarray] = []
 
     def first_times(self, digests: bytes) -> np.ndarray:
-        """bool [N]: which of the N hashes, that follow each other in ``digests``, come for the first time."""
+        """bool [N]: which of the N hashes in ``digests`` are neither in the memory nor before them in ``digests``."""
         keys = np.frombuffer(digests, dtype=np.uint64)
         new = np.zeros(len(keys), dtype=bool)
         new[np.unique(keys, return_index=True)[1]] = True
         for run in self.runs:
             places = np.minimum(np.searchsorted(run, keys), len(run) - 1)
             new &= run[places] != keys
-        if new.any():
-            self.runs.append(np.sort(keys[new]))
+        return new
+
+    def remember(self, digests: bytes, which: Sequence[bool]) -> None:
+        """Take those of N hashes into the memory; they are new to it, and different."""
+        keys = np.frombuffer(digests, dtype=np.uint64)[np.asarray(which, dtype=bool)]
+        if len(keys):
+            self.runs.append(np.sort(keys))
         while len(self.runs) > 1 and len(self.runs[-2]) < 2 * len(self.runs[-1]):
             last = self.runs.pop()
             # Stable sorting is radix sort or merging here: linear.
             self.runs[-1] = np.sort(np.concatenate([self.runs[-1], last]), kind="stable")
-        return new

@@ -54,6 +54,9 @@ def signatures(texts: Sequence[str]) -> np.ndarray:
 class NearSeen:
     """A memory of signatures; the first of a group of near texts is the one that is kept.
 
+    A text is compared with the first text that was kept with the same numbers in a band. So the result depends on the
+    order of the texts, and not on how they come in batches.
+
     Args:
         least: share of the numbers that two texts must have in common to be near: an estimate of their overlap, with
             a standard error of 0.05.
@@ -81,13 +84,16 @@ class NearSeen:
             if not comparable[place]:
                 new.append(True)
                 continue
-            candidates = {index for index in earlier[place] if index >= 0}
-            candidates.update(band[key] for band, key in zip(fresh, row_keys) if key in band)
+            firsts = [
+                known if known >= 0 else band.get(key, -1) for known, band, key in zip(earlier[place], fresh, row_keys)
+            ]
+            candidates = {index for index in firsts if index >= 0}
             is_new = not any(self._share(low[place], index) >= self.least for index in candidates)
             if is_new:
                 self._remember(low[place])
-                for band, key in zip(fresh, row_keys):
-                    band.setdefault(key, self.count - 1)
+                for known, band, key in zip(firsts, fresh, row_keys):
+                    if known < 0:
+                        band[key] = self.count - 1
             new.append(is_new)
         for index, band in zip(self._bands, fresh):
             index.add(band)

@@ -311,9 +311,18 @@ clean.main(sys.argv[1:])
 """
 
 
-def test_a_killed_run_goes_on_and_gives_the_same_bytes(command, repo, tmp_path):
+@pytest.mark.parametrize("near", [(), ("--near-duplicates", "0.7")])
+def test_a_killed_run_goes_on_and_gives_the_same_bytes(command, repo, tmp_path, near):
     paths = make_shards(tmp_path, shards=2)
-    arguments = ["--text", *map(str, paths), "--lang", "kk", "--workers", "2", "--out"]
+    if near:  # many lines that are near to lines of before and behind the kill, in long chains
+        rng, lines = random.Random(8), [line.split() for path in paths for line in lines_of(path)]
+        for line in lines[1:]:
+            if rng.random() < 0.5:
+                line[:] = rng.choice(lines)
+                line[rng.randrange(len(line))] = rng.choice(rng.choice(lines))
+        for path, part in zip(paths, (lines[::2], lines[1::2])):
+            write(path, "".join(" ".join(line) + "\n" for line in part))
+    arguments = ["--text", *map(str, paths), "--lang", "kk", "--workers", "2", *near, "--out"]
     command("clean", *arguments, "whole/x")
     killed = subprocess.run(
         [sys.executable, "-c", KILLED.format(root=str(repo)), *arguments, "killed/x"], cwd=str(tmp_path)
@@ -325,6 +334,7 @@ def test_a_killed_run_goes_on_and_gives_the_same_bytes(command, repo, tmp_path):
     assert "going on behind line 10000" in done.stderr
     for end in ("kk", "counts.json"):
         assert (tmp_path / "killed" / ("x." + end)).read_bytes() == (tmp_path / "whole" / ("x." + end)).read_bytes()
+    assert (counts_of(tmp_path / "whole" / "x.counts.json")["dropped"].get("near_duplicate", 0) > 1000) == bool(near)
     assert sorted(os.listdir(str(tmp_path / "killed"))) == ["x.counts.json", "x.kk"]
 
 

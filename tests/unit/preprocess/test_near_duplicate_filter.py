@@ -72,6 +72,21 @@ def test_what_is_dropped_is_near_and_what_is_kept_is_not():
     assert missed <= 3
 
 
+def test_batches_do_not_matter():
+    """A killed run takes up what it kept in other batches than it came in."""
+    texts = make_texts(3000, seed=3)
+    found = signatures(texts)
+    whole = NearSeen(0.8)
+    expected = whole.first_times(found)
+    for size in (1, 7, 500):
+        parts = NearSeen(0.8)
+        new = [each for start in range(0, len(texts), size) for each in parts.first_times(found[start : start + size])]
+        assert new == expected
+    kept = found[np.array(expected)]
+    assert all(NearSeen(0.8).first_times(kept))
+    assert sum(len(run) for run, _ in whole._bands[0].runs) <= whole.count  # one entry a key and band
+
+
 def test_short_texts_are_compared_by_nothing_but_equality():
     assert len("белгі") < SHORTEST
     assert NearSeen(0.8).first_times(signatures(["белгі", "белгі 2"])) == [True, True]
