@@ -1,5 +1,6 @@
 """From every format to a data-bin, whatever the files hold: nothing is lost unseen, nothing is left half-written."""
 
+import gzip
 import json
 import os
 import random
@@ -10,12 +11,16 @@ import time
 
 import pytest
 import sentencepiece
+from fairseq import options as fairseq_options
+from fairseq.data import Dictionary, data_utils
+from fairseq_cli.preprocess import main as fairseq_preprocess
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from preprocess.cleaning import Cleaner, Settings
 from swcm_fairseq.data.pieces import Pieces
 from swcm_fairseq.data.stand_ins import protect
+from tests.hostile_files import compiled_catalogue
 from tests.in_process import run_script
 from tests.tiny_encoder import CORPUS, train_sentencepiece
 
@@ -32,8 +37,8 @@ SAMPLES = {
 }
 
 
-def write(path, text):
-    path.write_text(text, encoding="utf-8")
+def write(path, content):
+    path.write_bytes(content if isinstance(content, bytes) else content.encode("utf-8"))
     return path
 
 
@@ -112,9 +117,9 @@ FORMATS = {
     "TibetanQA flat": (
         "qa.jsonl",
         jsonl({"context": text, "question": BO[0], "answer": text[:4]} for text in BO),
-        ["--format", "squad", "--take", "bo=context", "answer=answer"],
+        ["--format", "squad", "--take", "bo=context", "span=answer"],
         None,
-        {"bo": BO, "answer": [text[:4] for text in BO]},
+        {"bo": BO, "span": [text[:4] for text in BO]},
     ),
     "MiLiC-Eval": (
         "milic.json",
@@ -129,6 +134,25 @@ FORMATS = {
         ["--take", "kk=text"],
         [],
         {"kk": KK},
+    ),
+    "compiled gettext": (
+        "program.mo",
+        compiled_catalogue(
+            {
+                "": "Content-Type: text/plain; charset=UTF-8\n",
+                **{"id {}".format(i): t for i, t in enumerate(SAMPLES["mn"])},
+            }
+        ),
+        ["--take", "mn=text"],
+        [],
+        {"mn": SAMPLES["mn"]},
+    ),
+    "packed text": (
+        "news.dz.txt.gz",
+        gzip.compress("\n".join(SAMPLES["dz"]).encode("utf-8")),
+        ["--take", "dz=text"],
+        [],
+        {"dz": SAMPLES["dz"]},
     ),
     "text": (
         "news.txt",
@@ -150,37 +174,63 @@ def test_every_format_is_read_as_it_is(command, tmp_path, name):
     assert counts["kept"] == counts["read"] and counts["lines"] == len(next(iter(expected.values())))
 
 
-def test_from_every_format_to_a_data_bin(command, run, repo, tmp_path):
-    """All formats in one data-bin, cleaned where they are text of a language or a pair."""
-    sides = {"LCSTS": "zh-summary", "CMHG": "content-bo", "TibetanQA nested": "bo-answer", "MiLiC-Eval": "zh-kk_Arab"}
-    sides.update({"MC2": "mn_Mong", "gettext": "kk", "text": "ug"})
-    (tmp_path / "spm").write_bytes(train_sentencepiece([protect(t) for s in SAMPLES.values() for t in s], 300))
-    names, documents = [], []
-    for name, target in sides.items():
+@pytest.fixture
+def spm(tmp_path):
+    """A SentencePiece model of all the samples, and fairseq's dictionary of its pieces beside it."""
+    path = tmp_path / "spm"
+    path.write_bytes(train_sentencepiece([protect(t) for s in SAMPLES.values() for t in s], 300))
+    write(tmp_path / "dict.txt", "".join(piece + " 1\n" for piece in sorted(Pieces.load(str(path)).known)))
+    return path
+
+
+@pytest.mark.parametrize("name", list(FORMATS) + ["pairs of files"])
+def test_from_every_format_to_a_data_bin(command, tmp_path, spm, name):
+    """Read, clean what is text of a language or a pair, encode, binarize, and read the data-bin back."""
+    if name in FORMATS:
         file, content, arguments, cleaning, expected = FORMATS[name]
         write(tmp_path / file, content)
-        prefix = "raw/{}".format(target)
-        command("read", *arguments, "--out", prefix, file)
-        codes = target.split("-")
-        if cleaning is not None:
-            inputs = ["--text", prefix + "." + target, "--lang", target]
-            if len(codes) == 2:
-                inputs = ["--src", prefix + "." + codes[0], "--tgt", prefix + "." + codes[1]]
-                inputs += ["--src-lang", codes[0], "--tgt-lang", codes[1]]
-            command("clean", *inputs, *cleaning, "--out", "clean/" + target)
-            assert counts_of(tmp_path / "clean" / (target + ".counts.json"))["kept"] == 3
-            prefix = "clean/{}".format(target)
-        for code in codes:
-            train = "train.{}.{}".format(target, code) if len(codes) == 2 else "train." + target
-            (tmp_path / "all").mkdir(exist_ok=True)
-            os.rename(str(tmp_path / "{}.{}".format(prefix, code)), str(tmp_path / "all" / train))
-            (documents if cleaning == ["--documents"] else names).append("all/" + train)
-    command("encode", "--spm", "spm", "--out", "pieces", *names)
-    command("encode", "--spm", "spm", "--out", "pieces", "--documents", *documents)
-    pieces = sorted(Pieces.load(str(tmp_path / "spm")).known)
-    write(tmp_path / "dict.txt", "".join(piece + " 1\n" for piece in pieces))
+        command("read", *arguments, "--out", "raw/x", file)
+    else:
+        cleaning, expected = [], {"zh": ZH, "ug": UG}
+        (tmp_path / "raw").mkdir()
+        for code, lines in expected.items():
+            write(tmp_path / "raw" / ("x." + code), "\n".join(lines) + "\n")
+    codes, folder = list(expected), "raw"
+    if cleaning is not None:
+        inputs = ["--text", "raw/x." + codes[0], "--lang", codes[0]]
+        if len(codes) == 2:
+            inputs = ["--src", "raw/x." + codes[0], "--tgt", "raw/x." + codes[1]]
+            inputs += ["--src-lang", codes[0], "--tgt-lang", codes[1]]
+        command("clean", *inputs, *cleaning, "--out", "clean/x")
+        assert counts_of(tmp_path / "clean" / "x.counts.json")["kept"] == 3
+        folder = "clean"
+    sides = ["{}/x.{}".format(folder, code) for code in codes]
+    command("encode", "--spm", spm, "--out", "pieces", *cleaning or [], *sides)
+    kind = ["--source-lang", codes[0]] + (["--target-lang", codes[1]] if codes[1:] else ["--only-source"])
+    options = kind + ["--trainpref", "pieces/x", "--srcdict", "dict.txt", "--destdir", "data-bin"]
+    binarize(options + ["--joined-dictionary"] * len(codes[1:]))
+    dictionary, pieces = Dictionary.load("data-bin/dict.{}.txt".format(codes[0])), Pieces.load(str(spm))
+    for code in codes:
+        prefix = "data-bin/train.{}-{}.{}".format(codes[0], codes[1] if codes[1:] else None, code)
+        rows = [" ".join(dictionary[i] for i in row[:-1]) for row in data_utils.load_indexed_dataset(prefix)]
+        found = [" </s> ".join(map(pieces.decode, row.split("</s>"))) for row in rows]
+        assert found == [" </s> ".join(map(spoken, text.split(" </s> "))) for text in expected[code]]
+
+
+def binarize(options):
+    """fairseq-preprocess in this process."""
+    fairseq_preprocess(fairseq_options.get_preprocessing_parser().parse_args(options))
+
+
+def test_the_recipe_binarizes_pairs_and_documents(command, run, repo, tmp_path, spm):
+    (tmp_path / "text").mkdir()
+    texts = {"zh-kk_Arab.zh": ZH, "zh-kk_Arab.kk_Arab": SAMPLES["kk_Arab"]}
+    for end, lines in texts.items():
+        write(tmp_path / "text" / ("train." + end), "\n".join(lines) + "\n")
+    write(tmp_path / "text" / "train.mn_Mong", "".join("{} </s> {}\n".format(text, MONG[0]) for text in MONG))
+    command("encode", "--spm", spm, "--out", "pieces", *["text/train." + end for end in texts])
+    command("encode", "--spm", spm, "--out", "pieces", "--documents", "text/train.mn_Mong")
     recipe = ["bash", repo / "recipes" / "binarize.sh", tmp_path / "pieces", tmp_path / "dict.txt", tmp_path / "bin"]
-    # Two names: one pair, one language; each starts fairseq-preprocess, which takes seconds.
     done = run([*recipe, "zh-kk_Arab", "mn_Mong"], env={"WORKERS": 1})
     assert done.stdout.count("3 sents") == 3 and done.stdout.count("0.0% replaced") == 3
     assert not [line for line in lines_of(tmp_path / "pieces" / "train.mn_Mong") if "\u202f" in line]
