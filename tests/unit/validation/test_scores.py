@@ -117,6 +117,15 @@ def test_so_many_sentences_of_each_pair(parts):
     assert found["loss"] == pytest.approx(plain["loss"], abs=1e-3)
 
 
+def test_the_sentences_to_decode_may_stand_anywhere_in_a_batch(parts):
+    task = task_of(parts, validation_sentences=2)
+    dataset = task.dataset("valid")
+    found = task.scores().measure(parts.model, dataset.collater([dataset[index] for index in range(10, -1, -1)]))
+    for target, chosen in (("kk", [0, 3]), ("mn", [0, 2])):
+        scores = task.scores().sums["mt.zh-" + target].scores(found["score:mt.zh-" + target].numpy())
+        assert scores["chrfpp"] == pytest.approx(expected(parts, target, chosen=chosen)["chrfpp"], abs=1e-6)
+
+
 def test_one_pair_has_one_number(parts):
     found = validate(task_of(parts, lang_pairs=None, source_lang="zh", target_lang="mn"), parts.model)
     assert [name for name in found if "chrfpp" in name] == ["chrfpp"]
