@@ -30,7 +30,7 @@ from swcm_fairseq.files import atomic_folder
 SPLITS = ("train", "valid", "test")
 PAIR = "text-summary"
 SHORTEST, LONGEST = 3, 100  # characters of an answer
-LISTED = 4  # packages in a list
+LISTED = 3  # packages in a list
 
 
 class Rules(NamedTuple):

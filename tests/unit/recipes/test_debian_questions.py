@@ -115,7 +115,7 @@ def test_the_recipe_writes_squad_with_exact_answers_split_by_package(description
         records = list(FORMATS["squad"](str(path), problems))
         assert len(records) == len(ids) and not problems.number
         assert all(record["answer"] in record["context"] for record in records)
-    assert counts["train"]["kinds"]["list"] in (8, 10)  # five lists of four, or four where the twins met
+    assert counts["train"]["kinds"]["list"] in (12, 14)  # seven lists of three, or six where the twins met
     assert "there already" in run(command, env={"DESCRIPTIONS": descriptions}).stdout
 
 
