@@ -1,7 +1,7 @@
 import pytest
 
 from swcm_fairseq.errors import SwcmError
-from swcm_fairseq.models.config import XlmSwcmConfig, fill_in, resolve_sizes
+from swcm_fairseq.models.config import XlmSwcmConfig, fill_in, layer_sizes, resolve_sizes
 from swcm_fairseq.weights import read_encoder
 from tests.tiny_encoder import make_encoder_folder
 
@@ -73,3 +73,26 @@ def test_a_flag_is_stronger_than_a_preset():
     cfg = XlmSwcmConfig(encoder_layers=5)
     fill_in(cfg, {"encoder_layers": 3, "encoder_embed_dim": 64})
     assert (cfg.encoder_layers, cfg.encoder_embed_dim) == (5, 64)
+
+
+def test_what_nothing_says_is_as_in_xlm_r():
+    """Facebook's fairseq and Hugging Face's facebook/xlm-roberta-base: 512 positions, gelu, epsilon 1e-5."""
+    cfg = XlmSwcmConfig(
+        encoder_layers=1, encoder_embed_dim=8, encoder_ffn_embed_dim=8, encoder_attention_heads=2, layer_norm_eps=None
+    )
+    resolve_sizes(cfg, None)
+    assert (cfg.max_positions, cfg.activation_fn, cfg.layer_norm_eps) == (512, "gelu", 1e-5)
+
+
+def test_every_layer_gets_the_settings_of_its_name():
+    cfg = XlmSwcmConfig(
+        encoder_embed_dim=8,
+        encoder_attention_heads=2,
+        encoder_ffn_embed_dim=12,
+        activation_fn="relu",
+        layer_norm_eps=1e-3,
+        dropout=0.1,
+        attention_dropout=0.2,
+        activation_dropout=0.3,
+    )
+    assert tuple(layer_sizes(cfg)) == (8, 2, 12, "relu", 1e-3, 0.1, 0.2, 0.3)

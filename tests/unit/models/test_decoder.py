@@ -97,6 +97,20 @@ def test_attention_weights_sum_to_one_and_leave_padding_out(model):
 
 
 @torch.no_grad()
+def test_the_attention_given_is_the_last_layers(model):
+    seen = []
+    for layer in model.decoder.layers:
+        layer.cross_attn.register_forward_hook(lambda module, inputs, output: seen.append(output[1]))
+    try:
+        _, extra = model(toy_sources(DICTIONARY, [7, 4]), None, random_targets(2, 3))
+    finally:
+        for layer in model.decoder.layers:
+            layer.cross_attn._forward_hooks.clear()
+    assert len(seen) == len(model.decoder.layers) and [weights is None for weights in seen] == [True] * 5 + [False]
+    close(extra["attn"][0], seen[-1][:, 1:])  # without that of <s>
+
+
+@torch.no_grad()
 def test_a_source_of_padding_alone_gives_no_nan_and_spares_its_neighbours(model):
     sources = toy_sources(DICTIONARY, [5, 5])
     sources[0] = DICTIONARY.pad()

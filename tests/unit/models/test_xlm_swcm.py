@@ -1,13 +1,17 @@
 """Assembly: what is one parameter, how many there are, and what does not fit."""
 
 from argparse import Namespace
+from types import SimpleNamespace
 
 import pytest
 import torch
+from fairseq.dataclass.configs import FairseqConfig
 from fairseq.models import ARCH_CONFIG_REGISTRY
+from omegaconf import OmegaConf, open_dict
 
 from swcm_fairseq.errors import SwcmError
-from swcm_fairseq.models.config import PRESETS
+from swcm_fairseq.models.config import PRESETS, XlmSwcmConfig
+from swcm_fairseq.models.xlm_swcm import XlmSwcmModel
 from tests.tiny_encoder import make_encoder_folder
 from tests.toy import SIZES, build_model, start_from, toy_dictionary, toy_sources
 
@@ -153,3 +157,18 @@ def test_longest_inputs_are_the_encoders(tmp_path):
     model = start_from(make_encoder_folder(tmp_path, positions=30))
     # The decoder's <s>, which fairseq does not see, takes a place.
     assert model.max_positions() == (28, 27)
+
+
+def test_what_a_run_keeps_has_the_sizes_and_not_the_encoders_path(tmp_path):
+    """fairseq builds from a copy of the settings, and checkpoints hold the run's own."""
+    encoder = make_encoder_folder(tmp_path / "encoder")
+    root = OmegaConf.structured(FairseqConfig())
+    root.checkpoint.save_dir = str(tmp_path)
+    with open_dict(root):
+        root.model = OmegaConf.structured(XlmSwcmConfig(pretrained_encoder=encoder))
+    dictionary = start_from(encoder).encoder.dictionary
+    task = SimpleNamespace(source_dictionary=dictionary, target_dictionary=dictionary)
+    model = XlmSwcmModel.build_model(root.model, task)
+    assert root.model.pretrained_encoder is None and root.model.encoder_embed_dim == 24
+    assert model.cfg.pretrained_encoder is None
+    assert (tmp_path / "start_report.tsv").exists()
