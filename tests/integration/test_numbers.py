@@ -37,7 +37,7 @@ def data(tmp_path_factory):
 def trainer_for(data, task):
     """A trainer as fairseq-train makes it, and all examples of its training set."""
     parser = options.get_training_parser()
-    args = options.parse_args_and_arch(parser, [data, *TASKS[task], *TRAINING])
+    args = options.parse_args_and_arch(parser, [data, "--save-dir", data + "-model", *TASKS[task], *TRAINING])
     cfg = convert_namespace_to_omegaconf(args)
     utils.set_torch_seed(1)
     task = tasks.setup_task(cfg.task)
