@@ -31,7 +31,9 @@ def training_line(values, updates, started, first):
 def main():
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--updates", type=int, default=0, help="updates the run will make, for the time that is left")
+    parser.add_argument("--scores", default="", metavar="A,B", help="scores that validation logs, to be shown too")
     args = parser.parse_args()
+    scores = [name for name in args.scores.replace(" ", "").split(",") if name]
     started, first = time.time(), None
     for line in sys.stdin:
         if " | train_inner | " in line:
@@ -42,7 +44,9 @@ def main():
         elif " | valid | " in line:
             values = fields(line.split("subset | ")[-1])
             loss, ppl = values.get("loss", "?"), values.get("ppl", "?")
-            print("validation     loss {:>6}  ppl {:>8}".format(loss, ppl), flush=True)
+            parts = ["validation     loss {:>6}  ppl {:>8}".format(loss, ppl)]
+            parts += ["{} {}".format(name, values[name]) for name in scores if name in values]
+            print("  ".join(parts), flush=True)
         elif "start: " in line or "Loaded checkpoint" in line:
             print(line.rstrip("\n").split(" | ")[-1], flush=True)
         elif line.startswith(("error:", "Traceback", "  - ")):

@@ -94,7 +94,8 @@ train_shown() {
     printf '%q ' fairseq-train "$@" >"$out/command.txt"
     say "training into $out (whole log: $out/train.log)"
     swcm_train "$@" 2>&1 | tee -a "$out/train.log" |
-        "$SWCM_PY" "$SWCM_ROOT/recipes/lib/show_progress.py" --updates "$updates" ||
+        "$SWCM_PY" "$SWCM_ROOT/recipes/lib/show_progress.py" --updates "$updates" \
+            --scores "$VALIDATION_SCORES" ||
         die "training failed; see $out/train.log"
     touch "$out/done"
 }

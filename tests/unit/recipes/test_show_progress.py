@@ -19,11 +19,11 @@ def show(repo, monkeypatch, capsys):
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
 
-    def run(text, updates, seconds=()):
+    def run(text, updates, seconds=(), scores=""):
         clock = iter(seconds)
         monkeypatch.setattr(module.time, "time", lambda: next(clock))
         monkeypatch.setattr(sys, "stdin", io.StringIO(text))
-        monkeypatch.setattr(sys, "argv", ["show_progress", "--updates", str(updates)])
+        monkeypatch.setattr(sys, "argv", ["show_progress", "--updates", str(updates), "--scores", scores])
         module.main()
         return capsys.readouterr().out
 
@@ -46,3 +46,9 @@ def test_what_goes_wrong_goes_through_and_chatter_does_not(show):
 def test_validation_is_shown(show):
     line = "t | INFO | valid | epoch 001 | valid on 'valid' subset | loss 8.635 | nll_loss 7.9 | ppl 244.2 | wps 3\n"
     assert show(line, 10, [0.0]) == "validation     loss  8.635  ppl    244.2\n"
+
+
+def test_scores_that_were_asked_for_stand_beside_the_loss(show):
+    line = "x | INFO | valid | epoch 001 | valid on 'valid' subset | loss 7.1 | ppl 90 | chrfpp 12.5 | mt.zh-kk_chrfpp 11\n"
+    assert show(line, 400).strip() == "validation     loss    7.1  ppl       90"
+    assert show(line, 400, scores="chrfpp, rougeL").strip().endswith("ppl       90  chrfpp 12.5")
