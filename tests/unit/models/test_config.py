@@ -78,7 +78,7 @@ def test_a_flag_is_stronger_than_a_preset():
 def test_what_nothing_says_is_as_in_xlm_r():
     """Facebook's fairseq and Hugging Face's facebook/xlm-roberta-base: 512 positions, gelu, epsilon 1e-5."""
     cfg = XlmSwcmConfig(
-        encoder_layers=1, encoder_embed_dim=8, encoder_ffn_embed_dim=8, encoder_attention_heads=2, layer_norm_eps=None
+        encoder_layers=1, encoder_embed_dim=8, encoder_ffn_embed_dim=8, encoder_attention_heads=2, insert_normal_every=0
     )
     resolve_sizes(cfg, None)
     assert (cfg.max_positions, cfg.activation_fn, cfg.layer_norm_eps) == (512, "gelu", 1e-5)

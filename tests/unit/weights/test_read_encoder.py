@@ -12,6 +12,7 @@ from safetensors.torch import load_file, save_file
 
 from swcm_fairseq.errors import SwcmError
 from swcm_fairseq.weights import read_encoder
+from swcm_fairseq.weights.tensor_files import TensorFiles
 from tests.tiny_encoder import make_encoder_folder, sentencepiece_pieces, train_sentencepiece
 
 LAYERS, WIDTH, HEADS, FFN = 3, 15, 5, 22
@@ -408,3 +409,26 @@ def test_fairseq_files_that_cannot_be_followed(folder, tmp_path):
     assert "neither 'args' nor 'cfg'" in failure(path)
     torch.save([1, 2], str(path))
     assert "no fairseq checkpoint" in failure(path)
+
+
+def test_of_two_files_the_one_that_cannot_run_anything_is_read(folder):
+    other = {name: tensor + 1 for name, tensor in weights_of(folder).items()}
+    torch.save(other, os.path.join(folder, "pytorch_model.bin"))
+    assert torch.equal(read_encoder(folder).tensors["embed_tokens.weight"], weights_of(folder)[WORDS])
+
+
+def test_what_is_read_is_the_readers_own(folder):
+    """Not the file's memory, which changes when the file is written anew."""
+    for name in ("model.safetensors", "pytorch_model.bin"):
+        files = TensorFiles(folder)
+        torch.save(weights_of(folder), os.path.join(folder, "pytorch_model.bin"))
+        files.add_file(os.path.join(folder, name))
+        files.read(WORDS).zero_()
+        assert torch.equal(files.read(WORDS), weights_of(folder)[WORDS])
+
+
+@pytest.mark.parametrize("value", [True, 0, -1, 2.0, "3", None])
+def test_a_size_that_is_no_number_of_things_is_named(folder, value):
+    edit_config(folder, num_hidden_layers=value)
+    with pytest.raises(SwcmError, match="num_hidden_layers is {!r}, not a number of things".format(value)):
+        read_encoder(folder)
