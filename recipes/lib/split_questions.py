@@ -1,0 +1,99 @@
+"""Split questions into train, valid and test so that a passage, with all questions on it, is on one side only.
+
+Reads IN/train.{question,passage,answer}, line by line aligned, and IN/valid.* and IN/test.* where there are any. What
+is not there is held out of the training questions, passage by passage; training passages that stand in what is there
+are left out. Writes OUT/{train,valid,test}.{question,passage,answer} and OUT/counts.json.
+"""
+
+import argparse
+import collections
+import json
+import os
+import random
+import sys
+from typing import Dict, List, Sequence, Set, Tuple
+
+from preprocess.lines import read_aligned
+from preprocess.near_duplicates import fingerprint
+from swcm_fairseq.errors import SwcmError, run_command
+from swcm_fairseq.files import atomic_folder
+
+SIDES = ("question", "passage", "answer")
+HELD_OUT = ("valid", "test")
+
+Row = Tuple[str, ...]
+
+
+def split(
+    rows: Sequence[Row], given: Dict[str, List[Row]], wanted: Dict[str, int], max_train: int, seed: int
+) -> Dict[str, List[Row]]:
+    """The parts by name.
+
+    Args:
+        rows: (question, passage, answer) to train on or hold out of.
+        given: parts that were held out already.
+        wanted: questions of the others, at least so many.
+        max_train: questions at most.
+    """
+    by_passage: Dict[str, List[Row]] = collections.defaultdict(list)
+    for row in rows:
+        by_passage[fingerprint(row[1])].append(row)
+    taken: Set[str] = {fingerprint(row[1]) for part in given.values() for row in part}
+    passages = [passage for passage in sorted(by_passage) if passage not in taken]
+    random.Random(seed).shuffle(passages)
+    parts: Dict[str, List[Row]] = {}
+    for name in HELD_OUT:
+        parts[name] = list(given.get(name, []))
+        while name not in given and passages and len(parts[name]) < wanted[name]:
+            parts[name] += by_passage[passages.pop()]
+    kept = [row for passage in passages for row in by_passage[passage]]
+    parts["train"] = kept[:max_train]
+    if not all(parts.values()):
+        raise SwcmError(
+            "{} questions on {} passages are too few to hold {} out".format(
+                len(rows), len(by_passage), " and ".join(str(wanted[name]) for name in HELD_OUT if name not in given)
+            )
+        )
+    return parts
+
+
+def read(folder: str, part: str) -> List[Row]:
+    """The rows of one part."""
+    return list(read_aligned([os.path.join(folder, "{}.{}".format(part, side)) for side in SIDES]))
+
+
+def main() -> int:
+    """Split what the command line names."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--questions", required=True, metavar="IN", help="folder to read")
+    parser.add_argument("--out", required=True, metavar="OUT", help="folder to write")
+    parser.add_argument("--valid", type=int, default=100, metavar="N", help="questions to hold out (%(default)s)")
+    parser.add_argument("--test", type=int, default=200, metavar="N", help="questions to hold out (%(default)s)")
+    parser.add_argument("--max-train", type=int, default=100_000, metavar="N", help="questions at most (%(default)s)")
+    parser.add_argument("--seed", type=int, default=1, metavar="N", help="of what is held out (%(default)s)")
+    options = parser.parse_args()
+    there = [name for name in HELD_OUT if os.path.exists(os.path.join(options.questions, name + ".question"))]
+    given = {name: read(options.questions, name) for name in there}
+    rows = read(options.questions, "train")
+    wanted = {"valid": options.valid, "test": options.test}
+    with atomic_folder(options.out) as folder:
+        parts = split(rows, given, wanted, options.max_train, options.seed)
+        for name, part in parts.items():
+            for number, side in enumerate(SIDES):
+                path = os.path.join(folder, "{}.{}".format(name, side))
+                with open(path, "w", encoding="utf-8", newline="\n") as stream:
+                    stream.writelines(row[number] + "\n" for row in part)
+        counts = {
+            name: {"questions": len(part), "passages": len({row[1] for row in part})} for name, part in parts.items()
+        }
+        with open(os.path.join(folder, "counts.json"), "w", encoding="utf-8", newline="\n") as stream:
+            json.dump(dict(counts, read=len(rows)), stream, indent=2)
+            stream.write("\n")
+    print(
+        ", ".join("{questions} questions on {passages} passages for ".format(**counts[name]) + name for name in counts)
+    )
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(run_command(main))
