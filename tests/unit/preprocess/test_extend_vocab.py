@@ -347,10 +347,11 @@ def test_signs_that_join_known_words_stay_as_they_are_when_it_grows_again(extend
     lines = mongolian(100, seed=5)
     text = write(tmp_path / "text.mn", lines)
     extend("--encoder", folder, lang="mn_Mong", text=text)
-    both = write(tmp_path / "text.dz", [line.replace("་", "\u202f", 1) for line in DZONGKHA])
+    others = [line.replace("ᠤᠨ", "ᠨᠤ") for line in mongolian(100, seed=6)]
+    both = write(tmp_path / "text.dz", [line.replace("་", "\u202f", 1) for line in DZONGKHA] + others)
     extend("--encoder", tmp_path / "grown", "--old", "mn_Mong={}".format(text), out="twice", text=both)
     once, twice = (Pieces.load(str(tmp_path / n / "sentencepiece.bpe.model")) for n in ("grown", "twice"))
-    assert once.cut(lines) == twice.cut(lines)
+    assert once.cut(lines + others) == twice.cut(lines + others)
     assert twice.lines([line.replace("་", "\u202f", 1) for line in DZONGKHA[:50]]).unknown == 0
     assert twice.decode(twice.encode("ལུག\u202fའི")) == "ལུག\u202fའི"
 
