@@ -1,0 +1,142 @@
+#!/usr/bin/env bash
+# Fine-tune an encoder into a summarizer of one language, from a dataset as it comes to scores.
+#
+#   bash recipes/finetune_summarization.sh                      Debian's package descriptions in English, a small setting
+#   bash recipes/finetune_summarization.sh TRAIN [VALID TEST]   your data
+#
+# Inputs:   TRAIN, VALID, TEST are each a file that preprocess/read.py reads (JSON lines, JSON, CSV, TSV; also gzip), or
+#           PREFIX, which stands for the line-aligned files PREFIX.text and PREFIX.summary. Without VALID and TEST they
+#           are held out of TRAIN; what is given is not cleaned, and training text that stands in it is left out.
+#   SUMMARY_LANG   language of the text and its summaries (en): a code of swcm_fairseq/data/languages.py
+#   DATASET        names of the fields: lcsts (text, summary), cmhg (content, title), mc2 (text, title); or
+#   FIELDS         the names themselves, "text summary" by default
+# Outputs:  OUT/scores.json, ROUGE-1/2/L with 95% intervals, share of wrong language and length ratio, of the
+#           model, the references shuffled and the first sentences; OUT/model, checkpoints; every step's files beside.
+# Hardware: a CPU with 2 cores and 8 GiB of memory, or all GPUs of the machine: then set KEEP_LAYERS= (all layers),
+#           MAX_SOURCE, MAX_TOKENS and UPDATES to what the data deserve.
+# Time:     7 minutes on 2 cores with the defaults, from nothing; half of it is training.
+# Expect:   Debian, English, 200 test packages, ROUGE-L: references shuffled 3, first sentences 24, the model above
+#           both, at about the references' length. Stopped and started again it goes on.
+set -euo pipefail
+
+# shellcheck source=recipes/lib/common.sh
+. "$(dirname "${BASH_SOURCE[0]}")/lib/common.sh"
+
+: "${SUMMARY_LANG:=en}"
+: "${DATASET:=}"
+: "${OUT:=$SWCM_ROOT/runs/summarization-$SUMMARY_LANG}"
+: "${ENCODER:=}"               # encoder folder instead of multilingual-e5-small
+: "${KEEP_LAYERS=0,3,6,9}"     # of the encoder; empty keeps all
+: "${MIN_COUNT:=2}"            # pieces rarer than that in the training text are cut from the vocabulary
+: "${VALID_PAIRS:=100}"        # to hold out, where VALID and TEST are not given
+: "${TEST_PAIRS:=200}"
+: "${MAX_TRAIN:=8000}"         # most pairs to train on
+: "${MAX_CHARS:=5000}"         # longest text
+: "${MAX_SOURCE:=96}"          # pieces that the model reads of a text; the rest is cut off
+: "${MAX_LEN:=60}"             # most pieces of an output
+: "${MAX_TOKENS:=1200}"        # pieces a batch and device; a long text with its short summary counts as the text
+: "${UPDATES:=700}"
+export UPDATES MAX_LEN MAX_TOKENS
+case $DATASET in
+"") : "${FIELDS:=text summary}" ;;
+lcsts) : "${FIELDS:=text summary}" ;;
+cmhg) : "${FIELDS:=content title}" ;;
+mc2) : "${FIELDS:=text title}" ;;
+*) usage_error "DATASET is lcsts, cmhg or mc2, not $DATASET; FIELDS names the fields of others" ;;
+esac
+read -r text_field summary_field more <<<"$FIELDS "
+[ -n "$summary_field" ] && [ -z "$more" ] || usage_error "FIELDS is the text's field and the summary's, not '$FIELDS'"
+case $# in
+0 | 1 | 3) ;;
+*) usage_error "bash recipes/finetune_summarization.sh [TRAIN [VALID TEST]]" ;;
+esac
+
+recipes=$SWCM_ROOT/recipes preprocess=$SWCM_ROOT/preprocess
+python() { PYTHONPATH=$SWCM_ROOT${PYTHONPATH:+:$PYTHONPATH} "$SWCM_PY" "$@"; }
+# clean.py and split.py take the two suffixes for languages.
+with_sides() { SWCM_LANGUAGES=$OUT/languages.json python "$@"; }
+
+# take PART INPUT: OUT/raw/PART.text and .summary of whatever INPUT is.
+take() {
+    if [ -e "$2.text" ] && [ -e "$2.summary" ]; then
+        mkdir -p "$OUT/raw"
+        cp "$2.text" "$OUT/raw/$1.text"
+        cp "$2.summary" "$OUT/raw/$1.summary"
+    elif [ -f "$2" ]; then
+        done_already "$OUT/raw/$1.counts.json" "text of $2" ||
+            python "$preprocess/read.py" --take "text=$text_field" "summary=$summary_field" --out "$OUT/raw/$1" "$2"
+    else
+        die "$2: neither a file nor the beginning of $2.text and $2.summary"
+    fi
+}
+
+step "1/6 environment"
+use_environment
+mkdir -p "$OUT"
+
+step "2/6 encoder"
+if [ -z "$ENCODER" ]; then
+    ENCODER=$OUT/encoder-full
+    bash "$recipes/encoders/e5_small.sh" "$ENCODER"
+fi
+
+step "3/6 text"
+if [ $# -eq 0 ]; then
+    LANGS=${SUMMARY_LANG/#en/} VALID=$VALID_PAIRS TEST=$TEST_PAIRS MAX_TRAIN=$MAX_TRAIN \
+        bash "$recipes/data/debian_descriptions.sh" "$OUT/raw"
+    split=$OUT/raw/$SUMMARY_LANG
+else
+    split=$OUT/split held_out=()
+    python "$recipes/lib/sides.py" --lang "$SUMMARY_LANG" --sides text summary --out "$OUT/languages.json"
+    take train "$1"
+    if [ $# -eq 3 ]; then
+        take valid "$2"
+        take test "$3"
+        held_out=(--held-out "$OUT"/raw/{valid,test}.{text,summary})
+    fi
+    done_already "$OUT/clean/text-summary.counts.json" "clean text" ||
+        with_sides "$preprocess/clean.py" --src "$OUT/raw/train.text" --tgt "$OUT/raw/train.summary" --src-lang text \
+            --tgt-lang summary --max-chars "$MAX_CHARS" --near-duplicates 0.8 \
+            --without length_ratio,variables_differ,identical,shortcuts "${held_out[@]+"${held_out[@]}"}" \
+            --out "$OUT/clean/text-summary"
+    if [ $# -eq 3 ]; then
+        mkdir -p "$split"
+        for side in text summary; do
+            head -n "$MAX_TRAIN" "$OUT/clean/text-summary.$side" >"$split/train.text-summary.$side"
+            for part in valid test; do cp "$OUT/raw/$part.$side" "$split/$part.text-summary.$side"; done
+        done
+    else
+        done_already "$split/split.counts.json" "split" ||
+            with_sides "$preprocess/split.py" --pairs "$OUT/clean/text-summary" --pivot summary --out "$split" \
+                --valid "$VALID_PAIRS" --test "$TEST_PAIRS" --max-train "$MAX_TRAIN"
+    fi
+fi
+
+step "4/6 a smaller encoder, pieces, binarized"
+done_already "$OUT/encoder/config.json" "encoder" ||
+    python "$preprocess/prune_encoder.py" --encoder "$ENCODER" --corpus "$split"/train.text-summary.* \
+        --min-count "$MIN_COUNT" ${KEEP_LAYERS:+--keep-layers "$KEEP_LAYERS"} --out "$OUT/encoder"
+done_already "$OUT/dict.txt" "dictionary" ||
+    python "$preprocess/build_dict.py" --encoder "$OUT/encoder" --langs "$SUMMARY_LANG" --out "$OUT/dict.txt"
+done_already "$OUT/pieces/sentencepiece.bpe.model" "pieces" ||
+    python "$preprocess/encode.py" --spm "$OUT/encoder/sentencepiece.bpe.model" --out "$OUT/pieces" \
+        "$split"/*.text-summary.*
+bash "$recipes/binarize.sh" "$OUT/pieces" "$OUT/dict.txt" "$OUT/data-bin" text-summary
+
+step "5/6 training"
+cut=(--truncate-source --max-source-positions "$MAX_SOURCE")
+bash "$recipes/finetune_mt.sh" "$OUT/data-bin" "$OUT/encoder" "$OUT/model" text-summary \
+    --target-tag "$SUMMARY_LANG" "${cut[@]}"
+
+step "6/6 decoding the test set"
+TARGET_TAG=$SUMMARY_LANG METRICS=rougeL SCORE_FLAGS="--resamples 0" bash "$recipes/evaluate.sh" "$OUT/data-bin" \
+    "$OUT/model/checkpoint_best.pt" "$OUT/test" text-summary -- "${cut[@]}" >"$OUT/test.log" ||
+    die "decoding failed; see $OUT/test.log"
+# Against the texts as they are, not as far as the model reads them and knows their pieces.
+score=(swcm-score --lang "$SUMMARY_LANG" --generate-output "$OUT/test/text-summary.txt" --names model
+    --ref "$split/test.text-summary.summary" --src "$split/test.text-summary.text" --shuffled --first-sentence
+    --metrics "rouge1,rouge2,rougeL,wrong_language,length_ratio,repeated")
+"${score[@]}" --json >"$OUT/.scores.json.tmp"
+mv "$OUT/.scores.json.tmp" "$OUT/scores.json"
+"${score[@]}"
+step "done: $OUT/scores.json"

@@ -1,0 +1,40 @@
+"""Write SWCM_LANGUAGES's file for data whose two sides are in one language: the suffixes text and summary as languages.
+
+preprocess/clean.py and preprocess/split.py name their files by the sides' codes, and look up scripts and units by them.
+What an SWCM_LANGUAGES of the user's names stays known.
+"""
+
+import argparse
+import json
+import os
+import sys
+
+from swcm_fairseq.data.languages import ENVIRONMENT_VARIABLE, language
+from swcm_fairseq.errors import run_command
+from swcm_fairseq.files import atomic_write
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--lang", required=True, metavar="CODE", help="the language of both sides")
+    parser.add_argument("--sides", nargs="+", required=True, metavar="SUFFIX", help="the suffixes")
+    parser.add_argument("--out", required=True, metavar="FILE", help="JSON file to write")
+    options = parser.parse_args()
+    entry = language(options.lang)
+    known = {}
+    if os.environ.get(ENVIRONMENT_VARIABLE):
+        with open(os.environ[ENVIRONMENT_VARIABLE], encoding="utf-8") as stream:
+            known = json.load(stream)
+    for side in options.sides:
+        known[side] = {
+            "name": "{} ({})".format(entry.name, side),
+            "scripts": list(entry.scripts),
+            "units": entry.units,
+        }
+    with atomic_write(options.out) as stream:
+        json.dump(known, stream, indent=2)
+        stream.write("\n")
+
+
+if __name__ == "__main__":
+    sys.exit(run_command(main))

@@ -1,0 +1,146 @@
+"""From summarization data in several languages to what transfer between them trains and tests on.
+
+Reads DATA/XX/{train,valid,test}.text-summary.{text,summary} with the records' names, by which languages are joined, in
+DATA/XX/{train,valid,test}.packages, as recipes/data/debian_descriptions.sh writes them. Writes into DIR, for the
+language S of the summaries to learn from and each language X to transfer to:
+
+    {train,valid,test}.text_S-S.{text_S,S}   texts and their summaries
+    {valid,test}.text_X-X.{text_X,X}         the same, to test on; with --few-shot N also N of train, repeated
+    {train,valid}.S, .X                      summaries and first sentences by themselves, to denoise
+    {train,valid}.S-X.{S,X}                  summaries of the same record in two languages
+    {train,valid}.hidden_X-X.{hidden_X,X}    a summary hidden in another record's text, to be found again (and hidden_S)
+
+The last are denoising with words put in, where mBART's noise takes them out: what has to be found stands in something
+as long as a text, behind a few of its words, as the gist of a description stands behind the program's name.
+
+No summary in X stands beside its text, unless --few-shot asks for it.
+"""
+
+import argparse
+import os
+import sys
+from random import Random
+from typing import Dict, List, NamedTuple, Sequence
+
+from preprocess.lines import read_aligned
+from preprocess.sentences import sentences
+from swcm_fairseq.errors import SwcmError, run_command
+from swcm_fairseq.files import atomic_folder
+
+PARTS = ("train", "valid", "test")
+# Characters; a longer sentence costs more time than it teaches.
+LONGEST = 250
+# Fewer than so many examples would not be seen beside thousands of others; few-shot pairs are repeated up to it.
+REPEATED_TO = 500
+# Words of the text before a hidden summary, at most, and behind it.
+BEFORE, BEHIND = 6, 40
+
+
+class Record(NamedTuple):
+    """A text with its summary."""
+
+    text: str
+    summary: str
+
+    @property
+    def first(self) -> str:
+        """The first sentence."""
+        return next(iter(sentences(self.text)), "")
+
+
+Records = Dict[str, Record]  # by name
+
+
+def read_part(folder: str, part: str) -> Records:
+    """The records of one part of one language; raises ``SwcmError`` for files that are missing or not aligned."""
+    names = ("packages", "text-summary.text", "text-summary.summary")
+    paths = [os.path.join(folder, "{}.{}".format(part, name)) for name in names]
+    missing = [path for path in paths if not os.path.isfile(path)]
+    if missing:
+        raise SwcmError("summarization data is incomplete", ["{}: no such file".format(path) for path in missing])
+    return {name: Record(text, summary) for name, text, summary in read_aligned(paths)}
+
+
+def hidden(records: Sequence[Record], most: int, random: Random) -> List[Sequence[str]]:
+    """At most so many summaries, each within the text of another record, and by themselves."""
+    if len(records) < 2:
+        raise SwcmError("a summary is hidden in another record's text, and there are {} records".format(len(records)))
+    pairs = []
+    for place in random.sample(range(len(records)), min(most, len(records))):
+        # Any other record's text: its own would be what is to be learned without examples.
+        other = (place + random.randrange(1, len(records))) % len(records)
+        summary, words = records[place].summary, records[other].text.split()
+        inside = summary[:1].lower() + summary[1:] if random.random() < 0.5 else summary
+        before = random.randint(0, min(BEFORE, len(words)))
+        pairs.append((" ".join(words[:before] + [inside] + words[before : before + BEHIND]), summary))
+    return pairs
+
+
+class Writer:
+    """Writes lists of lines into a folder."""
+
+    def __init__(self, folder: str) -> None:
+        self.folder = folder
+
+    def lines(self, name: str, lines: Sequence[str]) -> None:
+        with open(os.path.join(self.folder, name), "w", encoding="utf-8", newline="\n") as stream:
+            stream.writelines(line + "\n" for line in lines)
+
+    def pairs(self, part: str, source: str, target: str, pairs: Sequence[Sequence[str]]) -> None:
+        for side, suffix in enumerate((source, target)):
+            self.lines("{}.{}-{}.{}".format(part, source, target, suffix), [pair[side] for pair in pairs])
+
+
+def write(writer: Writer, data: Dict[str, Dict[str, Records]], options: argparse.Namespace) -> None:
+    for code in [options.source] + options.targets:
+        for part in PARTS:
+            records = data[code][part]
+            pairs = list(records.values())
+            if part != "train" or code == options.source:
+                writer.pairs(part, "text_" + code, code, pairs)
+            elif options.few_shot:
+                few = Random("{}/{}".format(options.seed, code)).sample(pairs, min(options.few_shot, len(pairs)))
+                writer.pairs(part, "text_" + code, code, few * max(1, REPEATED_TO // len(few)))
+            if part == "test":
+                continue
+            summaries = [record.summary for record in pairs]
+            firsts = [record.first for record in pairs if 0 < len(record.first) <= LONGEST]
+            writer.lines("{}.{}".format(part, code), summaries + (firsts if part == "train" else []))
+            found = hidden(pairs, options.rehearse, Random("{}/{}/{}".format(options.seed, part, code)))
+            writer.pairs(part, "hidden_" + code, code, found)
+            if code != options.source:
+                other = data[options.source][part]
+                shared = [(other[name].summary, records[name].summary) for name in records if name in other]
+                writer.pairs(part, options.source, code, shared)
+
+
+def parse_arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--data", required=True, metavar="DIR", help="folder with a folder for each language")
+    parser.add_argument("--source", required=True, metavar="S", help="language of the summaries to learn from")
+    parser.add_argument("--targets", nargs="+", required=True, metavar="X", help="languages to transfer to")
+    parser.add_argument("--few-shot", type=int, default=0, metavar="N", help="pairs of each X to learn from (0)")
+    parser.add_argument("--rehearse", type=int, default=3000, metavar="N", help="most hidden summaries (%(default)s)")
+    parser.add_argument("--seed", type=int, default=1, metavar="N", help="(default: %(default)s)")
+    parser.add_argument("--out", required=True, metavar="DIR", help="folder to write")
+    parser.add_argument("--force", action="store_true", help="replace a finished output")
+    options = parser.parse_args()
+    if options.few_shot < 0 or options.rehearse < 1:
+        parser.error("--few-shot must not be negative, --rehearse at least 1")
+    if len({options.source, *options.targets}) <= len(options.targets):
+        parser.error("a language is named twice")
+    return options
+
+
+def main() -> None:
+    options = parse_arguments()
+    data = {
+        code: {part: read_part(os.path.join(options.data, code), part) for part in PARTS}
+        for code in [options.source] + options.targets
+    }
+    with atomic_folder(options.out, options.force) as folder:
+        write(Writer(folder), data, options)
+
+
+if __name__ == "__main__":
+    sys.exit(run_command(main))
