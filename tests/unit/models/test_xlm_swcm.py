@@ -89,6 +89,20 @@ def test_presets(name, layers, width, inner, heads):
     assert args.encoder_layers == 7
 
 
+@pytest.mark.parametrize(
+    "flags, kinds",
+    [
+        ({}, "CustomLayer CustomLayer NormalLayer CustomLayer CustomLayer NormalLayer"),
+        ({"inserted_layers": "duplicate"}, " ".join(["CustomLayer"] * 6)),
+        ({"decoder_layer_kind": "normal"}, " ".join(["NormalLayer"] * 6)),
+    ],
+    ids=["plain", "BASE-B", "Cino-Transformer"],
+)
+def test_the_flags_choose_the_layers(flags, kinds):
+    model = build_model(toy_dictionary(), insert_normal_every=2, **SIZES, **flags)
+    assert " ".join(type(layer).__name__ for layer in model.decoder.layers) == kinds
+
+
 def test_embeddings_are_one_parameter_in_encoder_decoder_and_output():
     model = build_model(toy_dictionary(), **SIZES)
     encoder, decoder = model.encoder.embeddings, model.decoder.embeddings
