@@ -41,6 +41,8 @@ setup(
         "rouge-score>=0.1.2",
         # Unicode scripts in regular expressions.
         "regex",
+        # MinHash, for near-duplicates.
+        "rensa>=0.4,<0.6",
     ],
     extras_require={
         "test": [
