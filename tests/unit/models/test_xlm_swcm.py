@@ -103,6 +103,13 @@ def test_the_flags_choose_the_layers(flags, kinds):
     assert " ".join(type(layer).__name__ for layer in model.decoder.layers) == kinds
 
 
+@pytest.mark.parametrize("start, origin", [("shared", "copied"), ("random", "random")])
+def test_the_flag_says_where_decoder_layers_start(tmp_path, start, origin):
+    model = start_from(make_encoder_folder(tmp_path), decoder_init=start, insert_normal_every=0)
+    layers = [one.kind for name, one in model.start_origins.items() if name.startswith("decoder.layers.")]
+    assert layers and set(layers) == {origin}
+
+
 def test_embeddings_are_one_parameter_in_encoder_decoder_and_output():
     model = build_model(toy_dictionary(), **SIZES)
     encoder, decoder = model.encoder.embeddings, model.decoder.embeddings
