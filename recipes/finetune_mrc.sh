@@ -17,8 +17,10 @@
 #           step's files beside.
 # Hardware: a CPU with 2 cores and 8 GiB of memory, or all GPUs of the machine: then set KEEP_LAYERS= (all layers),
 #           MAX_PIECES=510, MAX_TOKENS and UPDATES to what the data deserve.
-# Time:     about 8 minutes of 2 cores with the defaults, from nothing; most of it is training.
-# Expect:   ROUGE-L and token F1 above those of the references shuffled (about 3 and 2).
+# Time:     10 minutes of one processor with the defaults, nine tenths of it training; the environment comes on top.
+# Expect:   Debian 12.15, English, 271 test questions: exact match 15, token F1 38, ROUGE-L 39, where the passages' first
+#           words score 0, 27 and 28, and the references shuffled 0, 1 and 2. Without the denoising first (DENOISING=0)
+#           so short a training does not find the passage.
 #           Stopped and started again it goes on.
 set -euo pipefail
 
