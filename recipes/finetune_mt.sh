@@ -1,8 +1,17 @@
 #!/usr/bin/env bash
-# Fine-tune an encoder into a translator of one or several language pairs.
+# Fine-tune an encoder into a translator: from a dataset as it comes to scores, or one step of that, the training.
 #
-#   recipes/finetune_mt.sh DATA_BIN ENCODER OUT_DIR PAIRS [FLAGS OF fairseq-train...]
+#   bash recipes/finetune_mt.sh                        Chinese into three languages, a small setting: the quickstart's
+#   PAIR=zh-kk bash recipes/finetune_mt.sh TRAIN [VALID TEST]   your data, to scores
+#   bash recipes/finetune_mt.sh DATA_BIN ENCODER OUT_DIR PAIRS [FLAGS OF fairseq-train...]   the training alone
 #
+# From a dataset: recipes/lib/translate_dataset.sh says what TRAIN, VALID and TEST may be, and what comes out.
+#   PAIR      source and target language (zh-kk): codes of swcm_fairseq/data/languages.py
+#   FIELDS    their fields in the files, by default the languages themselves ("zh kk")
+#   OUT, ENCODER, KEEP_LAYERS, VALID_PAIRS, TEST_PAIRS, MAX_PIECES     as in recipes/quickstart.sh
+#   MAX_TRAIN most pairs to train on (0: all)
+#
+# The training alone, which the other recipes call too:
 # Inputs:   DATA_BIN of recipes/binarize.sh; ENCODER, a Hugging Face folder or a fairseq model.pt, whose rows the
 #           dictionary of DATA_BIN names; PAIRS such as zh-kk,zh-mn (one model for all).
 #           Further flags go to fairseq-train as they are, for example --decoder-init random.
@@ -11,7 +20,7 @@
 # Outputs:  OUT_DIR/checkpoint_{best,last}.pt with dict.txt, sentencepiece.bpe.model and start_report.tsv beside them;
 #           OUT_DIR/train.log; OUT_DIR/command.txt, what was run; OUT_DIR/tensorboard.
 # Hardware: a CPU, or all GPUs of the machine (recipes/lib/training.sh says how to use several machines).
-# Time:     2 CPU cores, 28M parameters, bf16: about half a second an update of 600 pieces.
+# Time:     2 CPU cores, 28M parameters, bf16: about half a second an update of 600 pieces; 11 minutes without arguments.
 # Expect:   the validation loss falls all the time at these settings; stopped and started again it goes on.
 set -euo pipefail
 
@@ -32,7 +41,11 @@ set -euo pipefail
 : "${SEED:=1}"
 : "${LOG_EVERY:=50}"       # updates
 
-[ $# -ge 4 ] || usage_error "recipes/finetune_mt.sh DATA_BIN ENCODER OUT_DIR PAIRS [FLAGS...]"
+case $# in
+0) COMPARE=0 exec bash "$SWCM_ROOT/recipes/quickstart.sh" ;;
+1 | 3) UPDATES=$UPDATES exec bash "$SWCM_ROOT/recipes/lib/translate_dataset.sh" "$@" ;;
+2) usage_error "recipes/finetune_mt.sh [TRAIN [VALID TEST]], or DATA_BIN ENCODER OUT_DIR PAIRS [FLAGS...]" ;;
+esac
 data=$1 encoder=$2 out=$3 pairs=$4
 shift 4
 

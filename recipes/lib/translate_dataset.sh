@@ -1,0 +1,109 @@
+#!/usr/bin/env bash
+# Translation of one pair of languages, from a dataset as it comes to scores; recipes/finetune_mt.sh calls it, and its
+# header says what the variables are.
+#
+# Usage     bash recipes/lib/translate_dataset.sh TRAIN [VALID TEST]
+# Inputs    TRAIN, VALID, TEST are each a file that preprocess/read.py reads (JSON lines, JSON, CSV, TSV, gettext; also
+#           gzip), or PREFIX, which stands for the line-aligned files PREFIX.zh and PREFIX.kk (PAIR=zh-kk). Without VALID
+#           and TEST they are held out of TRAIN; what is given is not cleaned, and training text that stands in it is
+#           left out.
+# Outputs   OUT/test/PAIR.json, scores; OUT/model, checkpoints; OUT/packed; every step's files beside them.
+# Hardware, time, expect    as recipes/quickstart.sh for as many pairs.
+set -euo pipefail
+# shellcheck source-path=SCRIPTDIR source=common.sh
+. "$(dirname "${BASH_SOURCE[0]}")/common.sh"
+
+: "${PAIR:=zh-kk}"
+: "${FIELDS:=${PAIR/-/ }}"
+: "${OUT:=$SWCM_ROOT/runs/mt-$PAIR}"
+: "${ENCODER:=}"
+: "${KEEP_LAYERS=0,3,6,9}"
+: "${VALID_PAIRS:=100}"
+: "${TEST_PAIRS:=150}"
+: "${MAX_TRAIN:=0}"
+: "${MAX_PIECES:=60}"
+: "${MAX_LEN:=100}"
+export MAX_LEN
+
+[ $# -eq 1 ] || [ $# -eq 3 ] || usage_error "recipes/lib/translate_dataset.sh TRAIN [VALID TEST]"
+[[ $PAIR =~ ^[A-Za-z_]+-[A-Za-z_]+$ ]] || usage_error "PAIR is two languages such as zh-kk, not '$PAIR'"
+read -r source_field target_field more <<<"$FIELDS "
+[ -n "$target_field" ] && [ -z "$more" ] || usage_error "FIELDS is the source's field and the target's, not '$FIELDS'"
+recipes=$SWCM_ROOT/recipes preprocess=$SWCM_ROOT/preprocess
+source=${PAIR%-*} target=${PAIR#*-}
+
+# take PART INPUT: OUT/raw/PART.SOURCE and .TARGET of whatever INPUT is.
+take() {
+    if [ -e "$2.$source" ] && [ -e "$2.$target" ]; then
+        mkdir -p "$OUT/raw"
+        cp "$2.$source" "$OUT/raw/$1.$source"
+        cp "$2.$target" "$OUT/raw/$1.$target"
+    elif [ -f "$2" ]; then
+        done_already "$OUT/raw/$1.counts.json" "text of $2" ||
+            "$SWCM_PY" "$preprocess/read.py" --take "$source=$source_field" "$target=$target_field" \
+                --out "$OUT/raw/$1" "$2"
+    else
+        die "$2: neither a file nor the beginning of $2.$source and $2.$target"
+    fi
+}
+
+step "1/6 environment"
+use_environment
+mkdir -p "$OUT"
+
+step "2/6 encoder"
+if [ -z "$ENCODER" ]; then
+    ENCODER=$OUT/encoder-full
+    bash "$recipes/encoders/e5_small.sh" "$ENCODER"
+fi
+
+step "3/6 text"
+held_out=()
+take train "$1"
+if [ $# -eq 3 ]; then
+    take valid "$2"
+    take test "$3"
+    held_out=(--held-out "$OUT/raw/valid.$source" "$OUT/raw/valid.$target" "$OUT/raw/test.$source" "$OUT/raw/test.$target")
+fi
+done_already "$OUT/clean/$PAIR.counts.json" "clean text" ||
+    "$SWCM_PY" "$preprocess/clean.py" --src "$OUT/raw/train.$source" --tgt "$OUT/raw/train.$target" \
+        --src-lang "$source" --tgt-lang "$target" --spm "$ENCODER/sentencepiece.bpe.model" --max-pieces "$MAX_PIECES" \
+        "${held_out[@]+"${held_out[@]}"}" --out "$OUT/clean/$PAIR"
+split=$OUT/split
+if [ $# -eq 3 ]; then
+    mkdir -p "$split"
+    for side in "$source" "$target"; do
+        if [ "$MAX_TRAIN" -gt 0 ]; then
+            head -n "$MAX_TRAIN" "$OUT/clean/$PAIR.$side" >"$split/train.$PAIR.$side"
+        else
+            cp "$OUT/clean/$PAIR.$side" "$split/train.$PAIR.$side"
+        fi
+        for part in valid test; do cp "$OUT/raw/$part.$side" "$split/$part.$PAIR.$side"; done
+    done
+else
+    limit=()
+    [ "$MAX_TRAIN" -eq 0 ] || limit=(--max-train "$MAX_TRAIN")
+    done_already "$split/split.counts.json" "split" ||
+        "$SWCM_PY" "$preprocess/split.py" --pairs "$OUT/clean/$PAIR" --pivot "$source" --out "$split" \
+            --spm "$ENCODER/sentencepiece.bpe.model" --valid "$VALID_PAIRS" --test "$TEST_PAIRS" \
+            "${limit[@]+"${limit[@]}"}"
+fi
+
+step "4/6 a smaller encoder, pieces, binarized"
+done_already "$OUT/encoder/config.json" "encoder" ||
+    "$SWCM_PY" "$preprocess/prune_encoder.py" --encoder "$ENCODER" --corpus "$split/train.$PAIR".* \
+        ${KEEP_LAYERS:+--keep-layers "$KEEP_LAYERS"} --out "$OUT/encoder"
+done_already "$OUT/dict.txt" "dictionary" ||
+    "$SWCM_PY" "$preprocess/build_dict.py" --encoder "$OUT/encoder" --langs "$source,$target" --out "$OUT/dict.txt"
+done_already "$OUT/pieces/sentencepiece.bpe.model" "pieces" ||
+    "$SWCM_PY" "$preprocess/encode.py" --spm "$OUT/encoder/sentencepiece.bpe.model" --out "$OUT/pieces" "$split"/*."$PAIR".*
+bash "$recipes/binarize.sh" "$OUT/pieces" "$OUT/dict.txt" "$OUT/data-bin" "$PAIR"
+
+step "5/6 training"
+bash "$recipes/finetune_mt.sh" "$OUT/data-bin" "$OUT/encoder" "$OUT/model" "$PAIR"
+
+step "6/6 decoding the test set"
+REFERENCES=$split/test SCORE_FLAGS=--shuffled bash "$recipes/evaluate.sh" "$OUT/data-bin" \
+    "$OUT/model/checkpoint_best.pt" "$OUT/test" "$PAIR"
+[ -e "$OUT/packed/config.json" ] || swcm-pack "$OUT/model/checkpoint_best.pt" "$OUT/packed"
+step "done: $OUT/test/$PAIR.json"
