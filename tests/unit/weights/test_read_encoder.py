@@ -432,3 +432,12 @@ def test_a_size_that_is_no_number_of_things_is_named(folder, value):
     edit_config(folder, num_hidden_layers=value)
     with pytest.raises(SwcmError, match="num_hidden_layers is {!r}, not a number of things".format(value)):
         read_encoder(folder)
+
+
+@pytest.mark.parametrize("name", ["../elsewhere.bin", "/etc/hostname", "below/part.bin"])
+def test_an_index_names_files_beside_itself_alone(folder, name):
+    copy = variant(folder, "sharded")
+    with open(os.path.join(copy, "pytorch_model.bin.index.json"), "w") as stream:
+        json.dump({"weight_map": {WORDS: name}}, stream)
+    with pytest.raises(SwcmError, match="names paths where file names are wanted"):
+        read_encoder(copy)

@@ -99,5 +99,5 @@ def test_what_is_no_weight_file(tmp_path):
         safe_load(str(tmp_path))
     program = torch.jit.script(torch.nn.Linear(1, 1))
     program.save(str(path))
-    with pytest.raises(SwcmError, match="TorchScript"):
+    with pytest.raises(SwcmError, match="is a TorchScript program, not a file of weights"):
         safe_load(str(path))

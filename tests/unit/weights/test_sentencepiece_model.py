@@ -47,6 +47,15 @@ def test_cut_model_keeps_scores_and_drops_ids():
     assert [cut.get_score(i) for i in range(len(kept))] == [piece.score for piece in kept]
 
 
+def test_a_cut_model_says_how_many_pieces_it_has():
+    """In field 4 of the trainer's settings, a varint: what other readers of such files believe."""
+    model = SentencePieceModel.from_bytes(train_sentencepiece())
+    model.pieces = model.pieces[:90]
+    again = SentencePieceModel.from_bytes(model.to_bytes())
+    (settings,) = [value for number, _, value in again.rest if number == 2]
+    assert settings.endswith(bytes([4 << 3, 90])) and settings.count(bytes([4 << 3, 90])) == 1
+
+
 def test_model_built_from_pieces_cuts_as_the_trained_one():
     trained = SentencePieceModel.from_bytes(train_sentencepiece())
     built, known = processor(unigram_model(trained.pieces, trained.normalizer_spec())), processor(trained)
