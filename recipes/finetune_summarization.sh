@@ -14,7 +14,7 @@
 #           model, the references shuffled and the first sentences; OUT/model, checkpoints; every step's files beside.
 # Hardware: a CPU with 2 cores and 8 GiB of memory, or all GPUs of the machine: then set KEEP_LAYERS= (all layers),
 #           MAX_SOURCE, MAX_TOKENS and UPDATES to what the data deserve.
-# Time:     7 minutes on 2 cores with the defaults, from nothing; half of it is training.
+# Time:     estimated at 10 minutes on 2 cores with the defaults, from nothing; most of it is training.
 # Expect:   Debian, English, 200 test packages, ROUGE-L: references shuffled 3, first sentences 24, the model above
 #           both, at about the references' length. Stopped and started again it goes on.
 set -euo pipefail
