@@ -34,3 +34,8 @@ def test_draws_are_even():
     found = np.bincount(draw(5, 13, np.random.RandomState(0)), minlength=5)
     assert sorted(found) == [2, 2, 3, 3, 3]
     assert draw(5, 0, np.random.RandomState(0)).tolist() == []
+
+
+def test_what_is_left_over_goes_to_the_largest_remainders():
+    assert draw_counts(np.array([0.55, 0.3, 0.15]), 7) == [4, 2, 1]  # of 3.85, 2.1 and 1.05
+    assert draw_counts(np.array([0.5, 0.26, 0.24]), 4) == [2, 1, 1]  # of 2, 1.04 and 0.96
