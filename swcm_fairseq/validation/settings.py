@@ -51,7 +51,8 @@ def score_names(cfg: ValidationConfig) -> List[str]:
         ("--validation-max-len-b", cfg.validation_max_len_b, 1),
         ("--validation-sentences", cfg.validation_sentences, 0),
     ):
-        if value < least:
+        # None in the settings of a checkpoint that is older than these flags.
+        if value is not None and value < least:
             problems.append("{} is {}; it is {} or more".format(flag, value, least))
     if problems:
         raise SwcmError("--validation-scores {}".format(cfg.validation_scores or ""), problems)
