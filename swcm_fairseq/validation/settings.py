@@ -43,19 +43,21 @@ class ValidationConfig(FairseqDataclass):
 
 def score_names(cfg: ValidationConfig) -> List[str]:
     """The scores that the flags ask for, none twice; raises ``SwcmError`` for all that is wrong with the flags."""
-    names = [name.strip() for name in (cfg.validation_scores or "").split(",") if name.strip()]
+    # Settings of a checkpoint that is older than these flags may lack them.
+    asked = getattr(cfg, "validation_scores", None) or ""
+    names = [name.strip() for name in asked.split(",") if name.strip()]
     problems = ["there is no score {!r}; there are: {}".format(n, ", ".join(KNOWN)) for n in names if n not in KNOWN]
-    for flag, value, least in (
-        ("--validation-beam", cfg.validation_beam, 1),
-        ("--validation-max-len-a", cfg.validation_max_len_a, 0),
-        ("--validation-max-len-b", cfg.validation_max_len_b, 1),
-        ("--validation-sentences", cfg.validation_sentences, 0),
+    for flag, least in (
+        ("--validation-beam", 1),
+        ("--validation-max-len-a", 0),
+        ("--validation-max-len-b", 1),
+        ("--validation-sentences", 0),
     ):
-        # None in the settings of a checkpoint that is older than these flags.
+        value = getattr(cfg, flag[2:].replace("-", "_"), None)
         if value is not None and value < least:
             problems.append("{} is {}; it is {} or more".format(flag, value, least))
     if problems:
-        raise SwcmError("--validation-scores {}".format(cfg.validation_scores or ""), problems)
+        raise SwcmError("--validation-scores {}".format(asked), problems)
     return list(dict.fromkeys(names))
 
 
