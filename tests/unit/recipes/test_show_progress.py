@@ -49,6 +49,6 @@ def test_validation_is_shown(show):
 
 
 def test_scores_that_were_asked_for_stand_beside_the_loss(show):
-    line = "x | INFO | valid | epoch 001 | valid on 'valid' subset | loss 7.1 | ppl 90 | chrfpp 12.5 | mt.zh-kk_chrfpp 11\n"
+    line = "x | INFO | valid | epoch 001 | valid on 'v' subset | loss 7.1 | ppl 90 | chrfpp 12.5 | mt.zh-kk_chrfpp 11\n"
     assert show(line, 400, [0.0]).strip() == "validation     loss    7.1  ppl       90"
     assert show(line, 400, [0.0], scores="chrfpp, rougeL").strip().endswith("ppl       90  chrfpp 12.5")
