@@ -27,14 +27,14 @@ _MIX = np.uint64(0x9E3779B97F4A7C15)
 def signatures(texts: Sequence[str]) -> np.ndarray:
     """uint32 [N, 64]: the MinHash numbers of texts; zeros for a text that is too short to be compared."""
     result = np.zeros((len(texts), NUMBERS), dtype=np.uint32)
-    runs = {}
     for place, text in enumerate(texts):
         letters = fingerprint(text)
         if len(letters) >= SHORTEST:
             marked = "\x02" + letters + "\x03"
-            runs[place] = [marked[i : i + LENGTH] for i in range(len(marked) - LENGTH + 1)]
-    if runs:
-        result[list(runs)] = RMinHash.digests_from_token_sets(list(runs.values()), NUMBERS, _SEED)
+            # A text at a time: for many, rensa starts threads, with which no process that is forked later gets along.
+            one = RMinHash(NUMBERS, _SEED)
+            one.update([marked[i : i + LENGTH] for i in range(len(marked) - LENGTH + 1)])
+            result[place] = one.digest()
     return result
 
 

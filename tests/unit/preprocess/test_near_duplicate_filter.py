@@ -91,3 +91,17 @@ def test_short_texts_are_compared_by_nothing_but_equality():
     assert len("белгі") < SHORTEST
     assert NearSeen(0.8).first_times(signatures(["белгі", "белгі 2"])) == [True, True]
     assert signatures([]).shape == (0, NUMBERS)
+
+
+def test_a_process_that_is_forked_afterwards_can_go_on(run):
+    """A library that has started threads would have it wait for ever."""
+    program = (
+        "import multiprocessing as m\n"
+        "from preprocess.filters.near_duplicates import signatures\n"
+        "texts = ['line {} of a text that is long enough'.format(i) for i in range(3000)]\n"
+        "signatures(texts)\n"
+        "pool = m.get_context('fork').Pool(1)\n"
+        "assert pool.apply_async(signatures, (texts,)).get(60).any()\n"
+        "pool.terminate()\n"
+    )
+    run(["python", "-c", program])
