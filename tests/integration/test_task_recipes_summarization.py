@@ -16,6 +16,7 @@ SMALL = {
     "KEEP_LAYERS": "0,2",
     "MIN_COUNT": 1,
     "UPDATES": 3,
+    "DENOISING": 2,
     "MAX_SOURCE": 30,
     "MAX_LEN": 12,
     "PRECISION": "fp32",
