@@ -44,7 +44,7 @@ class EncoderLayer(nn.Module):
 
 
 class DecoderLayer(nn.Module):
-    """What both kinds of decoder layer take and give."""
+    """Both kinds of decoder layer: self-attention and cross-attention, and what stands behind each."""
 
     def forward(
         self,
@@ -68,6 +68,17 @@ class DecoderLayer(nn.Module):
         Returns:
             [B, T, C], and the weights [B, T, S] or None.
         """
+        x, _ = self.self_attn(x, mask=mask, incremental_state=incremental_state)
+        x = self.behind_self_attention(x)
+        x, weights = self.cross_attn(x, memory, memory_mask, incremental_state, need_weights)
+        return self.behind_cross_attention(x), weights
+
+    def behind_self_attention(self, x: Tensor) -> Tensor:
+        """[B, T, C] -> [B, T, C]."""
+        raise NotImplementedError
+
+    def behind_cross_attention(self, x: Tensor) -> Tensor:
+        """[B, T, C] -> [B, T, C]."""
         raise NotImplementedError
 
 
@@ -84,19 +95,11 @@ class CustomLayer(DecoderLayer):
         self.cross_attn = sizes.attention()
         self.ffn2 = sizes.feed_forward()
 
-    def forward(
-        self,
-        x: Tensor,
-        memory: Tensor,
-        mask: Optional[Tensor] = None,
-        memory_mask: Optional[Tensor] = None,
-        incremental_state: IncrementalState = None,
-        need_weights: bool = False,
-    ) -> Tuple[Tensor, Optional[Tensor]]:
-        x, _ = self.self_attn(x, mask=mask, incremental_state=incremental_state)
-        x = self.ffn1(x)
-        x, weights = self.cross_attn(x, memory, memory_mask, incremental_state, need_weights)
-        return self.ffn2(x), weights
+    def behind_self_attention(self, x: Tensor) -> Tensor:
+        return self.ffn1(x)
+
+    def behind_cross_attention(self, x: Tensor) -> Tensor:
+        return self.ffn2(x)
 
 
 class NormalLayer(DecoderLayer):
@@ -108,18 +111,11 @@ class NormalLayer(DecoderLayer):
         self.cross_attn = sizes.attention()
         self.ffn = sizes.feed_forward()
 
-    def forward(
-        self,
-        x: Tensor,
-        memory: Tensor,
-        mask: Optional[Tensor] = None,
-        memory_mask: Optional[Tensor] = None,
-        incremental_state: IncrementalState = None,
-        need_weights: bool = False,
-    ) -> Tuple[Tensor, Optional[Tensor]]:
-        x, _ = self.self_attn(x, mask=mask, incremental_state=incremental_state)
-        x, weights = self.cross_attn(x, memory, memory_mask, incremental_state, need_weights)
-        return self.ffn(x), weights
+    def behind_self_attention(self, x: Tensor) -> Tensor:
+        return x
+
+    def behind_cross_attention(self, x: Tensor) -> Tensor:
+        return self.ffn(x)
 
 
 DECODER_LAYERS = {"custom": CustomLayer, "normal": NormalLayer}

@@ -109,13 +109,11 @@ MODULES = [
     ),
     *_faults(
         "modules/layers.py",
-        ("return self.ffn2(x), weights", "return self.ffn1(x), weights", "one feed-forward twice"),
+        ("return self.ffn2(x)", "return self.ffn1(x)", "one feed-forward twice"),
         (
-            "x, weights = self.cross_attn(x, memory, memory_mask, incremental_state, need_weights)\n"
-            "        return self.ffn(x), weights",
-            "x, weights = self.cross_attn(x, memory, None, incremental_state, need_weights)\n"
-            "        return self.ffn(x), weights",
-            "normal layers look at padding",
+            "x, weights = self.cross_attn(x, memory, memory_mask, incremental_state, need_weights)",
+            "x, weights = self.cross_attn(x, memory, None, incremental_state, need_weights)",
+            "decoder layers look at padding",
         ),
     ),
     *_faults(
