@@ -46,15 +46,7 @@ export UPDATES MAX_LEN
 recipes=$SWCM_ROOT/recipes preprocess=$SWCM_ROOT/preprocess
 pair=$PIVOT-$NEW_LANG
 
-step "1/7 environment"
-use_environment
-mkdir -p "$OUT"
-
-step "2/7 encoder"
-if [ -z "$ENCODER" ]; then
-    ENCODER=$OUT/encoder-full
-    bash "$recipes/encoders/e5_small.sh" "$ENCODER"
-fi
+begin 7
 
 step "3/7 text"
 if [ -z "$TEXT" ]; then

@@ -59,29 +59,7 @@ python() { PYTHONPATH=$SWCM_ROOT${PYTHONPATH:+:$PYTHONPATH} "$SWCM_PY" "$@"; }
 # clean.py and split.py take the two suffixes for languages.
 with_sides() { SWCM_LANGUAGES=$OUT/languages.json python "$@"; }
 
-# take PART INPUT: OUT/raw/PART.text and .summary of whatever INPUT is.
-take() {
-    if [ -e "$2.text" ] && [ -e "$2.summary" ]; then
-        mkdir -p "$OUT/raw"
-        cp "$2.text" "$OUT/raw/$1.text"
-        cp "$2.summary" "$OUT/raw/$1.summary"
-    elif [ -f "$2" ]; then
-        done_already "$OUT/raw/$1.counts.json" "text of $2" ||
-            python "$preprocess/read.py" --take "text=$text_field" "summary=$summary_field" --out "$OUT/raw/$1" "$2"
-    else
-        die "$2: neither a file nor the beginning of $2.text and $2.summary"
-    fi
-}
-
-step "1/7 environment"
-use_environment
-mkdir -p "$OUT"
-
-step "2/7 encoder"
-if [ -z "$ENCODER" ]; then
-    ENCODER=$OUT/encoder-full
-    bash "$recipes/encoders/e5_small.sh" "$ENCODER"
-fi
+begin 7
 
 step "3/7 text"
 if [ $# -eq 0 ]; then
@@ -91,10 +69,10 @@ if [ $# -eq 0 ]; then
 else
     split=$OUT/split held_out=()
     python "$recipes/lib/sides.py" --lang "$SUMMARY_LANG" --sides text summary --out "$OUT/languages.json"
-    take train "$1"
+    take train "$1" text "$text_field" summary "$summary_field"
     if [ $# -eq 3 ]; then
-        take valid "$2"
-        take test "$3"
+        take valid "$2" text "$text_field" summary "$summary_field"
+        take test "$3" text "$text_field" summary "$summary_field"
         held_out=(--held-out "$OUT"/raw/{valid,test}.{text,summary})
     fi
     done_already "$OUT/clean/text-summary.counts.json" "clean text" ||

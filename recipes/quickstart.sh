@@ -35,15 +35,7 @@ read -r -a langs <<<"$LANGS"
 pairs=("${langs[@]/#/zh-}")
 joined=$(IFS=,; echo "${pairs[*]}")
 
-step "1/8 environment"
-use_environment
-mkdir -p "$OUT"
-
-step "2/8 encoder"
-if [ -z "$ENCODER" ]; then
-    ENCODER=$OUT/encoder-full
-    bash "$recipes/encoders/e5_small.sh" "$ENCODER"
-fi
+begin 8
 
 step "3/8 text"
 if [ -z "$TEXT" ]; then

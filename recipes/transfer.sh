@@ -81,15 +81,7 @@ joined() { # WORDS: with commas between them
     echo "$*"
 }
 
-step "1/8 environment"
-use_environment
-mkdir -p "$OUT"
-
-step "2/8 encoder"
-if [ -z "$ENCODER" ]; then
-    ENCODER=$OUT/encoder-full
-    bash "$recipes/encoders/e5_small.sh" "$ENCODER"
-fi
+begin 8
 
 step "3/8 text"
 if [ -z "$TEXT" ]; then

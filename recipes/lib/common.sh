@@ -77,3 +77,31 @@ use_environment() {
     [ "${SWCM_SKIP_SETUP:-0}" = 1 ] || bash "$SWCM_ROOT/recipes/setup.sh"
     export PATH="$SWCM_VENV/bin:$PATH"
 }
+
+# begin STEPS: the first two of a recipe's steps. The environment; and ENCODER, which is multilingual-e5-small in OUT
+# where no other was named.
+begin() {
+    step "1/$1 environment"
+    use_environment
+    mkdir -p "$OUT"
+    step "2/$1 encoder"
+    [ -n "$ENCODER" ] || {
+        ENCODER=$OUT/encoder-full
+        bash "$SWCM_ROOT/recipes/encoders/e5_small.sh" "$ENCODER"
+    }
+}
+
+# take PART INPUT SIDE FIELD SIDE FIELD: OUT/raw/PART.SIDE of both sides, of whatever INPUT is: a file of records, which
+# preprocess/read.py reads, or the beginning of the names of two files.
+take() {
+    if [ -e "$2.$3" ] && [ -e "$2.$5" ]; then
+        mkdir -p "$OUT/raw"
+        cp "$2.$3" "$OUT/raw/$1.$3"
+        cp "$2.$5" "$OUT/raw/$1.$5"
+    elif [ -f "$2" ]; then
+        done_already "$OUT/raw/$1.counts.json" "text of $2" ||
+            "$SWCM_PY" "$SWCM_ROOT/preprocess/read.py" --take "$3=$4" "$5=$6" --out "$OUT/raw/$1" "$2"
+    else
+        die "$2: neither a file nor the beginning of $2.$3 and $2.$5"
+    fi
+}

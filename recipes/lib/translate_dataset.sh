@@ -31,38 +31,16 @@ read -r source_field target_field more <<<"$FIELDS "
 [ -n "$target_field" ] && [ -z "$more" ] || usage_error "FIELDS is the source's field and the target's, not '$FIELDS'"
 recipes=$SWCM_ROOT/recipes preprocess=$SWCM_ROOT/preprocess
 source=${PAIR%-*} target=${PAIR#*-}
+fields=("$source" "$source_field" "$target" "$target_field")
 
-# take PART INPUT: OUT/raw/PART.SOURCE and .TARGET of whatever INPUT is.
-take() {
-    if [ -e "$2.$source" ] && [ -e "$2.$target" ]; then
-        mkdir -p "$OUT/raw"
-        cp "$2.$source" "$OUT/raw/$1.$source"
-        cp "$2.$target" "$OUT/raw/$1.$target"
-    elif [ -f "$2" ]; then
-        done_already "$OUT/raw/$1.counts.json" "text of $2" ||
-            "$SWCM_PY" "$preprocess/read.py" --take "$source=$source_field" "$target=$target_field" \
-                --out "$OUT/raw/$1" "$2"
-    else
-        die "$2: neither a file nor the beginning of $2.$source and $2.$target"
-    fi
-}
-
-step "1/6 environment"
-use_environment
-mkdir -p "$OUT"
-
-step "2/6 encoder"
-if [ -z "$ENCODER" ]; then
-    ENCODER=$OUT/encoder-full
-    bash "$recipes/encoders/e5_small.sh" "$ENCODER"
-fi
+begin 6
 
 step "3/6 text"
 held_out=()
-take train "$1"
+take train "$1" "${fields[@]}"
 if [ $# -eq 3 ]; then
-    take valid "$2"
-    take test "$3"
+    take valid "$2" "${fields[@]}"
+    take test "$3" "${fields[@]}"
     held_out=(--held-out "$OUT/raw/valid.$source" "$OUT/raw/valid.$target" "$OUT/raw/test.$source" "$OUT/raw/test.$target")
 fi
 done_already "$OUT/clean/$PAIR.counts.json" "clean text" ||
@@ -81,12 +59,10 @@ if [ $# -eq 3 ]; then
         for part in valid test; do cp "$OUT/raw/$part.$side" "$split/$part.$PAIR.$side"; done
     done
 else
-    limit=()
-    [ "$MAX_TRAIN" -eq 0 ] || limit=(--max-train "$MAX_TRAIN")
     done_already "$split/split.counts.json" "split" ||
         "$SWCM_PY" "$preprocess/split.py" --pairs "$OUT/clean/$PAIR" --pivot "$source" --out "$split" \
             --spm "$ENCODER/sentencepiece.bpe.model" --valid "$VALID_PAIRS" --test "$TEST_PAIRS" \
-            "${limit[@]+"${limit[@]}"}"
+            --max-train "$MAX_TRAIN"
 fi
 
 step "4/6 a smaller encoder, pieces, binarized"
