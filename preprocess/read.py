@@ -8,12 +8,14 @@
     python preprocess/read.py --take en=source kk=text --out raw/en-kk kk.po
 
 Formats: text (a line is a record with the field text), jsonl, json (a list, or an object with a list in "data"), squad
-(nested, or flat records; fields context, question, answer, title, id), csv, tsv, gettext (.mo, .po; fields context,
-source, text). Any of them may be gzip. Line-aligned pairs of files need no reading: clean.py takes them.
+(nested, or flat records; fields context, question, answer, title, id, and further answers as answer.2, answer.3), csv,
+tsv, gettext (.mo, .po; fields context, source, text). Any of them may be gzip. Line-aligned pairs of files need no
+reading: clean.py takes them.
 
 --take NAME=FIELD+FIELD writes PREFIX.NAME; several outputs stay line by line aligned, and a record that lacks a field
-is in none of them. Fields inside others are reached by dots: zh=translation.zh, answer=answers.text.0. Writes
-PREFIX.counts.json too, where read = kept + dropped; nothing but white space is changed, cleaning comes later.
+is in none of them, unless the output may be empty: NAME=FIELD? writes an empty line there. Fields inside others are
+reached by dots: zh=translation.zh, answer=answers.text.0. Writes PREFIX.counts.json too, where read = kept + dropped;
+nothing but white space is changed, cleaning comes later.
 """
 
 import argparse
@@ -21,7 +23,7 @@ import collections
 import json
 import os
 import sys
-from typing import Dict, Iterator, List, Optional, Sequence, Tuple
+from typing import Dict, Iterator, List, NamedTuple, Optional, Sequence, Tuple
 
 # Run by path, from anywhere: the packages stand beside this script's folder.
 sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
@@ -35,7 +37,13 @@ from swcm_fairseq.files import atomic_files
 SENTENCE_END = "</s>"  # as preprocess/encode.py --documents expects it
 UNREADABLE = "unreadable"
 
-Take = Tuple[str, List[str]]  # name of an output, its fields
+
+class Take(NamedTuple):
+    """An output: its name, its fields, and whether its lines may be empty."""
+
+    name: str
+    fields: List[str]
+    optional: bool
 
 
 def lines_of(texts: Sequence[str], split: str) -> List[str]:
@@ -55,14 +63,14 @@ def read_record(record: Optional[Dict[str, str]], takes: Sequence[Take], split: 
     """Why a record is left out, or "", and the lines of each output."""
     if record is None:
         return UNREADABLE, []
-    for _, fields in takes:
-        for field in fields:
-            if field not in record:
+    for take in takes:
+        for field in take.fields:
+            if field not in record and not take.optional:
                 return "no_field:" + field, []
-    lines = [lines_of([record[field] for field in fields], split) for _, fields in takes]
-    for (name, _), found in zip(takes, lines):
-        if not any(found):
-            return "empty:" + name if len(takes) > 1 else "empty", []
+    lines = [lines_of([record.get(field, "") for field in take.fields], split) for take in takes]
+    for take, found in zip(takes, lines):
+        if not any(found) and not take.optional:
+            return "empty:" + take.name if len(takes) > 1 else "empty", []
     return "", lines
 
 
@@ -94,10 +102,15 @@ def parse_arguments(argv=None) -> argparse.Namespace:
     )
     parser.add_argument("--force", action="store_true", help="replace a finished output")
     options = parser.parse_args(argv)
-    takes = [(name, fields.split("+")) for name, _, fields in (take.partition("=") for take in options.take)]
-    if not all(name and all(fields) and "/" not in name for name, fields in takes):
-        parser.error("--take wants NAME=FIELD or NAME=FIELD+FIELD")
-    names = [name for name, _ in takes] + ["counts.json"]
+    takes = []
+    for take in options.take:
+        name, _, fields = take.partition("=")
+        takes.append(Take(name, (fields[:-1] if fields.endswith("?") else fields).split("+"), fields.endswith("?")))
+    if not all(take.name and all(take.fields) and "/" not in take.name for take in takes):
+        parser.error("--take wants NAME=FIELD, NAME=FIELD+FIELD or, for an output that may be empty, NAME=FIELD?")
+    if all(take.optional for take in takes):
+        parser.error("--take wants an output that may not be empty; all of these end in ?")
+    names = [take.name for take in takes] + ["counts.json"]
     if len(set(names)) < len(names):
         parser.error("--take names an output twice")
     if options.split == "sentences" and len(takes) > 1:
@@ -113,7 +126,7 @@ def main(argv=None) -> int:
     """Read what the command line names."""
     options = parse_arguments(argv)
     paths = [path for (path,) in in_order([(path,) for path in options.inputs])]
-    outputs = ["{}.{}".format(options.out, end) for end in ["counts.json"] + [name for name, _ in options.take]]
+    outputs = ["{}.{}".format(options.out, end) for end in ["counts.json"] + [take.name for take in options.take]]
     for output in outputs:
         if os.path.exists(output) and any(os.path.samefile(output, path) for path in paths):
             raise SwcmError("{} is an input; choose another --out".format(output))

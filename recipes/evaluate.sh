@@ -9,7 +9,9 @@
 #   TARGET_TAG    the language of the outputs of pairs whose second suffix is none (text-summary with TARGET_TAG=en)
 #   REFERENCES    PREFIX scores against the texts PREFIX.PAIR.TARGET, in which nothing is lost; without it, against the
 #                 binarized references that fairseq-generate prints. For LANGUAGE/PAIR these are one folder further
-#                 down: REFERENCES=split/test stands for split/LANGUAGE/test.PAIR.TARGET.
+#                 down: REFERENCES=split/test stands for split/LANGUAGE/test.PAIR.TARGET. Further references, such as
+#                 a question's other right answers, are in PREFIX.PAIR.TARGET.2 to .9, with empty lines where there
+#                 are none.
 # Outputs:  OUT_DIR/NAME.txt, what fairseq-generate printed; OUT_DIR/NAME.json, the scores. Sets that are decoded
 #           already are only scored.
 # Hardware: a CPU, which decodes one test set after another; or GPUs, each with a test set of its own at a time.
@@ -143,10 +145,14 @@ for name in "${names[@]}"; do
     split_name "$name"
     score=(swcm-score --lang "$tag" --generate-output "$out/$name.txt" --metrics "$METRICS" "${more[@]+"${more[@]}"}")
     case $REFERENCES in
-    "") ;;
-    */*) score+=(--ref "${REFERENCES%/*}/$folder${REFERENCES##*/}.$pair.$target") ;;
-    *) score+=(--ref "$folder$REFERENCES.$pair.$target") ;;
+    "") references= ;;
+    */*) references=${REFERENCES%/*}/$folder${REFERENCES##*/}.$pair.$target ;;
+    *) references=$folder$REFERENCES.$pair.$target ;;
     esac
+    if [ -n "$references" ]; then
+        score+=(--ref "$references")
+        for further in "$references".[2-9]; do [ ! -e "$further" ] || score+=("$further"); done
+    fi
     [ -z "$SCORE_FLAGS" ] || score+=(--names model)
     "${score[@]}" --json >"$out/$name.json.tmp" || die "scoring $name failed"
     mv "$out/$name.json.tmp" "$out/$name.json"

@@ -6,7 +6,8 @@
 #
 # Inputs:   TRAIN, VALID, TEST are each a file of SQuAD's nested form or of flat records with context, question and
 #           answer (TibetanQA), as a list or as lines, also gzip. Without VALID and TEST they are held out of TRAIN,
-#           passage by passage; training passages that stand in VALID or TEST are left out.
+#           passage by passage; training passages that stand in VALID or TEST are left out. Of several answers to a
+#           question (nine at most) training learns the first, and scores take the one that fits best.
 #   ANSWER_LANG   language of questions, passages and answers (en): a code of swcm_fairseq/data/languages.py
 #   SEPARATOR     between question and passage: </s>, the encoder's own, or one piece of its vocabulary, such as "|".
 #                 From raw text </s> is never a symbol, so only a model with another can be asked by fairseq-interactive
@@ -51,28 +52,22 @@ esac
 recipes=$SWCM_ROOT/recipes preprocess=$SWCM_ROOT/preprocess
 python() { PYTHONPATH=$SWCM_ROOT${PYTHONPATH:+:$PYTHONPATH} "$SWCM_PY" "$@"; }
 
-step "1/7 environment"
-use_environment
-mkdir -p "$OUT"
-
-step "2/7 encoder"
-if [ -z "$ENCODER" ]; then
-    ENCODER=$OUT/encoder-full
-    bash "$recipes/encoders/e5_small.sh" "$ENCODER"
-fi
+begin 7
 
 step "3/7 questions"
 if [ $# -eq 0 ]; then
     QUESTION_LANGS=$ANSWER_LANG bash "$recipes/data/debian_questions.sh" "$OUT/debian"
     set -- "$OUT/debian/$ANSWER_LANG"/{train,valid,test}.json
 fi
+further=()
+for number in {2..9}; do further+=("answer.$number=answer.$number?"); done
 parts=(train valid test)
 for file in "$@"; do
     part=${parts[0]}
     parts=("${parts[@]:1}")
     done_already "$OUT/raw/$part.counts.json" "questions of $file" ||
-        python "$preprocess/read.py" --format squad --take question=question passage=context answer=answer \
-            --out "$OUT/raw/$part" "$file"
+        python "$preprocess/read.py" --format squad --out "$OUT/raw/$part" \
+            --take question=question passage=context answer=answer "${further[@]}" -- "$file"
 done
 split=$OUT/split
 done_already "$split/counts.json" "split" ||
@@ -100,7 +95,7 @@ for part in train valid test; do
         python "$preprocess/mrc.py" --question "$split/$part.question" --passage "$split/$part.passage" \
             --answer "$split/$part.answer" --spm "$spm" --max-pieces "$MAX_PIECES" --separator "$SEPARATOR" \
             --out "$source"
-    cp "$split/$part.answer" "$OUT/text/$part.question-answer.answer"
+    for answer in "$split/$part".answer*; do cp "$answer" "$OUT/text/$part.question-answer.${answer##*/"$part."}"; done
 done
 # In a question's line </s> may be the separator; in an answer it is text.
 done_already "$OUT/pieces/train.question-answer.question" "pieces of questions" ||
@@ -135,7 +130,7 @@ metrics=exact_match,token_f1,rougeL,wrong_language
 TARGET_TAG=$ANSWER_LANG REFERENCES=$OUT/text/test METRICS=$metrics bash "$recipes/evaluate.sh" "$OUT/data-bin" \
     "$OUT/model/checkpoint_best.pt" "$OUT/test" question-answer
 score=(swcm-score --lang "$ANSWER_LANG" --generate-output "$OUT/test/question-answer.txt" --names model
-    --ref "$OUT/text/test.question-answer.answer" --src "$split/test.passage" --metrics "$metrics" --shuffled
+    --ref "$OUT"/text/test.question-answer.answer* --src "$split/test.passage" --metrics "$metrics" --shuffled
     --first-words)
 "${score[@]}" --json >"$OUT/scores.json.tmp"
 mv "$OUT/scores.json.tmp" "$OUT/scores.json"

@@ -1,7 +1,7 @@
 """Reading comprehension: SQuAD's nested form, and flat records of context, question and answer (TibetanQA).
 
-Whatever the form, a record has ``context``, ``question`` and ``answer``, the first one given, and ``title`` and ``id``
-where there are any.
+Whatever the form, a record has ``context``, ``question`` and ``answer``, the first one given; where there are any,
+``answer.2``, ``answer.3`` and so on, those that differ, ``title`` and ``id``.
 """
 
 import itertools
@@ -67,4 +67,17 @@ def _flat(record: Any) -> Dict[str, str]:
         place = next((place for place in places if place in fields), None)
         if place:
             found[name] = fields[place]
+            if name == "answer":
+                others = dict.fromkeys(_others(fields, place))
+                others.pop(found[name], None)
+                found.update(("answer.{}".format(number), other) for number, other in enumerate(others, start=2))
     return found
+
+
+def _others(fields: Dict[str, str], first: str) -> Iterator[str]:
+    """The further answers of a list, the first of which is at ``first``."""
+    for number in itertools.count(1):
+        place = first.replace("0", str(number))
+        if place == first or place not in fields:
+            return
+        yield fields[place]

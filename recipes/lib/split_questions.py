@@ -1,8 +1,9 @@
 """Split questions into train, valid and test so that a passage, with all questions on it, is on one side only.
 
-Reads IN/train.{question,passage,answer}, line by line aligned, and IN/valid.* and IN/test.* where there are any. What
-is not there is held out of the training questions, passage by passage; training passages that stand in what is there
-are left out. Writes OUT/{train,valid,test}.{question,passage,answer} and OUT/counts.json.
+Reads IN/train.{question,passage,answer}, line by line aligned, and IN/valid.* and IN/test.* where there are any;
+further answers are in answer.2 to answer.9, empty lines where there are none. What is not there is held out of the
+training questions, passage by passage; training passages that stand in what is there are left out. Writes the same
+names into OUT, and OUT/counts.json.
 """
 
 import argparse
@@ -19,6 +20,7 @@ from swcm_fairseq.errors import SwcmError, run_command
 from swcm_fairseq.files import atomic_folder
 
 SIDES = ("question", "passage", "answer")
+FURTHER = tuple("answer.{}".format(number) for number in range(2, 10))
 HELD_OUT = ("valid", "test")
 
 Row = Tuple[str, ...]
@@ -30,7 +32,7 @@ def split(
     """The parts by name.
 
     Args:
-        rows: (question, passage, answer) to train on or hold out of.
+        rows: (question, passage, answer, further answers...) to train on or hold out of.
         given: parts that were held out already.
         wanted: questions of the others, at least so many.
         max_train: questions at most.
@@ -58,8 +60,10 @@ def split(
 
 
 def read(folder: str, part: str) -> List[Row]:
-    """The rows of one part."""
-    return list(read_aligned([os.path.join(folder, "{}.{}".format(part, side)) for side in SIDES]))
+    """The rows of one part; further answers that it does not have are empty."""
+    paths = [os.path.join(folder, "{}.{}".format(part, side)) for side in SIDES + FURTHER]
+    there = paths[: len(SIDES)] + [path for path in paths[len(SIDES) :] if os.path.exists(path)]
+    return [row + ("",) * (len(paths) - len(there)) for row in read_aligned(there)]
 
 
 def main() -> int:
@@ -79,7 +83,9 @@ def main() -> int:
     with atomic_folder(options.out) as folder:
         parts = split(rows, given, wanted, options.max_train, options.seed)
         for name, part in parts.items():
-            for number, side in enumerate(SIDES):
+            for number, side in enumerate(SIDES + FURTHER):
+                if side in FURTHER and not any(row[number] for row in part):
+                    continue
                 path = os.path.join(folder, "{}.{}".format(name, side))
                 with open(path, "w", encoding="utf-8", newline="\n") as stream:
                     stream.writelines(row[number] + "\n" for row in part)

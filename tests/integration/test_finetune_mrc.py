@@ -8,6 +8,8 @@ from tests.tiny_encoder import CORPUS, make_encoder_folder
 
 WORDS = " ".join(CORPUS[5:10]).replace(".", "").replace(",", "").split()
 
+SECOND = "екінші жауап"
+
 
 def records(count, first=0):
     """Flat records; two questions on each passage."""
@@ -15,10 +17,13 @@ def records(count, first=0):
     for number in range(first, first + count):
         passage = " ".join(WORDS[(number + i * 3) % len(WORDS)] for i in range(12)) + " {}.".format(number // 2)
         answer = passage.split()[number % 7]
-        found.append({"context": passage, "question": "{} не?".format(answer), "answer": answer, "id": str(number)})
+        record = {"context": passage, "question": "{} не?".format(answer), "answers": [answer], "id": str(number)}
+        if number % 4 == 1:
+            record["answers"].append(SECOND)
+        found.append(record)
     for one, other in zip(found[::2], found[1::2]):
         other["context"] = one["context"]
-        other["answer"] = one["context"].split()[8]
+        other["answers"][0] = one["context"].split()[8]
     return found
 
 
@@ -52,6 +57,10 @@ def test_from_a_dataset_to_scores(made):
     assert set(systems) == {"model", "shuffled", "first-words"}
     for found in systems.values():
         assert {"exact_match", "token_f1", "rougeL", "wrong_language", "intervals"} <= set(found["kk"])
+    for file in (out / "scores.json", out / "test/question-answer.json"):
+        assert "nrefs:var|" in file.read_text(encoding="utf-8"), "every right answer counts"
+    answers = [(out / "split/test.answer{}".format(end)).read_text(encoding="utf-8").split("\n") for end in ("", ".2")]
+    assert len(answers[0]) == len(answers[1]) and set(answers[1]) == {"", SECOND}
     start = (out / "model/train.log").read_text(encoding="utf-8")
     assert "denoised/checkpoint_last.pt" in start and (out / "denoised/done").exists()
     counts = json.loads((out / "text/train.question-answer.question.counts.json").read_text(encoding="utf-8"))
@@ -72,8 +81,10 @@ def test_a_passage_is_on_one_side_only(made):
 
 def test_a_second_run_makes_nothing_anew(made, run):
     command, environment, out, _ = made
-    again = ["scores.json", "question-answer.json", "train.question-answer.answer", "train.kk", "valid.kk"]
-    again += ["valid.question-answer.answer", "test.question-answer.answer"]
+    again = ["scores.json", "question-answer.json", "train.kk", "valid.kk"]
+    again += [
+        "{}.question-answer.answer{}".format(part, end) for part in ("train", "valid", "test") for end in ("", ".2")
+    ]
     files = [path for path in out.rglob("*") if path.is_file()]
     files = [path for path in files if path.name not in again or path.parent.name == "pieces"]
     before = {path: path.stat().st_mtime_ns for path in files}
@@ -106,10 +117,11 @@ def test_a_separator_of_text_can_be_asked_from_python(made, run, repo, tmp_path)
 def test_given_splits_are_kept_and_training_does_not_see_them(run, repo, tmp_path):
     for part, first, count in (("train", 0, 20), ("valid", 16, 6), ("test", 30, 4)):
         for side in ("question", "passage", "answer"):
-            field = {"passage": "context"}.get(side, side)
-            (tmp_path / "{}.{}".format(part, side)).write_text(
-                "".join(record[field] + "\n" for record in records(count, first)), encoding="utf-8"
-            )
+            lines = [
+                record["answers"][0] if side == "answer" else record[{"passage": "context"}.get(side, side)]
+                for record in records(count, first)
+            ]
+            (tmp_path / "{}.{}".format(part, side)).write_text("".join(x + "\n" for x in lines), encoding="utf-8")
     script = ["python", repo / "recipes/lib/split_questions.py", "--questions", tmp_path, "--out", tmp_path / "out"]
     done = run(script + ["--max-train", "10"])
     assert "10 questions on 5 passages for train" in done.stdout

@@ -78,7 +78,6 @@ def test_questions_in_every_shape(file):
     flat = {"context": "C", "question": "Q"}
     for answer in (
         {"answer": "A"},
-        {"answers": {"text": ["A", "B"], "answer_start": [0, 1]}},
         {"answers": [{"text": "A", "answer_start": 5}]},
         {"answers": ["A"]},
         {"answer": {"text": "A"}},
@@ -88,6 +87,13 @@ def test_questions_in_every_shape(file):
         assert read("squad", file, json.dumps(record) + "\n" + json.dumps(record) + "\n") == expected * 2
     nested = {"title": "T", "paragraphs": [{"context": "C", "qas": [{"question": "Q", "id": "1", "answers": ["A"]}]}]}
     assert read("squad", file, json.dumps({"data": [nested]})) == [dict(expected[0], title="T", id="1")]
+
+
+def test_every_answer_once(file):
+    expected = {"context": "C", "question": "Q", "answer": "A", "answer.2": "B", "answer.3": "D"}
+    texts = ["A", "B", "A", "D", "B"]
+    for answers in ({"text": texts, "answer_start": [0, 1]}, [{"text": text} for text in texts], texts):
+        assert read("squad", file, json.dumps([{"context": "C", "question": "Q", "answers": answers}])) == [expected]
 
 
 def test_questions_without_context_are_noted(file):
