@@ -11,6 +11,7 @@ from fairseq.dataclass import FairseqDataclass
 from fairseq.logging import metrics
 from omegaconf import II
 
+from .agreement import between, disagreement, twice
 from .chunked_loss import chunked_cross_entropy
 
 # Logging outputs must be flat; a group's sums are one vector under its name behind this prefix.
@@ -29,6 +30,13 @@ class SwcmCrossEntropyConfig(FairseqDataclass):
             "the logits of the whole batch, padding too, in the plain way"
         },
     )
+    rdrop_alpha: float = field(
+        default=0.0,
+        metadata={
+            "help": "run every batch twice and add so much of how far the two, with other dropout, are apart (R-Drop); "
+            "5 is its authors' choice for translation, 0 leaves it out"
+        },
+    )
     sentence_avg: bool = II("optimization.sentence_avg")
 
 
@@ -41,25 +49,32 @@ class SwcmCrossEntropy(FairseqCriterion):
 
     A model that has ``output_parameters()``, weight (V, C) and bias (V,) or None, and returns its features (B, T, C)
     when called with ``features_only=True`` never holds the logits of the whole batch. Any other model works too.
+
+    With ``rdrop_alpha`` a batch is run twice in training. The loss is the mean of both, plus alpha times a quarter of
+    the two Kullback-Leibler divergences between them: half of R-Drop's equation 4, so that it stays a loss a token.
     """
 
-    def __init__(self, task, sentence_avg, label_smoothing=0.0, loss_chunk_tokens=-1):
+    def __init__(self, task, sentence_avg, label_smoothing=0.0, loss_chunk_tokens=-1, rdrop_alpha=0.0):
         super().__init__(task)
         self.sentence_avg = sentence_avg
         self.label_smoothing = label_smoothing
         self.loss_chunk_tokens = loss_chunk_tokens
+        self.rdrop_alpha = rdrop_alpha
 
     def forward(self, model, sample, reduce=True):
         """Return the loss summed over the real tokens, the sample size to divide it by, and sums for the log.
 
         The loss is always summed; ``reduce`` is there because fairseq passes it.
         """
+        twofold = self.rdrop_alpha > 0 and model.training
+        run = twice(sample) if twofold else sample
         target = sample["target"]
         real = target.ne(self.padding_idx)
-        if self.loss_chunk_tokens != 0 and hasattr(model, "output_parameters"):
-            loss, nll, correct = self._chunked(model, sample, real)
-        else:
-            loss, nll, correct = self._plain(model, sample, real)
+        compute = self._chunked if self.loss_chunk_tokens != 0 and hasattr(model, "output_parameters") else self._plain
+        loss, nll, correct, apart = compute(model, run, run["target"].ne(self.padding_idx), twofold)
+        if twofold:
+            loss = loss / 2 + self.rdrop_alpha / 4 * apart
+            nll, correct = nll.view(2, -1).mean(0), correct.to(nll).view(2, -1).mean(0)
         sample_size = target.size(0) if self.sentence_avg else sample["ntokens"]
         logging_output = {
             "loss": loss.detach(),
@@ -72,17 +87,22 @@ class SwcmCrossEntropy(FairseqCriterion):
         logging_output.update(self._group_sums(sample, real, nll, correct))
         return loss, sample_size, logging_output
 
-    def _chunked(self, model, sample, real):
-        """Loss, nll (N,) and correct (N,) of the N real tokens, never holding all their logits."""
+    def _chunked(self, model, sample, real, twofold):
+        """Loss, nll (N,), correct (N,) of the N real tokens, and how far both halves of the batch are apart or None.
+
+        Never holds all their logits.
+        """
         features, _ = model(**sample["net_input"], features_only=True)
         weight, bias = model.output_parameters()
         # index_select, because the backward pass of indexing with a mask is slow.
         kept = real.flatten().nonzero().squeeze(1)
         hidden = features.flatten(0, 1).index_select(0, kept)
         targets = sample["target"].flatten().index_select(0, kept)
-        return chunked_cross_entropy(hidden, weight, bias, targets, self.label_smoothing, self.loss_chunk_tokens)
+        found = chunked_cross_entropy(hidden, weight, bias, targets, self.label_smoothing, self.loss_chunk_tokens)
+        apart = disagreement(hidden, weight, bias, self.loss_chunk_tokens) if twofold else None
+        return (*found, apart)
 
-    def _plain(self, model, sample, real):
+    def _plain(self, model, sample, real, twofold):
         """The same by the formula itself, from the probabilities that the model gives."""
         net_output = model(**sample["net_input"])
         log_probs = model.get_normalized_probs(net_output, log_probs=True)[real]
@@ -90,7 +110,8 @@ class SwcmCrossEntropy(FairseqCriterion):
         nll = -log_probs.gather(1, targets.unsqueeze(1)).squeeze(1)
         spread = self.label_smoothing / (log_probs.size(1) - 1)
         loss = (1.0 - self.label_smoothing - spread) * nll.sum() - spread * log_probs.sum()
-        return loss, nll.detach(), log_probs.argmax(1).eq(targets)
+        apart = between(*log_probs.chunk(2)) if twofold else None
+        return loss, nll.detach(), log_probs.argmax(1).eq(targets), apart
 
     def _group_sums(self, sample, real, nll, correct):
         """A vector (nll, correct, tokens) for every group of the task, whether it occurs in the batch or not.

@@ -7,6 +7,7 @@ from fairseq.dataclass import ChoiceEnum, FairseqDataclass
 
 from ..errors import SwcmError
 from ..modules.feed_forward import ACTIVATIONS
+from ..modules.layer_plan import INSERTED
 from ..modules.layers import LayerSizes
 from ..weights.mapping import NOT_COPIED
 from .freezing import FREEZABLE
@@ -34,9 +35,29 @@ class XlmSwcmConfig(FairseqDataclass):
     decoder_layer_kind: ChoiceEnum(["custom", "normal"]) = field(
         default="custom", metadata={"help": "kind of the decoder layers that stand for an encoder layer"}
     )
-    inserted_layers: ChoiceEnum(["normal", "duplicate"]) = field(
+    inserted_layers: ChoiceEnum(list(INSERTED)) = field(
         default="normal",
-        metadata={"help": "inserted layers: random normal ones, or second copies of the layer before (BASE-B)"},
+        metadata={
+            "help": "inserted layers: random normal ones; or second copies of the layer before (duplicate: BASE-B), "
+            "normal ones from the same encoder layer but for a random cross-attention (warm), or random ones that "
+            "start as the identity (quiet)"
+        },
+    )
+    cross_attention_shift: int = field(
+        default=0,
+        metadata={"help": "start cross-attention and what follows it from the encoder layer so many further up"},
+    )
+    tie_decoder: bool = field(
+        default=False,
+        metadata={"help": "decoder tensors that would start as copies of the encoder's stay one with them"},
+    )
+    drop_encoder_residual: Optional[int] = field(
+        default=None,
+        metadata={"help": "encoder layer (the first is 0) whose self-attention does not add its input, as in SixT"},
+    )
+    copied_lr_scale: float = field(
+        default=1.0,
+        metadata={"help": "learning rate of all tensors that start from the encoder, as a share of --lr"},
     )
     untie_output_projection: bool = field(
         default=False, metadata={"help": "an output layer of its own, with a bias, that starts from the embedding"}
@@ -121,8 +142,18 @@ def _check_possible(cfg) -> None:
         problems.append("activation {!r} is none of {}".format(cfg.activation_fn, ", ".join(sorted(ACTIVATIONS))))
     if cfg.insert_normal_every < 0:
         problems.append("--insert-normal-every is {}; 0 inserts nothing".format(cfg.insert_normal_every))
+    if cfg.cross_attention_shift < 0:
+        problems.append("--cross-attention-shift is {}; it counts layers further up".format(cfg.cross_attention_shift))
+    if cfg.drop_encoder_residual is not None and not 0 <= cfg.drop_encoder_residual < cfg.encoder_layers:
+        problems.append(
+            "--drop-encoder-residual is {}; layers are 0 to {}".format(
+                cfg.drop_encoder_residual, cfg.encoder_layers - 1
+            )
+        )
+    if not cfg.copied_lr_scale > 0:
+        problems.append("--copied-lr-scale is {}; 0 would be --freeze".format(cfg.copied_lr_scale))
     if problems:
-        raise SwcmError("these sizes cannot be built", problems)
+        raise SwcmError("this model cannot be built", problems)
 
 
 def layer_sizes(cfg) -> LayerSizes:

@@ -19,12 +19,20 @@ class SwcmEncoder(FairseqEncoder):
         embeddings: shared with the decoder.
         sizes: of every layer.
         layers: how many.
+        without_residual: number of the layer, if any, whose self-attention does not add its input.
     """
 
-    def __init__(self, dictionary, embeddings: Embeddings, sizes: LayerSizes, layers: int):
+    def __init__(
+        self,
+        dictionary,
+        embeddings: Embeddings,
+        sizes: LayerSizes,
+        layers: int,
+        without_residual: Optional[int] = None,
+    ):
         super().__init__(dictionary)
         self.embeddings = embeddings
-        self.layers = nn.ModuleList([EncoderLayer(sizes) for _ in range(layers)])
+        self.layers = nn.ModuleList([EncoderLayer(sizes, number != without_residual) for number in range(layers)])
         self.padding_idx = dictionary.pad()
 
     def forward(

@@ -17,12 +17,13 @@ from ..training.handover import add_rows, check_handover, checkpoint_to_start_fr
 from ..training.processes import allow_bf16_off_tpus
 from ..training.run import TrainingRun
 from ..weights import read_encoder
-from ..weights.mapping import start_model
+from ..weights.mapping import start_model, tie_decoder
 from ..weights.report import REPORT_NAME, summary_lines, write_report
 from .config import DEFAULTS, PRESETS, SIZES, XlmSwcmConfig, fill_in, layer_sizes, resolve_sizes
 from .decoder import SwcmDecoder
 from .encoder import SwcmEncoder
 from .freezing import freeze
+from .rates import scale_rate_of_copied
 
 logger = logging.getLogger(__name__)
 
@@ -60,11 +61,15 @@ class XlmSwcmModel(FairseqEncoderDecoderModel):
             check_dictionary(source.symbols, pretrained.config.vocab_size, pretrained.pieces, pretrained.path)
 
         model = cls(cfg, *_encoder_and_decoder(cfg, source, target))
+        if cfg.tie_decoder:
+            tie_decoder(model, model.decoder.plan, cfg.decoder_init)
         model.start_origins = start_model(model, model.decoder.plan, pretrained, cfg.decoder_init)
         run = TrainingRun.of(cfg)
         if run is not None:
             if cfg.freeze:
                 freeze(model, cfg.freeze)
+            if cfg.copied_lr_scale != 1:
+                scale_rate_of_copied(model, cfg, run)
             allow_bf16_off_tpus(run.root)
             model._report_start(run)
             cfg.pretrained_encoder = None
@@ -146,9 +151,10 @@ def _encoder_and_decoder(cfg, source, target):
         cfg.decoder_layer_kind,
         cfg.inserted_layers,
         interleaved=cfg.decoder_init == "interleaved",
+        shift=cfg.cross_attention_shift,
     )
     return (
-        SwcmEncoder(source, embeddings, sizes, cfg.encoder_layers),
+        SwcmEncoder(source, embeddings, sizes, cfg.encoder_layers, cfg.drop_encoder_residual),
         SwcmDecoder(target, decoder_embeddings, sizes, plan, cfg.untie_output_projection),
     )
 

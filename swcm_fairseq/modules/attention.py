@@ -1,4 +1,4 @@
-"""Multi-head attention as a post-norm sublayer, of the same shape for self- and cross-attention."""
+"""Multi-head attention as a sublayer, of the same shape for self- and cross-attention."""
 
 from typing import Dict, Optional, Tuple
 
@@ -9,13 +9,14 @@ from torch import Tensor, nn
 
 from .dropout import Dropout
 from .linear import Product, linear
+from .sublayer import POST_NORM, Sublayer
 
 # fairseq's cache for decoding step by step: an entry for each module, of named tensors.
 IncrementalState = Optional[Dict[str, Dict[str, Optional[Tensor]]]]
 
 
 @with_incremental_state
-class AttentionSublayer(nn.Module):
+class AttentionSublayer(Sublayer):
     """``LayerNorm(x + dropout(attention(x)))`` over x itself, or over a memory from the encoder.
 
     Self- and cross-attention are one class with the same tensors, because the method starts both from the same
@@ -28,10 +29,13 @@ class AttentionSublayer(nn.Module):
         dropout: probability on the sublayer's output.
         attention_dropout: probability on the attention weights.
         eps: of the LayerNorm.
+        form: how the sublayer joins its input, a key of ``sublayer.FORMS``.
     """
 
-    def __init__(self, width: int, heads: int, dropout: float, attention_dropout: float, eps: float):
-        super().__init__()
+    def __init__(
+        self, width: int, heads: int, dropout: float, attention_dropout: float, eps: float, form: str = POST_NORM
+    ):
+        super().__init__(form)
         self.width = width
         self.heads = heads
         self.scale = (width // heads) ** -0.5
@@ -42,10 +46,6 @@ class AttentionSublayer(nn.Module):
         self.dropout_module = Dropout(dropout, module_name=name)
         self.attention_dropout_module = Dropout(attention_dropout, module_name=name)
         self.product = Product()
-
-    def make_generation_fast_(self, **unused) -> None:
-        """fairseq calls this before it decodes."""
-        self.product.freeze()
 
     def forward(
         self,
@@ -67,10 +67,11 @@ class AttentionSublayer(nn.Module):
         Returns:
             the sublayer's output [B, T, C] and the weights [B, T, S] or None.
         """
+        read = self.read(x)
         if memory is None:
-            query, key, value = self._project_self(x, incremental_state)
+            query, key, value = self._project_self(read, incremental_state)
         else:
-            query, key, value = self._project_cross(x, memory, incremental_state)
+            query, key, value = self._project_cross(read, memory, incremental_state)
 
         scores = torch.matmul(query * self.scale, key.transpose(-1, -2))
         if mask is not None:
@@ -81,7 +82,7 @@ class AttentionSublayer(nn.Module):
         attended = attended.transpose(1, 2).reshape(x.shape)
         output = self.product(attended, self.out_proj.weight, self.out_proj.bias)
         batch, length, _ = x.shape
-        x = self.layer_norm(x + self.dropout_module(output))
+        x = self.joined(x, output)
         return x, weights.mean(dim=1).view(batch, length, -1) if need_weights else None
 
     def _project_self(self, x: Tensor, incremental_state: IncrementalState) -> Tuple[Tensor, Tensor, Tensor]:

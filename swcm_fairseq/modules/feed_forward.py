@@ -1,16 +1,17 @@
-"""The feed-forward sublayer, post-norm."""
+"""The feed-forward sublayer."""
 
 import torch.nn.functional as F
 from torch import Tensor, nn
 
 from .dropout import Dropout
 from .linear import Product, linear
+from .sublayer import POST_NORM, Sublayer
 
 # torch's own gelu (the exact one) and not fairseq's, which widens bf16 to float32 and back.
 ACTIVATIONS = {"gelu": F.gelu, "relu": F.relu}
 
 
-class FeedForwardSublayer(nn.Module):
+class FeedForwardSublayer(Sublayer):
     """``LayerNorm(x + dropout(fc2(activation(fc1(x)))))``.
 
     Args:
@@ -20,12 +21,20 @@ class FeedForwardSublayer(nn.Module):
         dropout: probability on the sublayer's output.
         activation_dropout: probability after the activation.
         eps: of the LayerNorm.
+        form: how the sublayer joins its input, a key of ``sublayer.FORMS``.
     """
 
     def __init__(
-        self, width: int, inner_width: int, activation: str, dropout: float, activation_dropout: float, eps: float
+        self,
+        width: int,
+        inner_width: int,
+        activation: str,
+        dropout: float,
+        activation_dropout: float,
+        eps: float,
+        form: str = POST_NORM,
     ):
-        super().__init__()
+        super().__init__(form)
         self.fc1 = linear(width, inner_width)
         self.fc2 = linear(inner_width, width)
         self.layer_norm = nn.LayerNorm(width, eps=eps)
@@ -35,12 +44,8 @@ class FeedForwardSublayer(nn.Module):
         self.activation_dropout_module = Dropout(activation_dropout, module_name=name)
         self.product = Product()
 
-    def make_generation_fast_(self, **unused) -> None:
-        """fairseq calls this before it decodes."""
-        self.product.freeze()
-
     def forward(self, x: Tensor) -> Tensor:
         """[B, T, C] -> [B, T, C]."""
-        inner = self.activation(self.product(x, self.fc1.weight, self.fc1.bias))
+        inner = self.activation(self.product(self.read(x), self.fc1.weight, self.fc1.bias))
         output = self.product(self.activation_dropout_module(inner), self.fc2.weight, self.fc2.bias)
-        return self.layer_norm(x + self.dropout_module(output))
+        return self.joined(x, output)

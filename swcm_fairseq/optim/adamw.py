@@ -9,7 +9,7 @@ import ast
 import logging
 from collections.abc import Collection
 from dataclasses import dataclass, field
-from typing import Any, List
+from typing import Any, List, NamedTuple
 
 import torch
 from fairseq.dataclass import FairseqDataclass
@@ -30,6 +30,13 @@ class SwcmAdamWConfig(FairseqDataclass):
     lr: List[float] = II("optimization.lr")
 
 
+class ScaledRate(NamedTuple):
+    """Mark on parameters, as ``param_group``: their learning rate is ``--lr`` times ``scale``."""
+
+    name: str
+    scale: float
+
+
 @register_optimizer("adamw", dataclass=SwcmAdamWConfig)
 class SwcmAdamW(FairseqOptimizer):
     """``torch.optim.AdamW``, fused where torch can do it for the parameters' device and dtype."""
@@ -38,7 +45,7 @@ class SwcmAdamW(FairseqOptimizer):
         super().__init__(cfg)
         params = list(params)
         self.kernel = _kernel(params)
-        self._optimizer = torch.optim.AdamW(params, **self.optimizer_config, **self.kernel)
+        self._optimizer = torch.optim.AdamW(_groups(params), **self.optimizer_config, **self.kernel)
         logger.info("adamw: %s", "fused" if self.kernel.get("fused") else "this torch has no fused kernel here")
 
     @property
@@ -51,14 +58,24 @@ class SwcmAdamW(FairseqOptimizer):
             "weight_decay": self.cfg.weight_decay,
         }
 
+    def get_lr(self):
+        """``--lr`` as the schedule has it now."""
+        return self.param_groups[0]["lr"] / self.param_groups[0]["lr_scale"]
+
+    def set_lr(self, lr):
+        """Set it; parameters with a ``ScaledRate`` get their share."""
+        for group in self.param_groups:
+            group["lr"] = lr * group["lr_scale"]
+
     def load_state_dict(self, state_dict, optimizer_overrides=None):
         """Restore moments and step, as ``FairseqOptimizer`` does; which kernel runs is decided here, not there.
 
         The state may come from another torch, another device, or fairseq's ``adam``.
         """
+        scales = [group["lr_scale"] for group in self.param_groups]
         super().load_state_dict(state_dict, optimizer_overrides)
-        for group in self.param_groups:
-            group.update({"fused": None, "foreach": None}, **self.kernel)
+        for group, scale in zip(self.param_groups, scales):
+            group.update({"fused": None, "foreach": None}, lr_scale=scale, **self.kernel)
             for param in group["params"]:
                 state = self.optimizer.state.get(param)
                 if state:
@@ -69,6 +86,16 @@ class SwcmAdamW(FairseqOptimizer):
     @property
     def supports_flat_params(self):
         return True
+
+
+def _groups(params):
+    """Groups for ``torch.optim.AdamW``, by the parameters' ``ScaledRate``; one where none has any."""
+    groups = {}
+    for param in params:
+        rate = getattr(param, "param_group", None)
+        scale = rate.scale if isinstance(rate, ScaledRate) else 1.0
+        groups.setdefault(scale, {"params": [], "lr_scale": scale})["params"].append(param)
+    return list(groups.values())
 
 
 def _betas(value):

@@ -1,6 +1,6 @@
 """Where each tensor of the model starts (paper, section 3.2), as tables and one walk over the model."""
 
-from typing import Dict, List, NamedTuple, Optional, Tuple
+from typing import Dict, Iterable, List, NamedTuple, Optional, Tuple
 
 import torch
 from torch import Tensor
@@ -94,9 +94,28 @@ def start_model(model, plan: List[PlannedLayer], encoder, decoder_init: str) -> 
     return origins
 
 
+def tie_decoder(model, plan: List[PlannedLayer], decoder_init: str) -> None:
+    """Let decoder tensors that would start from an encoder layer's be that layer's own, in training too."""
+    modules = dict(model.named_modules())
+    for name, origin in copied_in_decoder(model.state_dict(), plan, decoder_init).items():
+        (module, tensor), (source, source_tensor) = name.rsplit(".", 1), origin.rsplit(".", 1)
+        setattr(modules[module], tensor, getattr(modules[source], source_tensor))
+
+
 def _sources(state: Dict[str, Tensor], plan: List[PlannedLayer], decoder_init: str) -> Dict[str, str]:
     """Name in the model's state -> name among the encoder's tensors, for all that is copied."""
-    found = {name: _read_name(name[len("encoder.") :]) for name in state if name.startswith("encoder.")}
+    found = {name: name for name in state if name.startswith("encoder.")}
+    found.update(copied_in_decoder(state, plan, decoder_init))
+    return {name: _read_name(origin[len("encoder.") :]) for name, origin in found.items()}
+
+
+def copied_in_decoder(state: Iterable[str], plan: List[PlannedLayer], decoder_init: str) -> Dict[str, str]:
+    """Name in the model's state -> name there of the encoder layer's tensor that it starts from.
+
+    Args:
+        state: names of the model's tensors.
+    """
+    found = {}
     for name in state:
         part = _decoder_part(name)
         if part is None:
@@ -106,9 +125,10 @@ def _sources(state: Dict[str, Tensor], plan: List[PlannedLayer], decoder_init: s
         layer = planned.encoder_layer
         if planned.second_layer is not None and part_name in SECOND_HALF:
             layer = planned.second_layer
-        if layer is not None and not {part_name, tensor_name.split(".")[0]} & set(NOT_COPIED[decoder_init]):
+        drawn = NOT_COPIED[decoder_init] + planned.drawn
+        if layer is not None and not {part_name, tensor_name.split(".")[0]} & set(drawn):
             origin = DECODER_FROM_ENCODER[planned.kind][part_name]
-            found[name] = _read_name("layers.{}.{}.{}".format(layer, origin, tensor_name))
+            found[name] = "encoder.layers.{}.{}.{}".format(layer, origin, tensor_name)
     return found
 
 

@@ -70,7 +70,6 @@ MODULES = [
         ("(width // heads) ** -0.5", "width**-0.5", "scores are too small"),
         ("-65504.0 if scores.dtype == torch.float16 else -3e38", 'float("-inf")', "a source of padding alone is NaN"),
         ("self.attention_dropout_module(weights)", "weights", "--attention-dropout does nothing"),
-        ("x + self.dropout_module(output)", "x + output", "--dropout is left out"),
         ("weights.mean(dim=1)", "weights[:, 0]", "alignments of one head"),
         ("        if keys_values is None:\n", "        if True:\n", "the source is projected at every step"),
         ("cached.index_select(1, new_order)", "cached", "beams keep others' past"),
@@ -80,13 +79,17 @@ MODULES = [
     *_faults(
         "modules/feed_forward.py",
         ('"gelu": F.gelu,', '"gelu": lambda x: F.gelu(x, approximate="tanh"),', "another gelu than the encoder's"),
-        ("x + self.dropout_module(output)", "x + output", "--dropout is left out"),
         ("self.activation_dropout_module(inner)", "inner", "--activation-dropout does nothing"),
+    ),
+    *_faults(
+        "modules/sublayer.py",
+        ("        output = self.dropout_module(output)\n", "", "--dropout is left out"),
         (
-            "return self.layer_norm(x + self.dropout_module(output))",
-            "return x + self.layer_norm(self.dropout_module(output))",
-            "the norm stands in another place",
+            "            output = x + output\n",
+            "            return x + self.layer_norm(output)\n",
+            "the norm stands elsewhere",
         ),
+        ("self.layer_norm(x) if self.pre_norm else x", "x", "quiet layers have no norm"),
     ),
     *_faults(
         "modules/dropout.py",
@@ -105,11 +108,15 @@ MODULES = [
     *_faults(
         "modules/layer_plan.py",
         ("count % insert_every", "(count - 1) % insert_every", "insertions one layer early"),
-        ("else plan[-1]", 'else PlannedLayer("normal", index)', "duplicates are of another kind"),
+        ("        return before\n", '        return PlannedLayer("normal", 0)\n', "duplicates are of another kind"),
+        ('drawn=("cross_attn",)', "drawn=()", "warm layers copy their cross-attention too"),
+        ("    shift += step - 1\n", "    shift = step - 1\n", "--cross-attention-shift does nothing"),
     ),
     *_faults(
         "modules/layers.py",
         ("return self.ffn2(x)", "return self.ffn1(x)", "one feed-forward twice"),
+        ("nn.init.zeros_(last.weight)", "pass", "quiet layers are not quiet at the start"),
+        ("POST_NORM if residual else BARE", "POST_NORM", "--drop-encoder-residual does nothing"),
         (
             "x, weights = self.cross_attn(x, memory, memory_mask, incremental_state, need_weights)",
             "x, weights = self.cross_attn(x, memory, None, incremental_state, need_weights)",
@@ -128,7 +135,7 @@ WEIGHTS = [
     *_faults(
         "weights/mapping.py",
         ("planned = plan[index]", "planned = plan[min(index + 1, len(plan) - 1)]", "layers start from the next one"),
-        ("& set(NOT_COPIED[decoder_init])", "& set()", "weight sharing cannot be removed"),
+        ("NOT_COPIED[decoder_init] + planned.drawn", "planned.drawn", "weight sharing cannot be removed"),
         ('"ffn2": "ffn"}', '"ffn2": "self_attn"}', "a part starts from another"),
         ("pieces = table[len(SPECIALS) :].float()", "pieces = table.float()", "tags are drawn from specials too"),
         ("noise * pieces.std(dim=0)", "noise * pieces.std()", "tags spread otherwise than pieces"),
@@ -302,6 +309,12 @@ CRITERIONS = [
             "(1.0 - self.label_smoothing) * nll.sum()",
             "the plain loss is another one",
         ),
+        ("loss / 2 + ", "loss + ", "R-Drop counts every token twice"),
+        ("self.rdrop_alpha > 0 and model.training", "self.rdrop_alpha > 0", "validation measures R-Drop too"),
+    ),
+    *_faults(
+        "criterions/agreement.py",
+        ("(first.exp() - second.exp()) * (first - second)", "first.exp() * (first - second)", "one divergence of two"),
     ),
 ]
 
@@ -368,6 +381,15 @@ BEYOND = [
             "a </s> in a text ends it",
         ),
         ("max_source=limit)", "max_source=None)", "a long source ends in an error"),
+    ),
+    *_faults(
+        "optim/adamw.py",
+        ('group["lr"] = lr * group["lr_scale"]', 'group["lr"] = lr', "--copied-lr-scale does nothing"),
+        ("lr_scale=scale, **self.kernel", "**self.kernel", "a resumed training forgets the scale of its rates"),
+    ),
+    *_faults(
+        "models/rates.py",
+        ('name in copied or name.startswith("encoder.")', "name in copied", "the encoder learns at the full rate"),
     ),
     *_faults("decoding/repeats.py", ("tokens[:, : step + 1]", "tokens", "--no-repeat-ngram-size does nothing")),
     *_faults(

@@ -69,6 +69,17 @@ def test_all_that_is_impossible_is_named_at_once():
     assert "'swish'" in str(caught.value) and "--insert-normal-every" in str(caught.value)
 
 
+@pytest.mark.parametrize("layer", [-1, 2])
+def test_variants_that_cannot_be_are_all_named(layer):
+    sizes = {"encoder_layers": 2, "encoder_embed_dim": 8, "encoder_ffn_embed_dim": 8, "encoder_attention_heads": 2}
+    cfg = XlmSwcmConfig(cross_attention_shift=-1, drop_encoder_residual=layer, copied_lr_scale=0.0, **sizes)
+    with pytest.raises(SwcmError) as caught:
+        resolve_sizes(cfg, None)
+    assert len(caught.value.problems) == 3
+    for flag in ("--cross-attention-shift", "--drop-encoder-residual", "--copied-lr-scale"):
+        assert flag in str(caught.value)
+
+
 def test_a_flag_is_stronger_than_a_preset():
     cfg = XlmSwcmConfig(encoder_layers=5)
     fill_in(cfg, {"encoder_layers": 3, "encoder_embed_dim": 64})

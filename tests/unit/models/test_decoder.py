@@ -8,9 +8,16 @@ from tests.toy import toy_dictionary, toy_model, toy_sources
 DICTIONARY = toy_dictionary()
 
 
-@pytest.fixture(scope="module")
-def model():
-    return toy_model(DICTIONARY)
+VARIANTS = {
+    "plain": {},
+    "quiet": {"inserted_layers": "quiet"},
+    "tied, a residual dropped": {"tie_decoder": True, "drop_encoder_residual": 2},
+}
+
+
+@pytest.fixture(scope="module", params=VARIANTS.values(), ids=VARIANTS)
+def model(request):
+    return toy_model(DICTIONARY, **request.param)
 
 
 def random_targets(rows, length, seed=0):

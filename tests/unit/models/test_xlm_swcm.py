@@ -95,8 +95,9 @@ def test_presets(name, layers, width, inner, heads):
         ({}, "CustomLayer CustomLayer NormalLayer CustomLayer CustomLayer NormalLayer"),
         ({"inserted_layers": "duplicate"}, " ".join(["CustomLayer"] * 6)),
         ({"decoder_layer_kind": "normal"}, " ".join(["NormalLayer"] * 6)),
+        ({"inserted_layers": "quiet"}, "CustomLayer CustomLayer QuietLayer CustomLayer CustomLayer QuietLayer"),
     ],
-    ids=["plain", "BASE-B", "Cino-Transformer"],
+    ids=["plain", "BASE-B", "Cino-Transformer", "quiet"],
 )
 def test_the_flags_choose_the_layers(flags, kinds):
     model = build_model(toy_dictionary(), insert_normal_every=2, **SIZES, **flags)

@@ -37,6 +37,8 @@ def test_the_papers_twelve_layers_become_sixteen():
         ("BASE-B", {"inserted": "duplicate"}, "c0 c1 c2 c2 c3"),
         ("Cino-Transformer", {"layer_kind": "normal"}, "n0 n1 n2 n- n3"),
         ("normal duplicates", {"layer_kind": "normal", "inserted": "duplicate"}, "n0 n1 n2 n2 n3"),
+        ("warm insertions", {"inserted": "warm"}, "c0 c1 c2 n2 c3"),
+        ("quiet insertions", {"inserted": "quiet"}, "c0 c1 c2 q- c3"),
     ],
 )
 def test_the_papers_variants(name, flags, expected):
@@ -47,6 +49,16 @@ def test_interleaved_layers_start_from_two_of_the_encoders():
     plan = layer_plan(4, 0, interleaved=True)
     assert [(one.encoder_layer, one.second_layer) for one in plan] == [(0, 1), (2, 3)]
     assert written(layer_plan(12, 3, interleaved=True)) == "c0 c2 c4 n- c6 c8 c10 n-"
+
+
+def test_only_the_cross_attention_of_a_warm_layer_is_drawn():
+    assert [one.drawn for one in layer_plan(3, inserted="warm")] == [(), (), (), ("cross_attn",)]
+
+
+def test_a_shift_takes_second_halves_from_further_up_or_the_last():
+    assert [one.second_layer for one in layer_plan(4, 0, shift=2)] == [2, 3, 3, 3]
+    assert [one.second_layer for one in layer_plan(6, 0, interleaved=True, shift=1)] == [2, 4, 5]
+    assert [one.second_layer for one in layer_plan(2, 0)] == [None, None]
 
 
 def test_a_last_encoder_layer_without_a_neighbour_starts_both_halves():

@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from swcm_fairseq.modules.feed_forward import FeedForwardSublayer
-from swcm_fairseq.modules.layers import CustomLayer, EncoderLayer, LayerSizes, NormalLayer
+from swcm_fairseq.modules.layers import CustomLayer, EncoderLayer, LayerSizes, NormalLayer, QuietLayer
 
 SIZES = LayerSizes(
     width=8,
@@ -51,6 +51,45 @@ def inputs():
 def test_an_encoder_layer_is_attention_then_feed_forward(inputs):
     layer, (_, x, _, padding) = scattered(EncoderLayer(SIZES)), inputs
     torch.testing.assert_close(layer(x, padding), layer.ffn(layer.self_attn(x, mask=padding)[0]))
+
+
+def test_an_encoder_layer_without_residual_leaves_its_input_out(inputs):
+    layer, x = scattered(EncoderLayer(SIZES, residual=False)), inputs[1]
+    whole = scattered(EncoderLayer(SIZES))
+    # Attention that weighs all pieces alike says the same of each of them, once nothing is added.
+    for module in (layer, whole):
+        module.self_attn.in_proj.weight.data[:16] = 0
+        module.self_attn.in_proj.bias.data[:16] = 0
+    assert torch.allclose(layer(x)[:, :1].expand(-1, 5, -1), layer(x), atol=1e-5)
+    assert not torch.allclose(whole(x)[:, :1].expand(-1, 5, -1), whole(x), atol=0.1)
+    assert [name for name, _ in layer.named_parameters()] == [name for name, _ in whole.named_parameters()]
+
+
+def test_a_quiet_layer_starts_as_the_identity_and_can_learn(inputs):
+    torch.manual_seed(0)
+    layer, (x, memory, future, padding) = QuietLayer(SIZES), inputs
+    output, _ = layer(x, memory, future, padding)
+    assert torch.equal(output, x)
+    (output * torch.randn_like(output)).sum().backward()
+    for last in (layer.self_attn.out_proj, layer.cross_attn.out_proj, layer.ffn.fc2):
+        assert last.weight.grad.abs().max() > 0
+
+
+@torch.no_grad()
+def test_a_quiet_layer_is_pre_norm(inputs):
+    torch.manual_seed(0)
+    layer, (x, memory, future, padding) = scattered(QuietLayer(SIZES)), inputs
+    norm = layer.ffn.layer_norm
+    layer.self_attn.out_proj.weight.zero_(), layer.self_attn.out_proj.bias.zero_()
+    layer.cross_attn.out_proj.weight.zero_(), layer.cross_attn.out_proj.bias.zero_()
+    inner = torch.nn.functional.gelu(layer.ffn.fc1(norm(x)))
+    torch.testing.assert_close(layer(x, memory, future, padding)[0], x + layer.ffn.fc2(inner))
+    layer = scattered(QuietLayer(SIZES))
+    layer.ffn.fc2.weight.zero_(), layer.ffn.fc2.bias.zero_()
+    layer.cross_attn.out_proj.weight.zero_(), layer.cross_attn.out_proj.bias.zero_()
+    # A pre-norm sublayer does not see how large its input is, and adds to it.
+    step = layer(x, memory, future, padding)[0] - x
+    torch.testing.assert_close(layer(3 * x, memory, future, padding)[0], 3 * x + step, atol=1e-3, rtol=1e-3)
 
 
 def test_a_custom_layer_has_a_feed_forward_after_each_attention(inputs):

@@ -78,6 +78,30 @@ def test_a_new_learning_rate_takes_effect(kernel):
     assert optimizer.get_lr() == 0.0
 
 
+def test_scaled_rates_are_shares_of_the_rate(kernel):
+    params = parameters()
+    params[0].param_group = adamw.ScaledRate("slow", 0.5)
+    params[1].param_group = "of no meaning here"
+    optimizer = SwcmAdamW(settings(lr=0.3), params)
+    optimizer.set_lr(0.02)
+    assert optimizer.get_lr() == 0.02
+    plain = [written_out(parameters(), range(4), lr, (0.8, 0.95), 1e-3, 0.1) for lr in (0.01, 0.02)]
+    take_steps(optimizer, params, range(4))
+    for param, value in zip(params, [plain[0][0], plain[1][1], plain[1][2]]):
+        assert torch.allclose(param.detach().double(), value, rtol=1e-5, atol=1e-6)
+
+
+def test_the_scale_is_the_command_lines_after_resuming(kernel):
+    params, restored = parameters(), parameters()
+    for some, scale in ((params, 0.5), (restored, 0.25)):
+        some[0].param_group = adamw.ScaledRate("slow", scale)
+    optimizer, other = SwcmAdamW(settings(), params), SwcmAdamW(settings(), restored)
+    take_steps(optimizer, params, range(2))
+    other.load_state_dict(optimizer.state_dict())
+    other.set_lr(0.02)
+    assert [group["lr"] for group in other.param_groups] == [0.005, 0.02] and other.get_lr() == 0.02
+
+
 @pytest.mark.parametrize("to", ["quickest", "plain"])
 def test_resuming_is_exact(kernel, monkeypatch, to):
     straight = parameters()

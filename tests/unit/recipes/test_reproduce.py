@@ -9,7 +9,8 @@ import pytest
 from fairseq import options
 
 from recipes.lib import reproduce_report as report
-from swcm_fairseq.models import freezing, xlm_swcm  # noqa: F401  (registered, as --user-dir does)
+from swcm_fairseq import criterions  # noqa: F401  (registered, as --user-dir does)
+from swcm_fairseq.models import freezing, xlm_swcm  # noqa: F401
 from swcm_fairseq.scoring import score
 from swcm_fairseq.tasks import swcm_finetuning  # noqa: F401
 
@@ -29,6 +30,7 @@ def test_every_rows_flags_are_flags(row, group, pretrain, flags, paper, tmp_path
     else:
         assert pretrain in ("none", "dae", "mt", "dae+mt")
     base = ["data", "--task", "swcm_finetuning", "--arch", "xlm_swcm", "--pretrained-encoder", "folder"]
+    base += ["--criterion", "swcm_cross_entropy", "--optimizer", "adamw"]
     parser = options.get_training_parser("swcm_finetuning")
     parsed = options.parse_args_and_arch(parser, input_args=base + given)
     freezing.parts_of(getattr(parsed, "freeze", ""))

@@ -126,6 +126,42 @@ def test_normal_layers_are_random(folder):
     assert same_anywhere(normal[0], [start_from(folder, insert_normal_every=2).decoder.layers[2]]) != []
 
 
+def test_a_warm_insertion_is_the_encoder_layers_but_for_its_cross_attention(folder, file):
+    model = start_from(folder, insert_normal_every=2, inserted_layers="warm")
+    for place, index in ((2, 1), (5, 3)):
+        layer = model.decoder.layers[place]
+        expected = expected_layer(file, "normal", index)
+        for part in ("self_attn", "ffn"):
+            names = {name[len(part) + 1 :]: tensor for name, tensor in expected.items() if name.startswith(part)}
+            assert_equal(getattr(layer, part), names)
+        assert same_anywhere(layer.cross_attn, model.encoder.layers) == []
+
+
+def test_shifted_second_halves_are_of_layers_further_up(folder, file):
+    layers = start_from(folder, insert_normal_every=0, cross_attention_shift=2).decoder.layers
+    for place, second in enumerate([2, 3, 3, 3]):
+        expected = expected_layer(file, "custom", place)
+        above = expected_layer(file, "custom", second)
+        later = {name: above[name] for name in expected if name.startswith(("cross_attn.", "ffn2."))}
+        assert_equal(layers[place], {**expected, **later})
+
+
+def test_a_tied_decoder_is_one_with_the_encoder_and_still_drawn_where_it_was(folder):
+    model = start_from(folder, tie_decoder=True)
+    free = start_from(folder)
+    for name, tensor in model.state_dict().items():
+        assert torch.equal(tensor, free.state_dict()[name]), name
+    for place, index in ((0, 0), (1, 1), (2, 2), (4, 3)):
+        layer, origin = model.decoder.layers[place], model.encoder.layers[index]
+        for part, whole in ((layer.self_attn, origin.self_attn), (layer.cross_attn, origin.self_attn)):
+            assert part.in_proj.weight is whole.in_proj.weight and part.layer_norm.bias is whole.layer_norm.bias
+        assert layer.ffn1.fc1.weight is layer.ffn2.fc1.weight is origin.ffn.fc1.weight
+        name = "decoder.layers.{}.cross_attn.in_proj.weight".format(place)
+        assert model.start_origins[name] == ("tied", "encoder.layers.{}.self_attn.in_proj.weight".format(index))
+    inserted = {id(parameter) for parameter in model.decoder.layers[3].parameters()}
+    assert not inserted & {id(parameter) for parameter in model.encoder.parameters()}
+
+
 @pytest.mark.parametrize("kind", ["custom", "normal"])
 def test_random_start_keeps_kinds_number_and_embeddings_and_draws_every_layer(folder, kind):
     shared = start_from(folder, decoder_layer_kind=kind)

@@ -1,0 +1,84 @@
+"""What was tried against the paper's recipe, through fairseq-train: trained, stopped, resumed, decoded."""
+
+from pathlib import Path
+
+import pytest
+import torch
+
+from swcm_fairseq.weights.safe_load import safe_load
+from tests.trainings import make_data, read_probe, run_trainings
+
+ROOT = Path(__file__).resolve().parent.parent.parent
+FLAGS = "--tie-decoder --inserted-layers quiet --insert-normal-every 1 --drop-encoder-residual 1 --rdrop-alpha 5"
+
+
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory):
+    """The folder of six updates straight through, of three and three more, and of one with the rate scaled."""
+    folder = tmp_path_factory.mktemp("variants")
+    data = make_data(folder / "data", lines=60)
+
+    def job(name, updates, *more, probe=""):
+        text = (
+            "{} --user-dir {}/swcm_fairseq --save-dir {} --task swcm_finetuning --lang-pairs zh-kk,zh-mn --bf16 "
+            "--arch xlm_swcm --encoder-layers 2 --encoder-embed-dim 16 --encoder-ffn-embed-dim 24 "
+            "--encoder-attention-heads 2 --max-positions 40 --criterion swcm_cross_entropy --optimizer adamw "
+            "--max-tokens 60 --no-epoch-checkpoints --cpu --seed 7 --lr 0.01 --max-update {} {}"
+        )
+        args = text.format(data, ROOT, folder / name, updates, FLAGS).split() + list(more)
+        return {"args": args, "probe": str(folder / ((probe or name) + ".probe")), "log": str(folder / (name + ".log"))}
+
+    scaled = ["--copied-lr-scale", "0.1"]
+    jobs = [
+        job("straight", 6, *scaled),
+        job("resumed", 3, *scaled, probe="first half"),
+        job("resumed", 6, *scaled),
+        job("start", 1, "--lr", "0"),
+        job("one", 1, *scaled),
+    ]
+    codes = run_trainings(folder, jobs)
+    assert codes == [0] * 5, [Path(one["log"]).read_text()[-2000:] for one in jobs]
+    return folder, data
+
+
+def weights(folder, name):
+    return safe_load(str(folder / name / "checkpoint_last.pt"))["model"]
+
+
+def test_tied_tensors_learn_and_stay_one(trained):
+    folder, _ = trained
+    before, after = weights(folder, "start"), weights(folder, "straight")
+    name = "layers.{}.self_attn.in_proj.weight"
+    for layer, place in ((0, 0), (1, 2)):
+        encoder, decoder = "encoder." + name.format(layer), "decoder." + name.format(place)
+        assert torch.equal(after[encoder], after[decoder]) and not torch.equal(after[encoder], before[encoder])
+    assert not torch.equal(after["decoder.layers.1.ffn.fc2.weight"], before["decoder.layers.1.ffn.fc2.weight"])
+
+
+def test_resumed_it_is_the_same_training(trained):
+    folder, _ = trained
+    straight, resumed = read_probe(folder / "straight.probe"), read_probe(folder / "resumed.probe")
+    assert sorted(resumed) == [4, 5, 6]
+    assert {update: straight[update] for update in resumed} == resumed
+
+
+def test_what_starts_from_the_encoder_takes_shorter_steps(trained):
+    folder, _ = trained
+    before, after = weights(folder, "start"), weights(folder, "one")
+
+    def step(name):
+        return float((after[name].float() - before[name].float()).abs().max())
+
+    # Adam's first step is the rate, whatever the gradient; bf16 rounds it.
+    assert step("encoder.layers.0.ffn.fc1.weight") == pytest.approx(0.001, rel=0.1)
+    assert step("decoder.layers.1.ffn.fc2.weight") == pytest.approx(0.01, rel=0.1)
+
+
+def test_it_decodes(trained, run):
+    folder, data = trained
+    done = run(
+        ["fairseq-generate", data, "--user-dir", ROOT / "swcm_fairseq", "--task", "swcm_finetuning"]
+        + ["--source-lang", "zh", "--target-lang", "kk", "--gen-subset", "valid"]
+        + ["--path", folder / "straight/checkpoint_last.pt", "--cpu", "--max-tokens", "100", "--max-len-b", "8"]
+    )
+    assert done.stdout.count("\nH-") == 6
