@@ -1,0 +1,52 @@
+#!/usr/bin/env bash
+# What the encoder's weights are worth in further languages: the quickstart as it is, on twelve more of LibreOffice's,
+# of eight families and eight scripts. The paper leaves open whether they gain as its own four do.
+#
+#   bash recipes/more_languages.sh
+#
+# What it does: recipes/quickstart.sh for AT_ONCE languages after AT_ONCE others, with both starts; then one table of
+#           all, with intervals and paired tests, and a page with plots.
+# Inputs:   python3 and the package registries; or TEXT and ENCODER, as for recipes/quickstart.sh, whose other
+#           variables are taken too.
+# Outputs:  OUT/scores.json; OUT/report/index.html; OUT/shared and OUT/random, what both systems wrote, beside
+#           OUT/references; OUT/kk-mn-ug and the like, each quickstart. Stopped and started again it goes on.
+# Hardware: as for the quickstart.
+# Time:     20 minutes on 2 cores for every three languages.
+# Expect:   README.md, "Results".
+set -euo pipefail
+
+# shellcheck source=recipes/lib/common.sh
+. "$(dirname "${BASH_SOURCE[0]}")/lib/common.sh"
+
+: "${LANGS:=am cy eu gn ka km ne or si tg uz zu}"
+: "${AT_ONCE:=3}"    # languages that one model learns together
+: "${OUT:=$SWCM_ROOT/runs/more-languages}"
+: "${ENCODER:=}"     # encoder folder instead of multilingual-e5-small
+[ $# -eq 0 ] || usage_error "recipes/more_languages.sh takes no arguments; its header lists the variables"
+[[ $AT_ONCE =~ ^[1-9][0-9]*$ ]] || usage_error "AT_ONCE is a number of languages, not '$AT_ONCE'"
+read -r -a langs <<<"$LANGS"
+
+begin 3
+export ENCODER
+step "3/3 quickstarts"
+mkdir -p "$OUT"/{shared,random,references,sources}
+for ((first = 0; first < ${#langs[@]}; first += AT_ONCE)); do
+    some=("${langs[@]:first:AT_ONCE}")
+    folder=$OUT/$(IFS=-; echo "${some[*]}")
+    done_already "$folder/scores.json" "${some[*]}" ||
+        LANGS="${some[*]}" OUT=$folder COMPARE=1 SWCM_SKIP_SETUP=1 bash "$SWCM_ROOT/recipes/quickstart.sh"
+    for lang in "${some[@]}"; do
+        for system in shared random; do cp "$folder/$system/test/zh-$lang.txt" "$OUT/$system/"; done
+        cp "$folder/split/test.zh-$lang.$lang" "$OUT/references/"
+        cp "$folder/split/test.zh-$lang.zh" "$OUT/sources/"
+    done
+done
+
+metrics=chrfpp,bleu,wrong_language
+score=(swcm-score --lang "${langs[@]}" --names shared random --metrics "$metrics" --shuffled
+    --generate-output "$OUT/shared/zh-{lang}.txt" "$OUT/random/zh-{lang}.txt"
+    --ref "$OUT/references/test.zh-{lang}.{lang}" --src "$OUT/sources/test.zh-{lang}.zh")
+"${score[@]}" --json --report "$OUT/report" --force >"$OUT/scores.json.tmp"
+mv "$OUT/scores.json.tmp" "$OUT/scores.json"
+"${score[@]}"
+step "done: $OUT/scores.json"
