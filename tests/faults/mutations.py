@@ -34,6 +34,7 @@ FURTHER = {
     "modules": ["tests/unit/models", "tests/integration/test_peers_decoding.py"],
     "weights": ["tests/unit/models"],
     "data": ["tests/unit/tasks", "tests/unit/decoding"],
+    "decoding": ["tests/integration/test_peers_decoding.py"],
     "tasks": ["tests/unit/data", "tests/unit/training"],
 }
 # Tests of recipes, slow and of no use here.
