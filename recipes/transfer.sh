@@ -2,7 +2,8 @@
 # Summarization from one language into others: fine-tuned on summaries in English, tested in languages whose summaries
 # it was never shown with their texts, with the language forced by its tag and without.
 #
-#   bash recipes/transfer.sh                       zero-shot
+#   bash recipes/transfer.sh                       zero-shot, a small setting
+#   PRETRAINING_UPDATES=2500 UPDATES=1000 bash recipes/transfer.sh        until it beats the texts' first sentences
 #   FEW_SHOT=50 bash recipes/transfer.sh           with 50 pairs of each test language among the fine-tuning's
 #
 # The method (paper, section 4): pretraining gives every language's tag a meaning, by denoising (DAE) its text and by
@@ -48,9 +49,9 @@ set -euo pipefail
 : "${MAX_LEN:=40}"                # most pieces of an output
 : "${BEAM:=4}"
 : "${REHEARSE:=3000}"             # most summaries of each language to hide while fine-tuning
-: "${PRETRAINING_UPDATES:=400}"
+: "${PRETRAINING_UPDATES:=300}"
 : "${PRETRAINING_LR:=5e-4}"
-: "${UPDATES:=600}"               # of fine-tuning
+: "${UPDATES:=450}"               # of fine-tuning
 : "${LR:=3e-4}"                   # of fine-tuning
 : "${SENTENCES:=24}"              # examples a batch of fine-tuning
 : "${SEED:=1}"
