@@ -49,9 +49,9 @@ set -euo pipefail
 : "${MAX_LEN:=40}"                # most pieces of an output
 : "${BEAM:=4}"
 : "${REHEARSE:=3000}"             # most summaries of each language to hide while fine-tuning
-: "${PRETRAINING_UPDATES:=300}"
+: "${PRETRAINING_UPDATES:=250}"
 : "${PRETRAINING_LR:=5e-4}"
-: "${UPDATES:=450}"               # of fine-tuning
+: "${UPDATES:=300}"               # of fine-tuning
 : "${LR:=3e-4}"                   # of fine-tuning
 : "${SENTENCES:=24}"              # examples a batch of fine-tuning
 : "${SEED:=1}"
