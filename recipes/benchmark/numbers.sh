@@ -3,6 +3,7 @@
 # same batches with the same settings, and compare the losses; nothing may overflow on the way.
 #
 #   bash recipes/benchmark/numbers.sh [QUICKSTART_DIR]
+#   PRECISIONS="fp32 fp32.2 bf16" bash recipes/benchmark/numbers.sh       beside float32 from another seed, a yardstick
 #
 # Inputs:   QUICKSTART_DIR, runs/quickstart by default, as recipes/quickstart.sh left it (its data-bin and encoder).
 # Outputs:  QUICKSTART_DIR/numbers/UPDATES: a folder of checkpoints and logs for each precision, and numbers.json.
@@ -16,7 +17,7 @@ set -euo pipefail
 
 : "${UPDATES:=2000}"
 : "${LANGS:=kk mn ug}"
-: "${PRECISIONS:=}"   # fp32 first; by default fp32 and bf16, with a GPU fp16 too
+: "${PRECISIONS:=}"   # fp32 first; NAME.SEED for another seed than 1; by default fp32 and bf16, with a GPU fp16 too
 : "${TOLERANCE:=0.02}" # how far a loss may be from float32's, as a share of it
 
 [ $# -le 1 ] || usage_error "recipes/benchmark/numbers.sh [QUICKSTART_DIR]"
@@ -28,6 +29,8 @@ pairs=("${langs[@]/#/zh-}")
 joined=$(IFS=,; echo "${pairs[*]}")
 use_environment
 
+seed_of() { case $1 in *.*) echo "${1#*.}" ;; *) echo 1 ;; esac }
+
 if [ -z "$PRECISIONS" ]; then
     PRECISIONS="fp32 bf16"
     [ "$(swcm_gpus)" -eq 0 ] || PRECISIONS="$PRECISIONS fp16"
@@ -37,8 +40,9 @@ for precision in "${precisions[@]}"; do
     step "$precision"
     mkdir -p "$out"
     # Each update is logged, so that none that overflows is lost in an average.
-    UPDATES=$UPDATES PRECISION=$precision LOG_EVERY=1 bash "$SWCM_ROOT/recipes/finetune_mt.sh" "$quick/data-bin" \
-        "$quick/encoder" "$out/$precision" "$joined" >"$out/$precision.log" 2>&1 ||
+    UPDATES=$UPDATES PRECISION=${precision%.*} SEED=$(seed_of "$precision") LOG_EVERY=1 \
+        bash "$SWCM_ROOT/recipes/finetune_mt.sh" "$quick/data-bin" "$quick/encoder" "$out/$precision" "$joined" \
+        >"$out/$precision.log" 2>&1 ||
         { tail -n 5 "$out/$precision.log" >&2; die "training in $precision failed; see $out/$precision/train.log"; }
 done
 "$SWCM_PY" "$SWCM_ROOT/recipes/benchmark/numbers_report.py" --out "$out" --updates "$UPDATES" \

@@ -106,6 +106,15 @@ def test_losses_within_two_percent_pass(report, tmp_path):
     assert rows["bf16"]["off"] == pytest.approx(0.016)
 
 
+def test_another_seed_is_shown_and_not_judged(report, run, repo, tmp_path):
+    report()
+    write_run(tmp_path / "fp32.2", [9.0] * 18 + [6.5, 4.5], 5.5)
+    script = ["python", repo / "recipes" / "benchmark" / "numbers_report.py", "--out", tmp_path, "--updates", "20"]
+    done = run(script + ["fp32", "fp32.2", "bf16"])
+    assert "10.00%" in done.stdout
+    assert run(script + ["fp32", "bf16", "fp32.2"]).stdout.count("%") == 3
+
+
 @pytest.mark.parametrize(
     "half, message",
     [
