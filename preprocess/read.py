@@ -152,7 +152,8 @@ def main(argv=None) -> int:
         if read and not kept and any(reason.startswith("no_field") for reason in dropped):
             raise SwcmError(
                 "no record has all of the fields {}; there are: {}".format(
-                    ", ".join(field for _, wanted in options.take for field in wanted), some(sorted(fields))
+                    ", ".join(field for take in options.take if not take.optional for field in take.fields),
+                    some(sorted(fields)),
                 )
             )
         counts = {"read": read, "kept": kept, "dropped": {k: n for k, n in sorted(dropped.items()) if n}}
