@@ -105,7 +105,8 @@ def parse_arguments(argv=None) -> argparse.Namespace:
     takes = []
     for take in options.take:
         name, _, fields = take.partition("=")
-        takes.append(Take(name, (fields[:-1] if fields.endswith("?") else fields).split("+"), fields.endswith("?")))
+        optional = fields.endswith("?")
+        takes.append(Take(name, (fields[:-1] if optional else fields).split("+"), optional))
     if not all(take.name and all(take.fields) and "/" not in take.name for take in takes):
         parser.error("--take wants NAME=FIELD, NAME=FIELD+FIELD or, for an output that may be empty, NAME=FIELD?")
     if all(take.optional for take in takes):

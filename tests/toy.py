@@ -101,6 +101,13 @@ def write_data_bin(folder, dictionary: Dictionary, sides: Dict[str, List[str]]) 
     return folder
 
 
+def write_pairs(folder, pair: str, rows: Sequence[Sequence[str]]) -> None:
+    """Write ``folder``/zh-kk.zh and zh-kk.kk for ``pair`` zh-kk, line by line aligned, as recipes take TEXT."""
+    for side, code in enumerate(pair.split("-")):
+        with open(os.path.join(str(folder), "{}.{}".format(pair, code)), "w", encoding="utf-8") as stream:
+            stream.writelines(row[side] + "\n" for row in rows)
+
+
 def toy_checkpoint(folder, **task) -> str:
     """Write a checkpoint of a toy model as ``fairseq-train`` leaves it, with all that decoding needs beside it."""
     pieces = train_sentencepiece()

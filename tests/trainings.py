@@ -16,7 +16,7 @@ import subprocess
 import sys
 import threading
 from pathlib import Path
-from typing import Dict, List, NamedTuple
+from typing import Dict, List, NamedTuple, Sequence
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -50,6 +50,21 @@ def make_data(folder, lines: int) -> str:
         documents = [" </s> ".join(sentences[start:end]) for start, end in zip([0] + ends, ends)]
         sides["train.{0}-None.{0}".format(code)] = documents
     return write_data_bin(folder, toy_dictionary(), sides)
+
+
+def small_job(folder, data: str, name: str, flags: Sequence[str], probe: str = "") -> Dict:
+    """A job for ``run_trainings`` on ``make_data``'s: two layers, bf16, adamw; into ``folder``/NAME, with NAME.log."""
+    text = (
+        "{} --user-dir {}/swcm_fairseq --save-dir {} --task swcm_finetuning --lang-pairs zh-kk,zh-mn --bf16 "
+        "--arch xlm_swcm --encoder-layers 2 --encoder-embed-dim 16 --encoder-ffn-embed-dim 24 "
+        "--encoder-attention-heads 2 --max-positions 40 --criterion swcm_cross_entropy --optimizer adamw "
+        "--max-tokens 60 --no-epoch-checkpoints --cpu --seed 7"
+    )
+    return {
+        "args": text.format(data, ROOT, folder / name).split() + list(flags),
+        "probe": str(folder / ((probe or name) + ".probe")),
+        "log": str(folder / (name + ".log")),
+    }
 
 
 def run_trainings(folder, jobs: List[Dict], timeout: int = 400) -> List[int]:

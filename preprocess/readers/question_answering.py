@@ -65,19 +65,15 @@ def _flat(record: Any) -> Dict[str, str]:
     found = {name: fields[name] for name in ("title", "id", "question") if name in fields}
     for name, places in (("context", _CONTEXTS), ("answer", _ANSWERS)):
         place = next((place for place in places if place in fields), None)
-        if place:
-            found[name] = fields[place]
-            if name == "answer":
-                others = dict.fromkeys(_others(fields, place))
-                others.pop(found[name], None)
-                found.update(("answer.{}".format(number), other) for number, other in enumerate(others, start=2))
+        if place is None:
+            continue
+        for number, text in enumerate(dict.fromkeys(_all_from(fields, place)), start=1):
+            found[name if number == 1 else "{}.{}".format(name, number)] = text
     return found
 
 
-def _others(fields: Dict[str, str], first: str) -> Iterator[str]:
-    """The further answers of a list, the first of which is at ``first``."""
-    for number in itertools.count(1):
-        place = first.replace("0", str(number))
-        if place == first or place not in fields:
-            return
-        yield fields[place]
+def _all_from(fields: Dict[str, str], place: str) -> Iterator[str]:
+    """The text at ``place`` and, where that is the first of a list, as ``answers.0`` is, those behind it."""
+    numbers = itertools.count() if "0" in place else [0]
+    places = (place.replace("0", str(number)) for number in numbers)
+    return (fields[one] for one in itertools.takewhile(fields.__contains__, places))

@@ -69,9 +69,9 @@ class SwcmCrossEntropy(FairseqCriterion):
         twofold = self.rdrop_alpha > 0 and model.training
         run = twice(sample) if twofold else sample
         target = sample["target"]
-        real = target.ne(self.padding_idx)
+        real = run["target"].ne(self.padding_idx)
         compute = self._chunked if self.loss_chunk_tokens != 0 and hasattr(model, "output_parameters") else self._plain
-        loss, nll, correct, apart = compute(model, run, run["target"].ne(self.padding_idx), twofold)
+        loss, nll, correct, apart = compute(model, run, real, twofold)
         if twofold:
             loss = loss / 2 + self.rdrop_alpha / 4 * apart
             nll, correct = nll.view(2, -1).mean(0), correct.to(nll).view(2, -1).mean(0)
@@ -84,7 +84,7 @@ class SwcmCrossEntropy(FairseqCriterion):
             "nsentences": target.size(0),
             "sample_size": sample_size,
         }
-        logging_output.update(self._group_sums(sample, real, nll, correct))
+        logging_output.update(self._group_sums(sample, real[: target.size(0)], nll, correct))
         return loss, sample_size, logging_output
 
     def _chunked(self, model, sample, real, twofold):

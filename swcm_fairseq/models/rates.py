@@ -23,11 +23,11 @@ def scale_rate_of_copied(model: nn.Module, cfg, run: TrainingRun) -> None:
         raise SwcmError("--copied-lr-scale wants --optimizer adamw")
     if common.fp16 and not common.bf16 and not common.fp16_no_flatten_grads:
         raise SwcmError("--copied-lr-scale with --fp16 wants --fp16-no-flatten-grads")
-    names = [name for name, _ in model.named_parameters()]
-    copied = copied_in_decoder(names, model.decoder.plan, cfg.decoder_init)
-    rate = ScaledRate("copied", cfg.copied_lr_scale)
+    parameters = dict(model.named_parameters())
+    copied = copied_in_decoder(parameters, model.decoder.plan, cfg.decoder_init)
+    rate = ScaledRate(cfg.copied_lr_scale)
     count = 0
-    for name, parameter in model.named_parameters():
+    for name, parameter in parameters.items():
         if name in copied or name.startswith("encoder."):
             parameter.param_group = rate
             count += parameter.numel()

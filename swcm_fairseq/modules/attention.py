@@ -29,7 +29,7 @@ class AttentionSublayer(Sublayer):
         dropout: probability on the sublayer's output.
         attention_dropout: probability on the attention weights.
         eps: of the LayerNorm.
-        form: how the sublayer joins its input, a key of ``sublayer.FORMS``.
+        form: how the sublayer joins its input: ``POST_NORM``, ``PRE_NORM`` or ``BARE`` of ``sublayer.py``.
     """
 
     def __init__(

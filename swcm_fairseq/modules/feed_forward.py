@@ -21,7 +21,7 @@ class FeedForwardSublayer(Sublayer):
         dropout: probability on the sublayer's output.
         activation_dropout: probability after the activation.
         eps: of the LayerNorm.
-        form: how the sublayer joins its input, a key of ``sublayer.FORMS``.
+        form: how the sublayer joins its input: ``POST_NORM``, ``PRE_NORM`` or ``BARE`` of ``sublayer.py``.
     """
 
     def __init__(

@@ -51,7 +51,7 @@ class EncoderLayer(nn.Module):
 
 
 class DecoderLayer(nn.Module):
-    """Both kinds of decoder layer: self-attention and cross-attention, and what stands behind each."""
+    """All kinds of decoder layer: self-attention and cross-attention, and what stands behind each."""
 
     def forward(
         self,

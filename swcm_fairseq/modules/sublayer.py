@@ -3,7 +3,6 @@
 from torch import Tensor, nn
 
 POST_NORM, PRE_NORM, BARE = "post-norm", "pre-norm", "bare"
-FORMS = (POST_NORM, PRE_NORM, BARE)
 
 
 class Sublayer(nn.Module):

@@ -33,7 +33,6 @@ class SwcmAdamWConfig(FairseqDataclass):
 class ScaledRate(NamedTuple):
     """Mark on parameters, as ``param_group``: their learning rate is ``--lr`` times ``scale``."""
 
-    name: str
     scale: float
 
 
@@ -46,6 +45,7 @@ class SwcmAdamW(FairseqOptimizer):
         params = list(params)
         self.kernel = _kernel(params)
         self._optimizer = torch.optim.AdamW(_groups(params), **self.optimizer_config, **self.kernel)
+        self.set_lr(self.optimizer_config["lr"])
         logger.info("adamw: %s", "fused" if self.kernel.get("fused") else "this torch has no fused kernel here")
 
     @property

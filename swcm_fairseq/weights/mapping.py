@@ -109,14 +109,10 @@ def _sources(state: Dict[str, Tensor], plan: List[PlannedLayer], decoder_init: s
     return {name: _read_name(origin[len("encoder.") :]) for name, origin in found.items()}
 
 
-def copied_in_decoder(state: Iterable[str], plan: List[PlannedLayer], decoder_init: str) -> Dict[str, str]:
-    """Name in the model's state -> name there of the encoder layer's tensor that it starts from.
-
-    Args:
-        state: names of the model's tensors.
-    """
+def copied_in_decoder(names: Iterable[str], plan: List[PlannedLayer], decoder_init: str) -> Dict[str, str]:
+    """Of the ``names`` in a model's state, those that start from an encoder layer -> that layer's name there."""
     found = {}
-    for name in state:
+    for name in names:
         part = _decoder_part(name)
         if part is None:
             continue

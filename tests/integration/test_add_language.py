@@ -11,7 +11,7 @@ from swcm_fairseq.data.pieces import Pieces
 from swcm_fairseq.decoding import packed
 from tests.in_process import run_script
 from tests.tiny_encoder import make_encoder_folder
-from tests.toy import toy_checkpoint, write_data_bin
+from tests.toy import toy_checkpoint, write_data_bin, write_pairs
 
 NOUNS = {"文件": "ཡིག་སྣོད་", "书": "དཔེ་དེབ་", "学校": "སློབ་གྲྭ་", "羊": "ལུག་", "天气": "གནམ་གཤིས་", "朋友": "ཆ་རོགས་"}
 VERBS = {"打开": "ཁ་ཕྱེ།", "保存": "སྲུངས།", "学习": "སྦྱང་།", "看": "བལྟ།", "去": "འགྱོ།", "来": "འོང་།"}
@@ -30,9 +30,7 @@ def made(tmp_path_factory, run, repo):
     folder = tmp_path_factory.mktemp("add language")
     text = folder / "raw"
     text.mkdir()
-    for side, code in enumerate(("zh", "dz")):
-        lines = "".join(pair[side] + "\n" for pair in PAIRS)
-        (text / ("zh-dz." + code)).write_text(lines, encoding="utf-8")
+    write_pairs(text, "zh-dz", PAIRS)
     environment = {
         "TEXT": text,
         "ENCODER": make_encoder_folder(folder / "encoder", layers=4),

@@ -176,6 +176,39 @@ def test_every_format_is_read_as_it_is(command, tmp_path, name):
     assert counts["kept"] == counts["read"] and counts["lines"] == len(next(iter(expected.values())))
 
 
+def test_further_answers_are_read_where_there_are_any(command, tmp_path):
+    """A question with one right answer has an empty line in the files of the others, which stay line by line."""
+    extras = [["a", "b"], ["a"], []]
+    records = [
+        {"context": text, "question": BO[0], "answers": [text[:4]] + extra + [text[:4]]}
+        for text, extra in zip(BO, extras)
+    ]
+    write(tmp_path / "dev.jsonl", jsonl(records))
+    takes = ["bo=context", "span=answer", "second=answer.2?", "third=answer.3+title?"]
+    command("read", "--format", "squad", "--take", *takes, "--out", "raw/x", "dev.jsonl")
+    read = {name: lines_of(tmp_path / "raw" / ("x." + name)) for name in ("bo", "span", "second", "third")}
+    assert read == {
+        "bo": BO[:3],
+        "span": [text[:4] for text in BO[:3]],
+        "second": ["a", "a", ""],
+        "third": ["b", "", ""],
+    }
+
+
+@pytest.mark.parametrize(
+    "takes, words",
+    [
+        (["bo=text", "other=gloss?"], "no record has all of the fields text; there are: 'content'"),
+        (["bo=content?", "other=gloss?"], "an output that may not be empty"),
+        (["bo=?"], "--take wants NAME=FIELD"),
+    ],
+)
+def test_fields_that_cannot_be_taken_are_one_error(command, tmp_path, takes, words):
+    write(tmp_path / "x.jsonl", jsonl([{"content": "a"}]))
+    done = command("read", "--take", *takes, "--out", "raw/x", "x.jsonl", check=False)
+    assert done.returncode and words in done.stderr and "Traceback" not in done.stderr
+
+
 @pytest.fixture
 def spm(tmp_path):
     """A SentencePiece model of all the samples, and fairseq's dictionary of its pieces beside it."""

@@ -3,6 +3,7 @@
 import json
 
 from tests.tiny_encoder import make_encoder_folder
+from tests.toy import write_pairs
 
 from .test_finetune_mt import pair
 
@@ -11,10 +12,7 @@ def test_quickstarts_follow_each_other_and_end_in_one_table(run, repo, tmp_path)
     text = tmp_path / "raw text"
     text.mkdir()
     for first, code in enumerate(("kk", "mn")):
-        pairs = [pair(60 * first + number) for number in range(60)]
-        for side, suffix in enumerate(("zh", code)):
-            lines = "".join(one[side] + "\n" for one in pairs)
-            (text / "zh-{}.{}".format(code, suffix)).write_text(lines, encoding="utf-8")
+        write_pairs(text, "zh-" + code, [pair(60 * first + number) for number in range(60)])
     settings = {
         "TEXT": text,
         "ENCODER": make_encoder_folder(tmp_path / "encoder", layers=4),

@@ -6,9 +6,7 @@ import pytest
 import torch
 
 from swcm_fairseq.weights.safe_load import safe_load
-from tests.trainings import make_data, run_trainings
-
-ROOT = Path(__file__).resolve().parent.parent.parent
+from tests.trainings import make_data, run_trainings, small_job
 
 
 @pytest.fixture(scope="module")
@@ -18,14 +16,7 @@ def stages(tmp_path_factory):
     data = make_data(folder / "data", lines=60)
 
     def job(name, *more):
-        text = (
-            "{} --user-dir {}/swcm_fairseq --save-dir {} --task swcm_finetuning --lang-pairs zh-kk,zh-mn --bf16 "
-            "--arch xlm_swcm --encoder-layers 2 --encoder-embed-dim 16 --encoder-ffn-embed-dim 24 "
-            "--encoder-attention-heads 2 --max-positions 40 --criterion swcm_cross_entropy --optimizer adamw "
-            "--max-tokens 60 --no-epoch-checkpoints --cpu --seed 7"
-        )
-        args = text.format(data, ROOT, folder / name).split() + list(more)
-        return {"args": args, "probe": str(folder / (name + ".probe")), "log": str(folder / (name + ".log"))}
+        return small_job(folder, data, name, more)
 
     frozen = ["--freeze", "embeddings,encoder"]
     jobs = [

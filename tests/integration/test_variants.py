@@ -6,10 +6,12 @@ import pytest
 import torch
 
 from swcm_fairseq.weights.safe_load import safe_load
-from tests.trainings import make_data, read_probe, run_trainings
+from tests.trainings import make_data, read_probe, run_trainings, small_job
 
 ROOT = Path(__file__).resolve().parent.parent.parent
-FLAGS = "--tie-decoder --inserted-layers quiet --insert-normal-every 1 --drop-encoder-residual 1 --rdrop-alpha 5"
+FLAGS = (
+    "--tie-decoder --inserted-layers quiet --insert-normal-every 1 --drop-encoder-residual 1 --rdrop-alpha 5".split()
+)
 
 
 @pytest.fixture(scope="module")
@@ -19,14 +21,7 @@ def trained(tmp_path_factory):
     data = make_data(folder / "data", lines=60)
 
     def job(name, updates, *more, probe=""):
-        text = (
-            "{} --user-dir {}/swcm_fairseq --save-dir {} --task swcm_finetuning --lang-pairs zh-kk,zh-mn --bf16 "
-            "--arch xlm_swcm --encoder-layers 2 --encoder-embed-dim 16 --encoder-ffn-embed-dim 24 "
-            "--encoder-attention-heads 2 --max-positions 40 --criterion swcm_cross_entropy --optimizer adamw "
-            "--max-tokens 60 --no-epoch-checkpoints --cpu --seed 7 --lr 0.01 --max-update {} {}"
-        )
-        args = text.format(data, ROOT, folder / name, updates, FLAGS).split() + list(more)
-        return {"args": args, "probe": str(folder / ((probe or name) + ".probe")), "log": str(folder / (name + ".log"))}
+        return small_job(folder, data, name, ["--lr", "0.01", "--max-update", str(updates), *FLAGS, *more], probe)
 
     scaled = ["--copied-lr-scale", "0.1"]
     jobs = [

@@ -21,7 +21,7 @@ def test_what_starts_from_the_encoder_is_marked_and_nothing_else():
     model = toy_model(DICTIONARY, copied_lr_scale=0.3, decoder_init="warm")
     scale_rate_of_copied(model, model.cfg, run(bf16=True))
     marks = {name: getattr(parameter, "param_group", None) for name, parameter in model.named_parameters()}
-    copied = {name for name, mark in marks.items() if mark == ScaledRate("copied", 0.3)}
+    copied = {name for name, mark in marks.items() if mark == ScaledRate(0.3)}
     # Layers 2 and 5 are inserted ones.
     random = {
         name for name in marks if ".cross_attn." in name or name.startswith(("decoder.layers.2.", "decoder.layers.5."))

@@ -26,6 +26,11 @@ def scattered(module):
     return module.eval()
 
 
+def silence(*linears):
+    for parameter in (parameter for one in linears for parameter in one.parameters()):
+        parameter.zero_()
+
+
 @pytest.mark.parametrize("name", ["gelu", "relu"])
 @torch.no_grad()
 def test_feed_forward_equals_the_formula(name):
@@ -79,14 +84,11 @@ def test_a_quiet_layer_starts_as_the_identity_and_can_learn(inputs):
 def test_a_quiet_layer_is_pre_norm(inputs):
     torch.manual_seed(0)
     layer, (x, memory, future, padding) = scattered(QuietLayer(SIZES)), inputs
-    norm = layer.ffn.layer_norm
-    layer.self_attn.out_proj.weight.zero_(), layer.self_attn.out_proj.bias.zero_()
-    layer.cross_attn.out_proj.weight.zero_(), layer.cross_attn.out_proj.bias.zero_()
-    inner = torch.nn.functional.gelu(layer.ffn.fc1(norm(x)))
+    silence(layer.self_attn.out_proj, layer.cross_attn.out_proj)
+    inner = torch.nn.functional.gelu(layer.ffn.fc1(layer.ffn.layer_norm(x)))
     torch.testing.assert_close(layer(x, memory, future, padding)[0], x + layer.ffn.fc2(inner))
     layer = scattered(QuietLayer(SIZES))
-    layer.ffn.fc2.weight.zero_(), layer.ffn.fc2.bias.zero_()
-    layer.cross_attn.out_proj.weight.zero_(), layer.cross_attn.out_proj.bias.zero_()
+    silence(layer.ffn.fc2, layer.cross_attn.out_proj)
     # A pre-norm sublayer does not see how large its input is, and adds to it.
     step = layer(x, memory, future, padding)[0] - x
     torch.testing.assert_close(layer(3 * x, memory, future, padding)[0], 3 * x + step, atol=1e-3, rtol=1e-3)

@@ -80,9 +80,10 @@ def test_a_new_learning_rate_takes_effect(kernel):
 
 def test_scaled_rates_are_shares_of_the_rate(kernel):
     params = parameters()
-    params[0].param_group = adamw.ScaledRate("slow", 0.5)
+    params[0].param_group = adamw.ScaledRate(0.5)
     params[1].param_group = "of no meaning here"
     optimizer = SwcmAdamW(settings(lr=0.3), params)
+    assert optimizer.get_lr() == 0.3 and optimizer.param_groups[0]["lr"] == 0.15
     optimizer.set_lr(0.02)
     assert optimizer.get_lr() == 0.02
     plain = [written_out(parameters(), range(4), lr, (0.8, 0.95), 1e-3, 0.1) for lr in (0.01, 0.02)]
@@ -94,7 +95,7 @@ def test_scaled_rates_are_shares_of_the_rate(kernel):
 def test_the_scale_is_the_command_lines_after_resuming(kernel):
     params, restored = parameters(), parameters()
     for some, scale in ((params, 0.5), (restored, 0.25)):
-        some[0].param_group = adamw.ScaledRate("slow", scale)
+        some[0].param_group = adamw.ScaledRate(scale)
     optimizer, other = SwcmAdamW(settings(), params), SwcmAdamW(settings(), restored)
     take_steps(optimizer, params, range(2))
     other.load_state_dict(optimizer.state_dict())

@@ -121,6 +121,7 @@ def test_with_no_forcing_every_input_is_the_prediction_before_it(dictionary):
                 assert after[row, column] == before[row, column]
             else:
                 assert after[row, column] == best[row, column - 1]
+    assert not after.eq(before).all()
     assert best[:, 1:].ne(best[:, :-1]).any(1).sum() > 1, "predictions that are all the same would hide a shift"
 
 
