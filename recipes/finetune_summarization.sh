@@ -36,9 +36,9 @@ set -euo pipefail
 : "${MAX_SOURCE:=96}"          # pieces that the model reads of a text; the rest is cut off
 : "${MAX_LEN:=60}"             # most pieces of an output
 : "${MAX_TOKENS:=1200}"        # pieces a batch and device; a long text with its short summary counts as the text
-: "${DENOISING:=300}"          # updates of denoising the text and the summaries before; 0 for none
+: "${DENOISING:=200}"          # updates of denoising the text and the summaries before; 0 for none
 : "${DENOISING_LR:=5e-4}"
-: "${UPDATES:=500}"
+: "${UPDATES:=350}"
 export UPDATES MAX_LEN MAX_TOKENS
 case $DATASET in
 "") : "${FIELDS:=text summary}" ;;

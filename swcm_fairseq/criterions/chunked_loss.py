@@ -32,7 +32,9 @@ def chunked_cross_entropy(hidden, weight, bias, targets, label_smoothing=0.0, ch
     if hidden.is_cuda and torch.is_autocast_enabled():
         hidden = hidden.to(torch.get_autocast_gpu_dtype())
     if chunk_size == -1:
-        chunk_size = default_chunk_size(weight.size(0), hidden)
+        # As few as there must be, and alike: short ones keep no processor busy.
+        tokens, longest = max(1, targets.size(0)), default_chunk_size(weight.size(0), hidden)
+        chunk_size = -(-tokens // -(-tokens // longest))
     if chunk_size < 1:
         raise ValueError("chunk_size is {}; it must be positive, or -1 for the default".format(chunk_size))
     return _ChunkedCrossEntropy.apply(
@@ -46,7 +48,7 @@ def default_chunk_size(vocabulary, hidden):
     With few tokens a chunk, reading and writing the gradient of ``weight`` costs as much as the products do.
     """
     item = hidden.element_size()
-    fewest, memory = (1024 // item, 2**26) if hidden.device.type == "cpu" else (1024, 2**30)
+    fewest, memory = (2048 // item, 2**26) if hidden.device.type == "cpu" else (1024, 2**30)
     return max(fewest, memory // (item * vocabulary))
 
 
@@ -94,8 +96,9 @@ def _loss_and_gradients(hidden, weight, bias, targets, smoothing, chunk_size, wa
     # A probability may be below what float16 can hold; bfloat16 has float32's range.
     product = torch.float32 if hidden.dtype == torch.float16 else hidden.dtype
     output = weight.to(hidden.dtype)
-    # The first chunk writes every row of it, if there is one.
-    d_weight = (torch.empty_like if tokens else torch.zeros_like)(weight, dtype=exact) if wanted[1] else None
+    # Sums over chunks are in float32; a single chunk's bfloat16 gradient needs none. The first chunk writes every row.
+    summed = product if product == weight.dtype and tokens <= chunk_size else exact
+    d_weight = (torch.empty_like if tokens else torch.zeros_like)(weight, dtype=summed) if wanted[1] else None
     d_hidden = torch.empty_like(hidden, dtype=exact) if wanted[0] else None
     d_bias = torch.full_like(bias, -spread * tokens, dtype=exact) if wanted[2] else None
     # The gradient's part of rank one, that of -spread * sum(logits): the same for every row.
@@ -144,17 +147,33 @@ def _softmax_errors(logits, target, kept, errors, nll, log_sums, correct):
         rows = slice(first, first + block)
         index = target[rows].unsqueeze(1)
         part = logits[rows] if buffer is None else buffer[: index.size(0)].copy_(logits[rows])
-        top, best = part.max(1, keepdim=True)
         score = part.gather(1, index)
+        others = part.scatter_(1, index, float("-inf")).amax(1, keepdim=True)
+        part.scatter_(1, index, score)
+        correct[rows] = _is_argmax(part, index, score, others).squeeze(1)
+        top = torch.max(score, others)
         torch.softmax(part, 1, out=part)
         # The greatest probability is at least 1 / V, so its logarithm is safe; a target's own may be 0 in float32.
-        log_sum = top - part.gather(1, best).log()
+        log_sum = top - part.amax(1, keepdim=True).log()
         nll[rows] = (log_sum - score).squeeze(1)
         log_sums[rows] = log_sum.squeeze(1)
-        correct[rows] = (best == index).squeeze(1)
         part.scatter_add_(1, index, torch.full_like(score, -kept))
         if buffer is not None:
             errors[rows] = part
+
+
+def _is_argmax(logits, index, score, others):
+    """Whether ``index`` (n, 1) is each row's argmax, its ``score`` and the highest of ``others`` (n, 1) being known.
+
+    On a processor argmax takes thirty times as long as amax, so only rows where both are the same are asked.
+    """
+    if logits.is_cuda:
+        return logits.argmax(1, keepdim=True) == index
+    found = score > others
+    tied = (score == others).squeeze(1).nonzero().squeeze(1)
+    if tied.numel():
+        found[tied] = logits[tied].argmax(1, keepdim=True) == index[tied]
+    return found
 
 
 def _add_product(total, errors, hidden, start):
@@ -163,24 +182,28 @@ def _add_product(total, errors, hidden, start):
     With ``start`` (C,), ``total`` holds nothing yet, and every row begins with it.
     """
     if errors.dtype == total.dtype:
-        torch.addmm(total if start is None else start, errors.t(), hidden, out=total)
+        torch.addmm(total if start is None else start.to(total.dtype), errors.t(), hidden, out=total)
         return
     # A product comes out in its factors' dtype; adding it while it is in the cache saves two passes over memory.
     block = _block(hidden)
     for first in range(0, total.size(0), block):
         rows = total[first : first + block]
         product = errors[:, first : first + block].t().mm(hidden)
-        torch.add(product, rows if start is None else start, out=rows)
+        if start is None:
+            rows += product
+        else:
+            rows.copy_(product).add_(start)
 
 
 def _sum_of_rows(matrix, dtype):
     """The rows' sum, (C,), in ``dtype``, without a copy of the whole matrix in it."""
     total = matrix.new_zeros(matrix.size(1), dtype=dtype)
+    buffer = None if matrix.dtype == dtype else matrix.new_empty(_block(matrix), matrix.size(1), dtype=dtype)
     for rows in matrix.split(_block(matrix)):
-        total += rows.sum(0, dtype=dtype)
+        total += (rows if buffer is None else buffer[: rows.size(0)].copy_(rows)).sum(0)
     return total
 
 
 def _block(matrix):
     """As many rows of ``matrix`` as stay in a processor's cache, or keep a GPU busy, in float32."""
-    return max(1, (2**21 if matrix.device.type == "cpu" else 2**26) // matrix.size(1))
+    return max(1, (2**19 if matrix.device.type == "cpu" else 2**26) // matrix.size(1))

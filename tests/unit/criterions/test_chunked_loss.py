@@ -5,6 +5,7 @@ import torch
 from fairseq.criterions.label_smoothed_cross_entropy import label_smoothed_nll_loss
 from torch.nn.functional import linear
 
+from swcm_fairseq.criterions import chunked_loss
 from swcm_fairseq.criterions.chunked_loss import chunked_cross_entropy, default_chunk_size
 
 N, C, V = 23, 8, 37
@@ -191,9 +192,33 @@ def test_no_tokens_no_loss():
     assert float(loss.detach()) == 0.0 and nll.numel() == 0 and not weight.grad.any()
 
 
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
+def test_of_equally_likely_pieces_the_first_counts_as_argmax_has_it(dtype):
+    hidden = torch.ones(4, C, dtype=dtype)
+    weight = torch.zeros(V, C, dtype=dtype)
+    weight[[3, 9, 20]] = 1.0  # the same logit three times
+    targets = torch.tensor([3, 9, 20, 5])
+    _, _, correct = chunked_cross_entropy(hidden, weight, None, targets)
+    assert correct.tolist() == [True, False, False, False]
+
+
+def test_chunks_are_alike(monkeypatch):
+    """600 tokens where 512 fit into a chunk are two chunks of 300, not one of 512 and one of 88."""
+    seen = []
+    real = chunked_loss._softmax_errors
+    monkeypatch.setattr(
+        chunked_loss, "_softmax_errors", lambda logits, *rest: (seen.append(logits.size(0)), real(logits, *rest))
+    )
+    monkeypatch.setattr(chunked_loss, "default_chunk_size", lambda vocabulary, hidden: 512)
+    for tokens, expected in ((600, [300, 300]), (512, [512]), (513, [257, 256]), (0, [])):
+        seen.clear()
+        chunked_cross_entropy(*inputs(tokens=tokens))
+        assert seen == expected
+
+
 def test_chunk_sizes():
-    assert default_chunk_size(250000, torch.empty(1)) == 256
-    assert default_chunk_size(250000, torch.empty(1).bfloat16()) == 512
+    assert default_chunk_size(250000, torch.empty(1)) == 512
+    assert default_chunk_size(250000, torch.empty(1).bfloat16()) == 1024
     assert default_chunk_size(12500, torch.empty(1)) == 1342  # 64 MiB of float32
     with pytest.raises(ValueError, match="chunk_size"):
         chunked_cross_entropy(*inputs(), chunk_size=0)
