@@ -23,7 +23,7 @@ def chunked_cross_entropy(hidden, weight, bias, targets, label_smoothing=0.0, ch
         bias: (V,) or None.
         targets: (N,), int64, every one a piece that counts.
         label_smoothing: share of the probability that is spread, 0 for none.
-        chunk_size: tokens a chunk; -1 takes ``default_chunk_size``.
+        chunk_size: tokens a chunk; -1 makes chunks that are alike, none longer than ``default_chunk_size``.
 
     Returns:
         The loss (scalar, natural logarithm, differentiable), the negative log-likelihood of each target (N,), and
@@ -43,7 +43,7 @@ def chunked_cross_entropy(hidden, weight, bias, targets, label_smoothing=0.0, ch
 
 
 def default_chunk_size(vocabulary, hidden):
-    """Tokens a chunk: 64 MiB of logits (1 GiB on a GPU), but enough to keep the matrix products efficient.
+    """The most tokens a chunk: 64 MiB of logits (1 GiB on a GPU), but enough to keep the matrix products efficient.
 
     With few tokens a chunk, reading and writing the gradient of ``weight`` costs as much as the products do.
     """
