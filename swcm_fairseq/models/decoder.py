@@ -11,6 +11,7 @@ from ..modules.embeddings import Embeddings
 from ..modules.layer_plan import PlannedLayer
 from ..modules.layers import DECODER_LAYERS, LayerSizes
 from ..modules.linear import Product
+from ..modules.padding import RealPositions, real_positions, with_padding, without_padding
 from ..modules.rows import regroup, stays
 
 
@@ -87,6 +88,7 @@ class SwcmDecoder(FairseqIncrementalDecoder):
         memory_mask = padding[0][:, None, None, :] if len(padding) > 0 else None
         repeated: Optional[Tensor] = None
         mask: Optional[Tensor] = None
+        real: Optional[RealPositions] = None
         if self._memory_rows(incremental_state) is not None:
             x = self.embeddings(prev_output_tokens[:, -1:], step=prev_output_tokens.size(1) + 1)
         else:
@@ -97,15 +99,21 @@ class SwcmDecoder(FairseqIncrementalDecoder):
                 tokens, repeated = _once_a_sentence(tokens, memory_rows, memory.size(0))
             mask = self._self_mask(tokens)
             x = self.embeddings(tokens)
+            if self.training and incremental_state is None and not return_all_hiddens:
+                real = real_positions(tokens.ne(self.padding_idx))
+        if real is not None:
+            x = without_padding(x, real)
 
         states = [x] if return_all_hiddens else []
         weights: Optional[Tensor] = None
         for index, layer in enumerate(self.layers):
             need_weights = self.need_attn and not self.training and index + 1 == len(self.layers)
-            x, weights = layer(x, memory, mask, memory_mask, incremental_state, need_weights)
+            x, weights = layer(x, memory, mask, memory_mask, incremental_state, need_weights, real)
             if return_all_hiddens:
                 states.append(x)
 
+        if real is not None:
+            x = with_padding(x, real)
         if repeated is not None:
             self._reorder_past(incremental_state, repeated)
             x = x[repeated]

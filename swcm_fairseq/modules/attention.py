@@ -9,6 +9,7 @@ from torch import Tensor, nn
 
 from .dropout import Dropout
 from .linear import Product, linear
+from .padding import RealPositions, with_padding, without_padding
 from .sublayer import POST_NORM, Sublayer
 
 # fairseq's cache for decoding step by step: an entry for each module, of named tensors.
@@ -54,8 +55,9 @@ class AttentionSublayer(Sublayer):
         mask: Optional[Tensor] = None,
         incremental_state: IncrementalState = None,
         need_weights: bool = False,
+        real: Optional[RealPositions] = None,
     ) -> Tuple[Tensor, Optional[Tensor]]:
-        """Attend from x [B, T, C].
+        """Attend from x [B, T, C]; with ``real``, from its positions alone, x [1, N, C].
 
         Args:
             memory: [M, S, C] to attend to; None attends to x (S = T, or all steps so far when incremental). With fewer
@@ -63,15 +65,16 @@ class AttentionSublayer(Sublayer):
             mask: bool, broadcastable to [B or M, H, T, S]; True where attending is forbidden.
             incremental_state: fairseq's cache; x then holds the steps that are not in it yet.
             need_weights: also return the weights, averaged over heads.
+            real: which positions of [B, T] x has; None for all.
 
         Returns:
-            the sublayer's output [B, T, C] and the weights [B, T, S] or None.
+            the sublayer's output, shaped as x, and the weights [B, T, S] or None.
         """
         read = self.read(x)
         if memory is None:
-            query, key, value = self._project_self(read, incremental_state)
+            query, key, value = self._project_self(read, incremental_state, real)
         else:
-            query, key, value = self._project_cross(read, memory, incremental_state)
+            query, key, value = self._project_cross(read, memory, incremental_state, real)
 
         scores = torch.matmul(query * self.scale, key.transpose(-1, -2))
         if mask is not None:
@@ -79,15 +82,24 @@ class AttentionSublayer(Sublayer):
             scores = scores.masked_fill(mask, -65504.0 if scores.dtype == torch.float16 else -3e38)
         weights = F.softmax(scores, dim=-1)
         attended = torch.matmul(self.attention_dropout_module(weights), value)
-        attended = attended.transpose(1, 2).reshape(x.shape)
+        attended = attended.transpose(1, 2)
+        if real is None:
+            attended = attended.reshape(x.shape)
+        else:
+            attended = without_padding(attended.flatten(2), real)
         output = self.product(attended, self.out_proj.weight, self.out_proj.bias)
         batch, length, _ = x.shape
         x = self.joined(x, output)
         return x, weights.mean(dim=1).view(batch, length, -1) if need_weights else None
 
-    def _project_self(self, x: Tensor, incremental_state: IncrementalState) -> Tuple[Tensor, Tensor, Tensor]:
+    def _project_self(
+        self, x: Tensor, incremental_state: IncrementalState, real: Optional[RealPositions]
+    ) -> Tuple[Tensor, Tensor, Tensor]:
         """-> query [B, H, T, D], key and value [B, H, S, D]."""
-        query, key, value = self._split_heads(self.product(x, self.in_proj.weight, self.in_proj.bias), 3).unbind(0)
+        projected = self.product(x, self.in_proj.weight, self.in_proj.bias)
+        if real is not None:
+            projected = with_padding(projected, real)
+        query, key, value = self._split_heads(projected, 3).unbind(0)
         if incremental_state is None:
             return query, key, value
         keys_values = torch.stack([key, value])
@@ -98,14 +110,17 @@ class AttentionSublayer(Sublayer):
         return query, keys_values[0], keys_values[1]
 
     def _project_cross(
-        self, x: Tensor, memory: Tensor, incremental_state: IncrementalState
+        self, x: Tensor, memory: Tensor, incremental_state: IncrementalState, real: Optional[RealPositions]
     ) -> Tuple[Tensor, Tensor, Tensor]:
         """Like ``_project_self``, for M rows; the memory is projected once a sentence when decoding incrementally."""
         parts = [self.width, 2 * self.width]
         query_weight, memory_weight = self.in_proj.weight.split(parts)
         query_bias, memory_bias = self.in_proj.bias.split(parts)
+        projected = self.product(x, query_weight, query_bias)
+        if real is not None:
+            projected = with_padding(projected, real)
         # Rows that share their memory become one row's steps: [M, B / M * T, C].
-        query = self._split_heads(self.product(x, query_weight, query_bias).view(memory.size(0), -1, self.width), 1)[0]
+        query = self._split_heads(projected.view(memory.size(0), -1, self.width), 1)[0]
         keys_values = self._cached(incremental_state)
         if keys_values is None:
             keys_values = self._split_heads(self.product(memory, memory_weight, memory_bias), 2)

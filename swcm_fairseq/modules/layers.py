@@ -6,6 +6,7 @@ from torch import Tensor, nn
 
 from .attention import AttentionSublayer, IncrementalState
 from .feed_forward import FeedForwardSublayer
+from .padding import RealPositions
 from .sublayer import BARE, POST_NORM, PRE_NORM
 
 
@@ -61,23 +62,25 @@ class DecoderLayer(nn.Module):
         memory_mask: Optional[Tensor] = None,
         incremental_state: IncrementalState = None,
         need_weights: bool = False,
+        real: Optional[RealPositions] = None,
     ) -> Tuple[Tensor, Optional[Tensor]]:
         """Run the layer.
 
         Args:
-            x: [B, T, C].
+            x: [B, T, C]; with ``real``, [1, N, C].
             memory: the encoder's output [B, S, C].
             mask: bool, broadcastable to [B, H, T, T], True where attending is forbidden.
             memory_mask: bool [B, 1, 1, S], True at padding.
             incremental_state: fairseq's cache; x then holds the steps that are not in it yet.
             need_weights: also return the cross-attention's weights.
+            real: the positions of [B, T] that x has; None for all.
 
         Returns:
-            [B, T, C], and the weights [B, T, S] or None.
+            the output, shaped as x, and the weights [B, T, S] or None.
         """
-        x, _ = self.self_attn(x, mask=mask, incremental_state=incremental_state)
+        x, _ = self.self_attn(x, mask=mask, incremental_state=incremental_state, real=real)
         x = self.behind_self_attention(x)
-        x, weights = self.cross_attn(x, memory, memory_mask, incremental_state, need_weights)
+        x, weights = self.cross_attn(x, memory, memory_mask, incremental_state, need_weights, real)
         return self.behind_cross_attention(x), weights
 
     def behind_self_attention(self, x: Tensor) -> Tensor:

@@ -118,10 +118,16 @@ MODULES = [
         ("nn.init.zeros_(last.weight)", "pass", "quiet layers are not quiet at the start"),
         ("POST_NORM if residual else BARE", "POST_NORM", "--drop-encoder-residual does nothing"),
         (
-            "x, weights = self.cross_attn(x, memory, memory_mask, incremental_state, need_weights)",
-            "x, weights = self.cross_attn(x, memory, None, incremental_state, need_weights)",
+            "x, weights = self.cross_attn(x, memory, memory_mask, incremental_state, need_weights, real)",
+            "x, weights = self.cross_attn(x, memory, None, incremental_state, need_weights, real)",
             "decoder layers look at padding",
         ),
+    ),
+    *_faults(
+        "modules/padding.py",
+        ("index_copy(0, real.places, x[0])", "index_copy(0, real.places, x[0].flip(0))", "targets are mixed up"),
+        ("index_select(0, real.places)", "index_select(0, real.places.roll(1))", "every position has another's past"),
+        ("32 * (real", "0 * (real", "padding is computed after all"),
     ),
     *_faults(
         "modules/rows.py",
