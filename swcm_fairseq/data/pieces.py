@@ -5,6 +5,7 @@ import os
 import re
 from typing import Iterable, List, NamedTuple, Sequence
 
+import regex
 from sentencepiece import SentencePieceProcessor
 
 from ..errors import SwcmError
@@ -15,6 +16,13 @@ _SPACE = "\u2581"  # what SentencePiece writes for a space
 _PROBE = 16  # texts that tell whether a model knows a script
 _WHITE_SPACE = re.compile(r"\s")
 _SYMBOL = re.compile(r"<.*>\Z|\[\w+\]\Z")  # what a dictionary has beside pieces: specials and language tags
+# SentencePiece's space and the empty Braille cell have no ink either.
+_INK = regex.compile(r"[^\p{White_Space}\p{Z}\p{Cc}\p{Cf}\p{Default_Ignorable_Code_Point}\u2581\u2800]")
+
+
+def is_blank(text: str) -> bool:
+    """Whether ``text`` shows nothing: white space, controls, invisible signs, or not even those."""
+    return _INK.search(text) is None
 
 
 def load_model(path: str) -> SentencePieceProcessor:

@@ -1,7 +1,9 @@
 import logging
+import math
 import shutil
 
 import pytest
+import torch
 
 import swcm_fairseq
 from swcm_fairseq.decoding.packing import pack
@@ -117,3 +119,97 @@ def test_a_folder_that_is_none_or_damaged_is_an_error(folder, tmp_path):
     (tmp_path / "copy" / "sentencepiece.bpe.model").write_bytes(b"nothing of the kind")
     with pytest.raises(SwcmError, match="is no SentencePiece model"):
         swcm_fairseq.from_pretrained(copy)
+
+
+def test_hypotheses_are_sorted_and_scored_as_the_model_scores_them(translator):
+    for sentence, found in zip(SENTENCES[:2], translator.hypotheses(SENTENCES[:2], "kk", beam=4, n_best=3, max_len=8)):
+        assert len(found) == 3 and len({tuple(one.pieces) for one in found}) == 3
+        assert [one.score for one in found] == sorted((one.score for one in found), reverse=True)
+        assert found[0].text == translator.translate([sentence], "kk", beam=4, max_len=8)[0]
+        for one in found:
+            assert one.text == translator.pieces.decode(" ".join(one.pieces)) and one.attention is None
+            total, count = _log_probability(translator, sentence, one.pieces, "[kk]")
+            # At the limit a search takes </s> whatever it costs.
+            assert len(one.pieces) <= 8
+            assert one.score == pytest.approx(total / count, abs=1e-4)
+
+
+def test_scores_follow_the_length_penalty(translator):
+    [[one]] = translator.hypotheses(["学校"], "kk", beam=1, max_len=6, lenpen=0.5)
+    total, count = _log_probability(translator, "学校", one.pieces, "[kk]")
+    assert one.score == pytest.approx(total / math.sqrt(count), abs=1e-4)
+
+
+def _log_probability(translator, sentence, pieces, tag):
+    """The sum over pieces and </s> of teacher-forced log-probabilities, and their number."""
+    dictionary = translator.dictionary
+    source = [dictionary.index(piece) for piece in translator.pieces.cut([sentence])[0]]
+    tokens = torch.tensor([[dictionary.bos()] + source + [dictionary.eos()]])
+    written = [dictionary.index(piece) for piece in pieces]
+    given = torch.tensor([[dictionary.index(tag)] + written])
+    with torch.no_grad():
+        logits, _ = translator.model(tokens, torch.tensor([tokens.size(1)]), given)
+    wanted = torch.tensor(written + [dictionary.eos()])
+    chosen = logits[0].log_softmax(-1).gather(1, wanted[:, None])
+    return float(chosen.sum()), len(wanted)
+
+
+def test_attention_is_over_the_pieces_of_the_source_and_its_end(translator):
+    texts = ["打开文件", "今天天气很好，我们去山上看羊。"]
+    together = translator.hypotheses(texts, "kk", beam=2, max_len=6, attention=True)
+    for text, [one] in zip(texts, together):
+        [[alone]] = translator.hypotheses([text], "kk", beam=2, max_len=6, attention=True)
+        assert one.pieces == alone.pieces and len(one.attention) == len(one.pieces) > 0
+        columns = len(translator.pieces.cut([text])[0]) + 1
+        for row, other in zip(one.attention, alone.attention):
+            assert len(row) == columns and 0 < sum(row) < 1  # <s> has the rest
+            assert row == pytest.approx(other, abs=1e-5)
+
+
+def test_n_best_and_scores_of_translate(translator):
+    texts = ["打开文件", ""]
+    [first, nothing] = translator.translate(texts, "kk", beam=3, max_len=6, n_best=2, return_scores=True)
+    [found, _] = translator.hypotheses(texts, "kk", beam=3, max_len=6, n_best=2)
+    assert first == [(one.text, one.score) for one in found] and nothing == [("", 0.0)]
+    assert translator.translate(texts, "kk", beam=3, max_len=6, n_best=1) == [[found[0].text], [""]]
+    assert translator.translate(texts, "kk", beam=3, max_len=6, return_scores=True) == [first[0], ("", 0.0)]
+
+
+@pytest.mark.parametrize(
+    "blank",
+    [
+        "",
+        " ",
+        "\u3000",
+        "\u00a0",
+        "\u200b",
+        "\ufeff",
+        "\u200e",
+        "\u202f",
+        "\r\n",
+        "\u2581",
+        "\x01",
+        "\u00ad",
+        "\u2028\t\x00",
+    ],
+)
+def test_a_sentence_that_shows_nothing_gives_nothing(translator, blank):
+    text = "学校"
+    assert translator.translate([blank, text], "kk", beam=1, max_len=5)[0] == ""
+    assert translator.translate([text + blank], "kk", beam=1, max_len=5) != [""]
+
+
+@pytest.mark.parametrize("call", ["translate", "hypotheses"])
+def test_one_text_is_not_taken_for_a_list_of_letters(translator, call):
+    with pytest.raises(SwcmError, match=r"{0} takes a list of texts, not one: {0}\(\['打开文件'\]\)".format(call)):
+        getattr(translator, call)("打开文件", target="kk")
+    with pytest.raises(SwcmError, match="takes a list of texts; number 1 in it is None"):
+        getattr(translator, call)(["打开文件", None], target="kk")
+    with pytest.raises(SwcmError, match="takes a list of texts, not one"):
+        getattr(translator, call)("打开文件".encode(), target="kk")
+
+
+def test_a_search_that_makes_no_sense_is_refused_with_all_reasons(translator):
+    with pytest.raises(SwcmError) as error:
+        translator.hypotheses(["学校"], "kk", beam=0, n_best=3, max_len=0)
+    assert len(error.value.problems) == 3 and "n_best is 3" in str(error.value)
