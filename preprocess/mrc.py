@@ -27,10 +27,10 @@ sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 
 from preprocess.lines import Problems, read_aligned
 from preprocess.parallel import in_batches
-from preprocess.sentences import one_line
 from swcm_fairseq.data.pieces import Pieces
 from swcm_fairseq.errors import SwcmError, run_command
 from swcm_fairseq.files import atomic_files
+from swcm_fairseq.sentences import one_line
 
 SENTENCE_END = "</s>"
 _SPACE = "\u2581"  # as a piece of its own

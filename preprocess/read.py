@@ -30,9 +30,9 @@ sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 
 from preprocess.lines import Problems, in_order
 from preprocess.readers import FORMATS, format_of
-from preprocess.sentences import one_line, sentences
 from swcm_fairseq.errors import SwcmError, run_command, some
 from swcm_fairseq.files import atomic_files
+from swcm_fairseq.sentences import one_line, sentences
 
 SENTENCE_END = "</s>"  # as preprocess/encode.py --documents expects it
 UNREADABLE = "unreadable"

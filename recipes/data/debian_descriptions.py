@@ -27,10 +27,10 @@ from preprocess.cleaning import Cleaner, Settings
 from preprocess.filters.near_duplicates import signatures
 from preprocess.lines import Problems, read_lines
 from preprocess.near_duplicates import closest, clusters, fingerprint, index, ngrams
-from preprocess.sentences import sentences
 from preprocess.split import HELD_OUT, hold_out
 from swcm_fairseq.errors import SwcmError, run_command
 from swcm_fairseq.files import atomic_folder
+from swcm_fairseq.sentences import sentences
 
 PAIR, TEXT, SUMMARY = "text-summary", "text", "summary"
 

@@ -23,9 +23,9 @@ from typing import Dict, Iterator, List, NamedTuple, Sequence, Tuple
 import regex
 
 from preprocess.lines import read_aligned
-from preprocess.sentences import sentences
 from swcm_fairseq.errors import SwcmError, run_command
 from swcm_fairseq.files import atomic_folder
+from swcm_fairseq.sentences import sentences
 
 SPLITS = ("train", "valid", "test")
 PAIR = "text-summary"

@@ -23,9 +23,9 @@ from random import Random
 from typing import Dict, List, NamedTuple, Sequence
 
 from preprocess.lines import read_aligned
-from preprocess.sentences import sentences
 from swcm_fairseq.errors import SwcmError, run_command
 from swcm_fairseq.files import atomic_folder
+from swcm_fairseq.sentences import sentences
 
 PARTS = ("train", "valid", "test")
 # Characters; a longer sentence costs more time than it teaches.
