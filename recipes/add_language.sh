@@ -90,7 +90,7 @@ prepare() {
 # train_and_test NAME: the translator, and its scores on the test set.
 train_and_test() {
     local out=$OUT/$1
-    bash "$recipes/finetune_mt.sh" "$out/data-bin" "$out/encoder" "$out/model" "$pair"
+    bash "$recipes/train.sh" "$out/data-bin" "$out/encoder" "$out/model" "$pair"
     REFERENCES=$OUT/split/test bash "$recipes/evaluate.sh" "$out/data-bin" "$out/model/checkpoint_best.pt" \
         "$out/test" "$pair"
 }

@@ -122,7 +122,7 @@ if [ "$DENOISING" != 0 ]; then
 fi
 
 step "6/7 learning to answer"
-UPDATES=$UPDATES bash "$recipes/finetune_mt.sh" "$OUT/data-bin" "$OUT/encoder" "$OUT/model" question-answer \
+UPDATES=$UPDATES bash "$recipes/train.sh" "$OUT/data-bin" "$OUT/encoder" "$OUT/model" question-answer \
     --target-tag "$ANSWER_LANG" "${start[@]+"${start[@]}"}"
 
 step "7/7 answering the test questions"

@@ -1,72 +1,99 @@
 #!/usr/bin/env bash
-# Fine-tune an encoder into a translator: from a dataset as it comes to scores, or one step of that, the training.
+# Fine-tune an encoder into a translator of one pair of languages, from a dataset as it comes to scores.
 #
-#   bash recipes/finetune_mt.sh                        Chinese into three languages, a small setting: the quickstart's
-#   PAIR=zh-kk bash recipes/finetune_mt.sh TRAIN [VALID TEST]   your data, to scores
-#   bash recipes/finetune_mt.sh DATA_BIN ENCODER OUT_DIR PAIRS [FLAGS OF fairseq-train...]   the training alone
+#   bash recipes/finetune_mt.sh                                   Chinese into three languages: the quickstart's setting
+#   PAIR=zh-kk bash recipes/finetune_mt.sh TRAIN [VALID TEST]     your data
 #
-# From a dataset: recipes/lib/translate_dataset.sh says what TRAIN, VALID and TEST may be, and what comes out.
+# Inputs:   TRAIN, VALID, TEST are each a file that preprocess/read.py reads (JSON lines, JSON, CSV, TSV, gettext; also
+#           gzip), or PREFIX, which stands for the line-aligned files PREFIX.zh and PREFIX.kk (PAIR=zh-kk). Without VALID
+#           and TEST they are held out of TRAIN; what is given is not cleaned, and training text that stands in it is
+#           left out.
 #   PAIR      source and target language (zh-kk): codes of swcm_fairseq/data/languages.py
 #   FIELDS    their fields in the files, by default the languages themselves ("zh kk")
 #   OUT, ENCODER, KEEP_LAYERS, VALID_PAIRS, TEST_PAIRS, MAX_PIECES     as in recipes/quickstart.sh
 #   MAX_TRAIN most pairs to train on (0: all)
-#
-# The training alone, which the other recipes call too:
-# Inputs:   DATA_BIN of recipes/binarize.sh; ENCODER, a Hugging Face folder or a fairseq model.pt, whose rows the
-#           dictionary of DATA_BIN names; PAIRS such as zh-kk,zh-mn (one model for all).
-#           Further flags go to fairseq-train as they are, for example --decoder-init random.
-#           VALIDATION_SCORES=chrfpp BEST_METRIC=chrfpp keeps the checkpoint that translates best, not the one of the
-#           lowest loss (recipes/lib/training.sh).
-# Outputs:  OUT_DIR/checkpoint_{best,last}.pt with dict.txt, sentencepiece.bpe.model and start_report.tsv beside them;
-#           OUT_DIR/train.log; OUT_DIR/command.txt, what was run; OUT_DIR/tensorboard.
-# Hardware: a CPU, or all GPUs of the machine (recipes/lib/training.sh says how to use several machines).
-# Time:     2 CPU cores, 28M parameters, bf16: about half a second an update of 600 pieces; without
-#           arguments 11 to 14 minutes, the environment included.
-# Expect:   the validation loss falls all the time at these settings; stopped and started again it goes on.
+#   UPDATES, LR, PRECISION and others     as in recipes/train.sh
+# Outputs:  OUT/test/PAIR.json, scores; OUT/model, checkpoints; OUT/packed; every step's files beside them.
+# Hardware: as recipes/quickstart.sh for as many pairs.
+# Time:     without arguments 11 to 14 minutes on 2 CPU cores that have bf16, the environment included.
+# Expect:   a table of scores, beside those of the references in another order.
 set -euo pipefail
 
 # shellcheck source=recipes/lib/common.sh
 . "$(dirname "${BASH_SOURCE[0]}")/lib/common.sh"
-# shellcheck source=recipes/lib/training.sh
-. "$(dirname "${BASH_SOURCE[0]}")/lib/training.sh"
 
-: "${UPDATES:=1000}"       # training steps
-: "${LR:=5e-4}"            # of the copied and the new tensors alike
-: "${WARMUP:=100}"         # updates until the rate is reached; then it falls in a straight line to zero
-: "${MAX_TOKENS:=600}"     # pieces a batch and device, padding included; larger batches learn more slowly here
-: "${UPDATE_FREQ:=1}"      # batches an update
-: "${LABEL_SMOOTHING:=0.1}"
-: "${DROPOUT:=0.1}"
-: "${CLIP:=1.0}"
-: "${PRECISION:=bf16}"     # bf16, fp16 (GPU) or fp32
-: "${SEED:=1}"
-: "${LOG_EVERY:=50}"       # updates
+: "${UPDATES:=1000}"
+: "${PAIR:=zh-kk}"
+: "${FIELDS:=${PAIR/-/ }}"
+: "${OUT:=$SWCM_ROOT/runs/mt-$PAIR}"
+: "${ENCODER:=}"
+: "${KEEP_LAYERS=0,3,6,9}"
+: "${VALID_PAIRS:=100}"
+: "${TEST_PAIRS:=150}"
+: "${MAX_TRAIN:=0}"
+: "${MAX_PIECES:=60}"
+: "${MAX_LEN:=100}"
+export UPDATES MAX_LEN
 
 case $# in
 0) COMPARE=0 exec bash "$SWCM_ROOT/recipes/quickstart.sh" ;;
-1 | 3) UPDATES=$UPDATES exec bash "$SWCM_ROOT/recipes/lib/translate_dataset.sh" "$@" ;;
-2) usage_error "recipes/finetune_mt.sh [TRAIN [VALID TEST]], or DATA_BIN ENCODER OUT_DIR PAIRS [FLAGS...]" ;;
+1 | 3) ;;
+*) usage_error "recipes/finetune_mt.sh [TRAIN [VALID TEST]]" ;;
 esac
-data=$1 encoder=$2 out=$3 pairs=$4
-shift 4
+[[ $PAIR =~ ^[A-Za-z_]+-[A-Za-z_]+$ ]] || usage_error "PAIR is two languages such as zh-kk, not '$PAIR'"
+read -r source_field target_field more <<<"$FIELDS "
+[ -n "$target_field" ] && [ -z "$more" ] || usage_error "FIELDS is the source's field and the target's, not '$FIELDS'"
+recipes=$SWCM_ROOT/recipes preprocess=$SWCM_ROOT/preprocess
+source=${PAIR%-*} target=${PAIR#*-}
+fields=("$source" "$source_field" "$target" "$target_field")
 
-if done_already "$out/done" "training in $out"; then
-    exit 0
+begin 6
+
+step "3/6 text"
+held_out=()
+take train "$1" "${fields[@]}"
+if [ $# -eq 3 ]; then
+    take valid "$2" "${fields[@]}"
+    take test "$3" "${fields[@]}"
+    held_out=(--held-out "$OUT/raw/valid.$source" "$OUT/raw/valid.$target" "$OUT/raw/test.$source" "$OUT/raw/test.$target")
 fi
-use_environment
-precision_flags
-validation_flags
+done_already "$OUT/clean/$PAIR.counts.json" "clean text" ||
+    "$SWCM_PY" "$preprocess/clean.py" --src "$OUT/raw/train.$source" --tgt "$OUT/raw/train.$target" \
+        --src-lang "$source" --tgt-lang "$target" --spm "$ENCODER/sentencepiece.bpe.model" --max-pieces "$MAX_PIECES" \
+        "${held_out[@]+"${held_out[@]}"}" --out "$OUT/clean/$PAIR"
+split=$OUT/split
+if [ $# -eq 3 ]; then
+    mkdir -p "$split"
+    for side in "$source" "$target"; do
+        if [ "$MAX_TRAIN" -gt 0 ]; then
+            head -n "$MAX_TRAIN" "$OUT/clean/$PAIR.$side" >"$split/train.$PAIR.$side"
+        else
+            cp "$OUT/clean/$PAIR.$side" "$split/train.$PAIR.$side"
+        fi
+        for part in valid test; do cp "$OUT/raw/$part.$side" "$split/$part.$PAIR.$side"; done
+    done
+else
+    done_already "$split/split.counts.json" "split" ||
+        "$SWCM_PY" "$preprocess/split.py" --pairs "$OUT/clean/$PAIR" --pivot "$source" --out "$split" \
+            --spm "$ENCODER/sentencepiece.bpe.model" --valid "$VALID_PAIRS" --test "$TEST_PAIRS" \
+            --max-train "$MAX_TRAIN"
+fi
 
-arguments=(
-    "$data" --user-dir "$SWCM_ROOT/swcm_fairseq" --save-dir "$out"
-    --task swcm_finetuning --lang-pairs "$pairs"
-    --arch xlm_swcm --pretrained-encoder "$encoder" --dropout "$DROPOUT"
-    --criterion swcm_cross_entropy --label-smoothing "$LABEL_SMOOTHING"
-    --optimizer adamw --adam-betas '(0.9, 0.98)' --weight-decay 0.01 --clip-norm "$CLIP"
-    --lr "$LR" --lr-scheduler polynomial_decay --warmup-updates "$WARMUP" --total-num-update "$UPDATES"
-    --max-tokens "$MAX_TOKENS" --update-freq "$UPDATE_FREQ" --max-update "$UPDATES" --required-batch-size-multiple 1
-    --seed "$SEED" "${precision[@]}" --no-epoch-checkpoints --skip-invalid-size-inputs-valid-test
-    --log-format simple --log-interval "$LOG_EVERY" --tensorboard-logdir "$out/tensorboard" "${validation[@]}"
-    "$@"
-)
-train_shown "$out" "$UPDATES" "${arguments[@]}"
+step "4/6 a smaller encoder, pieces, binarized"
+done_already "$OUT/encoder/config.json" "encoder" ||
+    "$SWCM_PY" "$preprocess/prune_encoder.py" --encoder "$ENCODER" --corpus "$split/train.$PAIR".* \
+        ${KEEP_LAYERS:+--keep-layers "$KEEP_LAYERS"} --out "$OUT/encoder"
+done_already "$OUT/dict.txt" "dictionary" ||
+    "$SWCM_PY" "$preprocess/build_dict.py" --encoder "$OUT/encoder" --langs "$source,$target" --out "$OUT/dict.txt"
+done_already "$OUT/pieces/sentencepiece.bpe.model" "pieces" ||
+    "$SWCM_PY" "$preprocess/encode.py" --spm "$OUT/encoder/sentencepiece.bpe.model" --out "$OUT/pieces" "$split"/*."$PAIR".*
+bash "$recipes/binarize.sh" "$OUT/pieces" "$OUT/dict.txt" "$OUT/data-bin" "$PAIR"
+
+step "5/6 training"
+bash "$recipes/train.sh" "$OUT/data-bin" "$OUT/encoder" "$OUT/model" "$PAIR"
+
+step "6/6 decoding the test set"
+REFERENCES=$split/test SCORE_FLAGS=--shuffled bash "$recipes/evaluate.sh" "$OUT/data-bin" \
+    "$OUT/model/checkpoint_best.pt" "$OUT/test" "$PAIR"
+[ -e "$OUT/packed/config.json" ] || swcm-pack "$OUT/model/checkpoint_best.pt" "$OUT/packed"
+step "done: $OUT/test/$PAIR.json"

@@ -127,7 +127,7 @@ fi
 
 step "6/7 training"
 cut=(--truncate-source --max-source-positions "$MAX_SOURCE")
-bash "$recipes/finetune_mt.sh" "$OUT/data-bin" "$OUT/encoder" "$OUT/model" text-summary \
+bash "$recipes/train.sh" "$OUT/data-bin" "$OUT/encoder" "$OUT/model" text-summary \
     --target-tag "$SUMMARY_LANG" "${cut[@]}" "${start[@]+"${start[@]}"}"
 
 step "7/7 decoding the test set"

@@ -5,10 +5,10 @@
 #   recipes/pretrain.sh DATA_BIN ENCODER OUT_DIR DAE_LANGS [MT_PAIRS] [-- FLAGS OF fairseq-train...]
 #
 # Inputs:   DATA_BIN of recipes/binarize.sh, with text to denoise (names such as kk) and pairs (zh-kk); ENCODER as for
-#           recipes/finetune_mt.sh; DAE_LANGS such as bo,ug,kk,mn,zh; MT_PAIRS such as zh-bo,zh-ug.
+#           recipes/train.sh; DAE_LANGS such as bo,ug,kk,mn,zh; MT_PAIRS such as zh-bo,zh-ug.
 # Outputs:  OUT_DIR/checkpoint_{best,last}.pt with dict.txt, sentencepiece.bpe.model and start_report.tsv beside them;
 #           OUT_DIR/train.log, command.txt, tensorboard. Go on with
-#           recipes/finetune_mt.sh ... --finetune-from-model OUT_DIR/checkpoint_best.pt
+#           recipes/train.sh ... --finetune-from-model OUT_DIR/checkpoint_best.pt
 # Hardware: the settings are the paper's, for GPUs: 8 epochs of 256 pieces at most, 600 examples an update over all
 #           devices, learning rate 1e-4. recipes/lib/training.sh says how to use several machines. On a CPU set
 #           UPDATES and MAX_TOKENS to what you have time for.
@@ -36,7 +36,7 @@ set -euo pipefail
 : "${SAMPLING_FLOOR:=0.5}"         # least share of true inputs
 : "${CLIP:=1.0}"
 : "${DROPOUT:=0.1}"
-: "${PRECISION:=bf16}"             # bf16, fp16 (GPU) or fp32
+: "${PRECISION:=auto}"             # auto: what this machine is quick in; bf16, fp16 (GPU) or fp32
 : "${SAVE_EVERY:=1000}"            # updates
 : "${SEED:=1}"
 : "${LOG_EVERY:=50}"               # updates
@@ -55,7 +55,7 @@ if done_already "$out/done" "pretraining in $out"; then
     exit 0
 fi
 use_environment
-precision_flags
+precision_flags "$out"
 
 arguments=(
     "$data" --user-dir "$SWCM_ROOT/swcm_fairseq" --save-dir "$out"

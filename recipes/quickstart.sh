@@ -7,7 +7,8 @@
 # Outputs:  runs/quickstart/scores.json and sample translations; the translator in runs/quickstart/packed and as
 #           checkpoints in runs/quickstart/shared; every step's files beside them.
 # Hardware: a CPU with 2 cores, 8 GiB of memory, 4 GB of disk; a GPU is used when there is one.
-# Time:     about 20 minutes on 2 cores, half of it for the comparison (COMPARE=0 leaves that out).
+# Time:     about 20 minutes on 2 cores that have bf16, half of it for the comparison (COMPARE=0 leaves that out); on
+#           others, which train in float32, about three times as long.
 # Expect:   chrF++ of the shared start in the twenties, three times the random start's, which scores like references
 #           in the wrong order. A second run skips what is done.
 set -euo pipefail
@@ -67,11 +68,11 @@ done_already "$OUT/pieces/sentencepiece.bpe.model" "pieces" ||
 bash "$recipes/binarize.sh" "$OUT/pieces" "$OUT/dict.txt" "$OUT/data-bin" "${pairs[@]}"
 
 step "6/8 training, decoder started from the encoder"
-bash "$recipes/finetune_mt.sh" "$OUT/data-bin" "$OUT/encoder" "$OUT/shared" "$joined"
+bash "$recipes/train.sh" "$OUT/data-bin" "$OUT/encoder" "$OUT/shared" "$joined"
 systems=(shared)
 if [ "$COMPARE" != 0 ]; then
     step "7/8 the same training, decoder started random"
-    bash "$recipes/finetune_mt.sh" "$OUT/data-bin" "$OUT/encoder" "$OUT/random" "$joined" --decoder-init random
+    bash "$recipes/train.sh" "$OUT/data-bin" "$OUT/encoder" "$OUT/random" "$joined" --decoder-init random
     systems+=(random)
 fi
 

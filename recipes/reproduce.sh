@@ -133,7 +133,7 @@ train() {
     none) ;;
     "stage "*)
         read -r -a first <<<"${pretrain#stage }"
-        UPDATES=$updates LR=$rate SEED=$seed bash "$recipes/finetune_mt.sh" "$data" "$OUT/encoder" "$out/first" \
+        UPDATES=$updates LR=$rate SEED=$seed bash "$recipes/train.sh" "$data" "$OUT/encoder" "$out/first" \
             "$joined" "${flags[@]}" "${first[@]}"
         ;;
     *)
@@ -147,7 +147,7 @@ train() {
             "$texts" "${translated[@]}" -- "${flags[@]}"
         ;;
     esac
-    UPDATES=$updates LR=$rate SEED=$seed bash "$recipes/finetune_mt.sh" "$data" "$OUT/encoder" "$out" "$joined" \
+    UPDATES=$updates LR=$rate SEED=$seed bash "$recipes/train.sh" "$data" "$OUT/encoder" "$out" "$joined" \
         "${flags[@]}" "${start[@]}"
     "${report[@]}" result --training "$out" --row "$2" --pairs "$1" --rate "$rate" --seed "$seed"
 }

@@ -20,7 +20,7 @@ set -euo pipefail
 
 : "${UPDATES:=2000}"
 : "${LANGS:=kk mn ug}"
-: "${PRECISIONS:=}"   # fp32 first; NAME.SEED for another seed than 1; by default fp32 and bf16, with a GPU fp16 too
+: "${PRECISIONS:=}"   # fp32 first; NAME.SEED for another seed than 1; by default fp32 and what the machine has of bf16, fp16
 : "${TOLERANCE:=0.02}" # how far a loss may be from float32's, as a share of it
 
 [ $# -le 1 ] || usage_error "recipes/benchmark/numbers.sh [QUICKSTART_DIR]"
@@ -35,7 +35,9 @@ use_environment
 seed_of() { case $1 in *.*) echo "${1#*.}" ;; *) echo 1 ;; esac }
 
 if [ -z "$PRECISIONS" ]; then
-    PRECISIONS="fp32 bf16"
+    PRECISIONS=fp32
+    best=$("$SWCM_PY" -m swcm_fairseq.hardware | cut -f 1)
+    [ "$best" != bf16 ] || PRECISIONS="$PRECISIONS bf16"
     [ "$(swcm_gpus)" -eq 0 ] || PRECISIONS="$PRECISIONS fp16"
 fi
 read -r -a precisions <<<"$PRECISIONS"
@@ -44,7 +46,7 @@ for precision in "${precisions[@]}"; do
     mkdir -p "$out"
     # Each update is logged, so that none that overflows is lost in an average.
     UPDATES=$UPDATES PRECISION=${precision%.*} SEED=$(seed_of "$precision") LOG_EVERY=1 \
-        bash "$SWCM_ROOT/recipes/finetune_mt.sh" "$quick/data-bin" "$quick/encoder" "$out/$precision" "$joined" \
+        bash "$SWCM_ROOT/recipes/train.sh" "$quick/data-bin" "$quick/encoder" "$out/$precision" "$joined" \
         >"$out/$precision.log" 2>&1 ||
         { tail -n 5 "$out/$precision.log" >&2; die "training in $precision failed; see $out/$precision/train.log"; }
 done

@@ -72,6 +72,6 @@ if [ "$PRETRAINING" -gt 0 ]; then
         "$out/pretrained.$PRETRAINING" "zh,${LANGS// /,}" "$joined"
     start=(--finetune-from-model "$out/pretrained.$PRETRAINING/checkpoint_last.pt")
 fi
-UPDATES=$UPDATES bash "$recipes/finetune_mt.sh" "$out/data-bin" "$quick/encoder" "$model" "$joined" "${start[@]}"
+UPDATES=$UPDATES bash "$recipes/train.sh" "$out/data-bin" "$quick/encoder" "$model" "$joined" "${start[@]}"
 REFERENCES=$quick/split/test bash "$recipes/evaluate.sh" "$out/data-bin" "$model/checkpoint_best.pt" "$model/test" \
     "${pairs[@]}"

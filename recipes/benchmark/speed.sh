@@ -31,4 +31,7 @@ set -euo pipefail
 
 use_environment
 export PYTHONPATH="$SWCM_ROOT${PYTHONPATH:+:$PYTHONPATH}"
-exec "$SWCM_PY" -m recipes.benchmark.speed "$@"
+# bf16 is measured by default only where the machine has it: in a plain loop it would take hours.
+dtypes=(--dtype float32)
+[ "$("$SWCM_PY" -m swcm_fairseq.hardware | cut -f 1)" != bf16 ] || dtypes=(--dtype "float32,bf16")
+exec "$SWCM_PY" -m recipes.benchmark.speed "${dtypes[@]}" "$@"

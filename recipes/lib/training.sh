@@ -57,14 +57,26 @@ threads_each() {
     echo "$((threads > 0 ? threads : 1))"
 }
 
-# precision_flags: sets the array precision, which the recipe uses, to fairseq's flag for its PRECISION.
+# precision_flags OUT: sets the array precision, which the recipe uses, to fairseq's flag for its PRECISION. With auto it
+# is what this machine is quick in, or what the training in the folder OUT began with. precision_line says which, and why.
 # shellcheck disable=SC2034,SC2153
 precision_flags() {
+    local name reason
     case $PRECISION in
-    bf16 | fp16) precision=(--"$PRECISION") ;;
-    fp32) precision=() ;;
-    *) usage_error "PRECISION is bf16, fp16 or fp32, not $PRECISION" ;;
+    auto | bf16 | fp16 | fp32) ;;
+    *) usage_error "PRECISION is auto, bf16, fp16 or fp32, not $PRECISION" ;;
     esac
+    if [ "$PRECISION" = auto ] && [ -e "$1/checkpoint_last.pt" ] &&
+        name=$(sed -n 's/^# precision: \([a-z0-9]*\).*/\1/p' "$1/command.txt" 2>/dev/null) && [ -n "$name" ]; then
+        reason="what this training began with; PRECISION chooses another"
+    else
+        IFS=$'\t' read -r name reason < <(
+            PYTHONPATH=$SWCM_ROOT${PYTHONPATH:+:$PYTHONPATH} "$SWCM_PY" -m swcm_fairseq.hardware --precision "$PRECISION"
+        ) || die "the machine could not be asked for its precision"
+    fi
+    precision_line="precision: $name ($reason)"
+    precision=()
+    [ "$name" = fp32 ] || precision=(--"$name")
 }
 
 # validation_flags: sets the array validation, which the recipe uses, to what VALIDATION_SCORES and BEST_METRIC ask for.
@@ -91,8 +103,12 @@ train_shown() {
     local out=$1 updates=$2
     shift 2
     mkdir -p "$out"
-    printf '%q ' fairseq-train "$@" >"$out/command.txt"
+    {
+        printf '# %s\n' "$precision_line"
+        printf '%q ' fairseq-train "$@"
+    } >"$out/command.txt"
     say "training into $out (whole log: $out/train.log)"
+    say "$precision_line"
     swcm_train "$@" 2>&1 | tee -a "$out/train.log" |
         "$SWCM_PY" "$SWCM_ROOT/recipes/lib/show_progress.py" --updates "$updates" \
             --scores "$VALIDATION_SCORES" ||

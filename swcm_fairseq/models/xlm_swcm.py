@@ -11,6 +11,7 @@ from torch import Tensor, nn
 
 from ..data.dictionary import check_dictionary
 from ..errors import SwcmError
+from ..hardware import warn_of_slow_bf16
 from ..modules.embeddings import Embeddings, position_table, token_table
 from ..modules.layer_plan import layer_plan
 from ..training.handover import add_rows, check_handover, checkpoint_to_start_from
@@ -71,6 +72,8 @@ class XlmSwcmModel(FairseqEncoderDecoderModel):
             if cfg.copied_lr_scale != 1:
                 scale_rate_of_copied(model, cfg, run)
             allow_bf16_off_tpus(run.root)
+            if run.root.common.bf16:
+                warn_of_slow_bf16()
             model._report_start(run)
             cfg.pretrained_encoder = None
             run.keep_model_settings(cfg, SIZES + tuple(DEFAULTS) + ("pretrained_encoder",))
@@ -107,6 +110,7 @@ class XlmSwcmModel(FairseqEncoderDecoderModel):
     def prepare_for_inference_(self, cfg):
         """fairseq's commands call this before they decode, when ``--fp16`` has taken effect but not ``--bf16``."""
         if cfg.common.bf16:
+            warn_of_slow_bf16()
             self.to(torch.bfloat16)
         super().prepare_for_inference_(cfg)
 

@@ -202,7 +202,7 @@ def test_ctrl_c_ends_a_training_in_one_line(long_training):
 
 
 def test_ctrl_c_ends_a_recipe_in_one_line(repo, data, tmp_path):
-    """recipes/finetune_mt.sh: training, its log and its progress, all of which get the signal."""
+    """recipes/train.sh: training, its log and its progress, all of which get the signal."""
     encoder = make_encoder_folder(tmp_path / "encoder")
     from swcm_fairseq.weights import read_encoder
 
@@ -210,7 +210,7 @@ def test_ctrl_c_ends_a_recipe_in_one_line(repo, data, tmp_path):
     lines = [" ".join(pieces[i : i + 4]) for i in range(40)]
     sides = {"{}.zh-kk.{}".format(split, side): lines for split in ("train", "valid") for side in ("zh", "kk")}
     folder = write_data_bin(tmp_path / "data", toy_dictionary(pieces), sides)
-    command = ["bash", repo / "recipes/finetune_mt.sh", folder, encoder, tmp_path / "model", "zh-kk"]
+    command = ["bash", repo / "recipes/train.sh", folder, encoder, tmp_path / "model", "zh-kk"]
     running = Running(["env", "UPDATES=100000", "LOG_EVERY=1", *command], repo, tmp_path / "log", "update   0%     3")
     code = running.end(signal.SIGINT)
     assert code in (1, 130, -signal.SIGINT)

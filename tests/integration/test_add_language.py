@@ -107,7 +107,7 @@ def test_training_goes_on_from_a_grown_checkpoint(made, run, repo, tmp_path, cap
     data = write_data_bin(tmp_path / "data-bin", Dictionary.load(str(start / "dict.txt")), sides)
     shutil.copy(str(spm), data)
     run(
-        ["bash", repo / "recipes" / "finetune_mt.sh", data, grown, tmp_path / "model", "zh-dz"]
+        ["bash", repo / "recipes" / "train.sh", data, grown, tmp_path / "model", "zh-dz"]
         + ["--insert-normal-every", "2", "--finetune-from-model", start / "checkpoint_best.pt"],
         env={"UPDATES": 2, "PRECISION": "fp32"},
     )

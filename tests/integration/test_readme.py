@@ -35,7 +35,10 @@ def test_quickstart_writes_scores_of_all_systems(outputs, checkout):
 
 def test_the_two_trainings_differ_by_one_flag(outputs, checkout):
     quickstart = checkout / "runs" / "quickstart"
-    lines = {name: shlex.split((quickstart / name / "command.txt").read_text()) for name in ("shared", "random")}
+    lines = {
+        name: shlex.split((quickstart / name / "command.txt").read_text(), comments=True)
+        for name in ("shared", "random")
+    }
     renamed = [word.replace("quickstart/random", "quickstart/shared") for word in lines["random"]]
     assert renamed == lines["shared"] + ["--decoder-init", "random"]
 

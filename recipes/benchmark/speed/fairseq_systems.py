@@ -1,7 +1,7 @@
 """The package's model and fairseq's own transformer, both through fairseq's Trainer and generator.
 
 No loop of this benchmark's own: a step is ``Trainer.train_step``, decoding is ``task.inference_step``, with the flags
-of recipes/finetune_mt.sh and recipes/evaluate.sh.
+of recipes/train.sh and recipes/evaluate.sh.
 """
 
 import contextlib
@@ -27,7 +27,7 @@ from .workload import EOS, NO_TEXT, PAD, SPECIALS
 
 SOURCE, TARGET = "zh", "kk"
 
-# recipes/finetune_mt.sh
+# recipes/train.sh
 RECIPE = """
     --optimizer adamw --adam-betas (0.9,0.98) --weight-decay 0.01 --clip-norm 1.0
     --lr 5e-4 --lr-scheduler polynomial_decay --warmup-updates 100 --total-num-update 100000

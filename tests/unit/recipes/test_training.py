@@ -1,4 +1,4 @@
-"""The flags that recipes make of VALIDATION_SCORES and BEST_METRIC."""
+"""The flags that recipes make of VALIDATION_SCORES and BEST_METRIC, and of PRECISION."""
 
 import pytest
 
@@ -37,3 +37,41 @@ def test_the_best_is_the_highest_of_a_score_and_the_lowest_of_a_loss(flags):
         "--best-checkpoint-metric {} {}".format(name, MAXIMIZE) for name in highest
     ]
     assert [flags(BEST_METRIC=name) for name in lowest] == ["--best-checkpoint-metric " + name for name in lowest]
+
+
+PRECISION = (
+    '. "$1/recipes/lib/common.sh"; . "$1/recipes/lib/training.sh"; precision_flags "$2"; '
+    'echo "${precision[*]}|$precision_line"'
+)
+
+
+@pytest.fixture
+def precision(run, repo, tmp_path):
+    """``precision(PRECISION=...)``: the flag and the line of the log for a training in ``tmp_path``."""
+    return lambda **environment: run(
+        ["bash", "-euo", "pipefail", "-c", PRECISION, "bash", repo, tmp_path], env=environment, check=False
+    )
+
+
+def test_the_precision_asked_for_is_fairseqs_flag(precision):
+    assert precision(PRECISION="fp16").stdout.startswith("--fp16|precision: fp16 (asked for")
+    assert precision(PRECISION="fp32").stdout.strip() == "|precision: fp32 (asked for)"
+
+
+def test_auto_is_what_the_machine_is_quick_in(precision, run):
+    name, reason = run(["python", "-m", "swcm_fairseq.hardware"]).stdout.strip().split("\t")
+    flag, line = precision(PRECISION="auto").stdout.strip().split("|")
+    assert flag == ("" if name == "fp32" else "--" + name)
+    assert line.startswith("precision: {} (".format(name))
+
+
+def test_a_training_goes_on_in_the_precision_it_began_with(precision, tmp_path):
+    (tmp_path / "command.txt").write_text("# precision: fp16 (asked for)\nfairseq-train data --fp16")
+    (tmp_path / "checkpoint_last.pt").touch()
+    assert precision(PRECISION="auto").stdout.startswith("--fp16|precision: fp16 (what this training began with")
+    assert precision(PRECISION="fp32").stdout.startswith("|precision: fp32 (asked for)")
+
+
+def test_another_precision_is_wrong_usage(precision):
+    done = precision(PRECISION="int8")
+    assert done.returncode == 2 and "PRECISION is auto, bf16, fp16 or fp32, not int8" in done.stderr

@@ -1,0 +1,126 @@
+"""Which precision the machine at hand is quick in.
+
+    python -m swcm_fairseq.hardware [--precision auto|bf16|fp16|fp32]     prints the precision, a tab, and the reason
+
+A CPU without bf16 instructions multiplies bf16 in a plain loop, tens of times slower than float32. GPUs before compute
+capability 8.0 emulate bf16 too; they have fp16. ``SWCM_DEVICE=cpu`` leaves the GPUs alone.
+"""
+
+import argparse
+import functools
+import logging
+import os
+import sys
+import time
+from typing import List, NamedTuple, Optional
+
+import torch
+
+from .errors import SwcmError, run_command
+
+logger = logging.getLogger(__name__)
+
+PRECISIONS = ("bf16", "fp16", "fp32")
+#: Rows and columns of the matrices that are multiplied to find out.
+_SIZE = 384
+#: bf16 also moves half the bytes, but a training has parts that stay in float32: about level is not worth rounding for.
+_WORTH_IT = 1.2
+
+
+class Precision(NamedTuple):
+    """A precision to train or decode in: ``name`` is one of ``PRECISIONS``, ``reason`` says why, in one line."""
+
+    name: str
+    reason: str
+
+    @property
+    def dtype(self) -> torch.dtype:
+        return {"bf16": torch.bfloat16, "fp16": torch.float16, "fp32": torch.float32}[self.name]
+
+
+def usable_gpus() -> int:
+    """GPUs that this process may use; none with ``SWCM_DEVICE=cpu``."""
+    return 0 if os.environ.get("SWCM_DEVICE") == "cpu" else torch.cuda.device_count()
+
+
+@functools.lru_cache(maxsize=None)
+def bf16_speed() -> float:
+    """How many times as fast as float32 this CPU multiplies matrices in bf16, as a training step does: measured.
+
+    The products are those of a layer's output and of its input's gradient. What torch says about the processor's
+    instructions is not enough: whether they are used depends on its version and on oneDNN's.
+    """
+    seconds = [_seconds_of_products(torch.float32), _seconds_of_products(torch.bfloat16)]
+    return seconds[0] / seconds[1]
+
+
+def _seconds_of_products(dtype: torch.dtype, rounds: int = 3) -> float:
+    x = torch.full((_SIZE, _SIZE), 0.5, dtype=dtype)
+    weight = torch.full((_SIZE, _SIZE), 0.25, dtype=dtype)
+    best = float("inf")
+    with torch.no_grad():
+        for _ in range(rounds):
+            began = time.perf_counter()
+            torch.mm(torch.mm(x, weight.t()), weight)
+            best = min(best, time.perf_counter() - began)
+    return best
+
+
+def best_precision() -> Precision:
+    """The precision to train in here."""
+    if usable_gpus():
+        capability = min(torch.cuda.get_device_capability(number) for number in range(usable_gpus()))
+        if torch.version.hip or capability >= (8, 0):
+            return Precision("bf16", "the GPU has bf16")
+        return Precision("fp16", "a GPU of compute capability {}.{} emulates bf16".format(*capability))
+    return Precision(*_best_on_cpu(bf16_speed()))
+
+
+def _best_on_cpu(speed: float) -> "tuple[str, str]":
+    if speed >= _WORTH_IT:
+        return "bf16", "this CPU multiplies bf16 {:.1f} times as fast as float32".format(speed)
+    return "fp32", "this CPU multiplies bf16 {}".format(_comparison(speed))
+
+
+def _comparison(speed: float) -> str:
+    return "no faster than float32" if speed > 0.9 else "{:.0f} times slower than float32".format(max(2, 1 / speed))
+
+
+def choose_precision(asked: str) -> Precision:
+    """``asked``, or with "auto" the best one; the reason names what ``asked`` costs here, where it costs something.
+
+    Raises:
+        SwcmError: there is no such precision.
+    """
+    if asked == "auto":
+        return best_precision()
+    if asked not in PRECISIONS:
+        raise SwcmError("PRECISION is auto, {} or {}, not {}".format(", ".join(PRECISIONS[:2]), PRECISIONS[2], asked))
+    warning = slow_bf16_warning() if asked == "bf16" else None
+    return Precision(asked, "asked for" + (", but " + warning if warning else ""))
+
+
+def slow_bf16_warning() -> Optional[str]:
+    """What bf16 costs on the device that is used, or None where it pays."""
+    if usable_gpus():
+        best = best_precision()
+        return None if best.name == "bf16" else best.reason
+    speed = bf16_speed()
+    return None if speed >= 0.9 else "this CPU multiplies bf16 {}".format(_comparison(speed))
+
+
+def warn_of_slow_bf16() -> None:
+    """Log a warning where bf16 was asked for and the device has none."""
+    warning = slow_bf16_warning()
+    if warning:
+        logger.warning("--bf16: %s; leave it out (recipes: PRECISION=auto chooses what is quick)", warning)
+
+
+def main(arguments: Optional[List[str]] = None) -> None:
+    parser = argparse.ArgumentParser(prog="python -m swcm_fairseq.hardware", description=__doc__.split("\n")[0])
+    parser.add_argument("--precision", default="auto", help="auto, bf16, fp16 or fp32")
+    print("\t".join(choose_precision(parser.parse_args(arguments).precision)))
+
+
+if __name__ == "__main__":
+    sys.exit(run_command(main))
