@@ -7,7 +7,7 @@ from fairseq.dataclass import ChoiceEnum, FairseqDataclass
 
 from ..errors import SwcmError
 from ..modules.feed_forward import ACTIVATIONS
-from ..modules.layer_plan import INSERTED
+from ..modules.layer_plan import CROSS_ATTENTION_MEMORIES, INSERTED
 from ..modules.layers import LayerSizes
 from ..weights.mapping import NOT_COPIED
 from .freezing import FREEZABLE
@@ -41,6 +41,13 @@ class XlmSwcmConfig(FairseqDataclass):
             "help": "inserted layers: random normal ones; or second copies of the layer before (duplicate: BASE-B), "
             "normal ones from the same encoder layer but for a random cross-attention (warm), or random ones that "
             "start as the identity (quiet)"
+        },
+    )
+    cross_attention_memory: ChoiceEnum(list(CROSS_ATTENTION_MEMORIES)) = field(
+        default="last",
+        metadata={
+            "help": "what custom layers read: the encoder's output, or what the encoder layer that they start from has "
+            "put out (same-layer) or read (same-layer-input); other layers read the encoder's output"
         },
     )
     cross_attention_shift: int = field(
@@ -144,6 +151,11 @@ def _check_possible(cfg) -> None:
         problems.append("--insert-normal-every is {}; 0 inserts nothing".format(cfg.insert_normal_every))
     if cfg.cross_attention_shift < 0:
         problems.append("--cross-attention-shift is {}; it counts layers further up".format(cfg.cross_attention_shift))
+    if cfg.cross_attention_memory != "last" and cfg.decoder_layer_kind != "custom":
+        problems.append(
+            f"--cross-attention-memory {cfg.cross_attention_memory} is for custom layers; with --decoder-layer-kind "
+            f"{cfg.decoder_layer_kind} all layers read the encoder's output"
+        )
     if cfg.drop_encoder_residual is not None and not 0 <= cfg.drop_encoder_residual < cfg.encoder_layers:
         problems.append(
             "--drop-encoder-residual is {}; layers are 0 to {}".format(

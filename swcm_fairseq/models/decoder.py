@@ -26,7 +26,7 @@ class SwcmDecoder(FairseqIncrementalDecoder):
         dictionary: fairseq's, of the target.
         embeddings: the encoder's own (with a token table of its own where the dictionaries differ).
         sizes: of every layer.
-        plan: kind and origin of every layer.
+        plan: kind, origin and memory of every layer.
         untie_output: give the output its own weight and bias instead of the token table.
     """
 
@@ -37,6 +37,9 @@ class SwcmDecoder(FairseqIncrementalDecoder):
         self.embeddings = embeddings
         self.plan = plan
         self.layers = nn.ModuleList([DECODER_LAYERS[planned.kind](sizes) for planned in plan])
+        kept = kept_memories(plan)
+        #: for every layer its place among the encoder's ``memories``; -1 is the encoder's output
+        self.memory_places = [-1 if one.memory is None else kept.index(one.memory) for one in plan]
         self.padding_idx = dictionary.pad()
         self.bos_idx = dictionary.bos()
         self.output_projection = None
@@ -108,7 +111,9 @@ class SwcmDecoder(FairseqIncrementalDecoder):
         weights: Optional[Tensor] = None
         for index, layer in enumerate(self.layers):
             need_weights = self.need_attn and not self.training and index + 1 == len(self.layers)
-            x, weights = layer(x, memory, mask, memory_mask, incremental_state, need_weights, real)
+            place = self.memory_places[index]
+            read = memory if place < 0 else encoder_out["memories"][place].transpose(0, 1)
+            x, weights = layer(x, read, mask, memory_mask, incremental_state, need_weights, real)
             if return_all_hiddens:
                 states.append(x)
 
@@ -185,6 +190,11 @@ class SwcmDecoder(FairseqIncrementalDecoder):
 
     def reorder_incremental_state(self, incremental_state: IncrementalState, new_order: Tensor) -> None:
         self.reorder_incremental_state_scripting(incremental_state, new_order)
+
+
+def kept_memories(plan: List[PlannedLayer]) -> List[int]:
+    """What of the encoder's the decoder reads beside its output: after how many layers, ascending."""
+    return sorted({planned.memory for planned in plan if planned.memory is not None})
 
 
 def _once_a_sentence(tokens: Tensor, memory_rows: Tensor, sentences: int) -> Tuple[Tensor, Optional[Tensor]]:

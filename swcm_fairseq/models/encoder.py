@@ -1,6 +1,6 @@
 """The encoder: XLM-R's, with fairseq's interface."""
 
-from typing import Dict, List, Optional
+from typing import Dict, List, Optional, Sequence
 
 import torch
 from fairseq.models import FairseqEncoder
@@ -20,7 +20,10 @@ class SwcmEncoder(FairseqEncoder):
         sizes: of every layer.
         layers: how many.
         without_residual: number of the layer, if any, whose self-attention does not add its input.
+        kept: what the decoder reads beside the output: after how many layers, each once and ascending.
     """
+
+    kept: List[int]  # for TorchScript, which cannot tell what an empty list is of
 
     def __init__(
         self,
@@ -29,11 +32,13 @@ class SwcmEncoder(FairseqEncoder):
         sizes: LayerSizes,
         layers: int,
         without_residual: Optional[int] = None,
+        kept: Sequence[int] = (),
     ):
         super().__init__(dictionary)
         self.embeddings = embeddings
         self.layers = nn.ModuleList([EncoderLayer(sizes, number != without_residual) for number in range(layers)])
         self.padding_idx = dictionary.pad()
+        self.kept = list(kept)
 
     def forward(
         self, src_tokens: Tensor, src_lengths: Optional[Tensor] = None, return_all_hiddens: bool = False
@@ -43,22 +48,27 @@ class SwcmEncoder(FairseqEncoder):
         Returns:
             fairseq's dictionary of lists: ``encoder_out`` [S, B, C]; ``encoder_padding_mask`` bool [B, S], True
             at padding, an empty list where nothing is padded; ``encoder_states``, every layer's [S, B, C], when
-            asked for; ``memory_rows`` [B], which row of all these each row of the decoder reads.
+            asked for; ``memories``, those of ``kept``; ``memory_rows`` [B], which row of all these each row of the
+            decoder reads.
         """
         padding = src_tokens.eq(self.padding_idx)
         has_padding = bool(padding.any())
         mask = padding[:, None, None, :] if has_padding else None
         x = self.embeddings(src_tokens)
         states = [x.transpose(0, 1)] if return_all_hiddens else []
-        for layer in self.layers:
+        memories = [x.transpose(0, 1)] if 0 in self.kept else []
+        for through, layer in enumerate(self.layers, 1):
             x = layer(x, mask)
             if return_all_hiddens:
                 states.append(x.transpose(0, 1))
+            if through in self.kept:
+                memories.append(x.transpose(0, 1))
         return {
             "encoder_out": [x.transpose(0, 1)],
             "encoder_padding_mask": [padding] if has_padding else [],
             "encoder_embedding": [],
             "encoder_states": states,
+            "memories": memories,
             "src_tokens": [],
             "src_lengths": [],
             "memory_rows": [torch.arange(src_tokens.size(0), device=src_tokens.device)],
@@ -75,7 +85,7 @@ class SwcmEncoder(FairseqEncoder):
         kept, memory_rows = moves
         moved: Dict[str, List[Tensor]] = {}
         for name, tensors in encoder_out.items():
-            batch_axis = 1 if name in ("encoder_out", "encoder_states") else 0
+            batch_axis = 1 if name in ("encoder_out", "encoder_states", "memories") else 0
             if name != "memory_rows":
                 moved[name] = [tensor.index_select(batch_axis, kept) for tensor in tensors]
         moved["memory_rows"] = [memory_rows]

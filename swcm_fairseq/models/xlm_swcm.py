@@ -21,7 +21,7 @@ from ..weights import read_encoder
 from ..weights.mapping import start_model, tie_decoder
 from ..weights.report import REPORT_NAME, summary_lines, write_report
 from .config import DEFAULTS, PRESETS, SIZES, XlmSwcmConfig, fill_in, layer_sizes, resolve_sizes
-from .decoder import SwcmDecoder
+from .decoder import SwcmDecoder, kept_memories
 from .encoder import SwcmEncoder
 from .freezing import freeze
 from .rates import scale_rate_of_copied
@@ -156,9 +156,10 @@ def _encoder_and_decoder(cfg, source, target):
         cfg.inserted_layers,
         interleaved=cfg.decoder_init == "interleaved",
         shift=cfg.cross_attention_shift,
+        memory=cfg.cross_attention_memory,
     )
     return (
-        SwcmEncoder(source, embeddings, sizes, cfg.encoder_layers, cfg.drop_encoder_residual),
+        SwcmEncoder(source, embeddings, sizes, cfg.encoder_layers, cfg.drop_encoder_residual, kept_memories(plan)),
         SwcmDecoder(target, decoder_embeddings, sizes, plan, cfg.untie_output_projection),
     )
 

@@ -5,6 +5,11 @@ from typing import List, NamedTuple, Optional, Tuple
 # What may be inserted after every X layers.
 INSERTED = ("normal", "duplicate", "warm", "quiet")
 
+# What the cross-attention of custom layers may read: for one that starts from encoder layer i, how many encoder layers
+# the source has been through by then. The paper's is the last layer's output; the others are layer-wise coordination
+# (He et al. 2018).
+CROSS_ATTENTION_MEMORIES = ("last", "same-layer", "same-layer-input")
+
 
 class PlannedLayer(NamedTuple):
     """One decoder layer.
@@ -14,12 +19,14 @@ class PlannedLayer(NamedTuple):
         encoder_layer: the encoder layer it starts from, if any.
         second_layer: the one that cross-attention and what follows it start from, where that is another.
         drawn: parts that start random nevertheless.
+        memory: how many encoder layers have made what cross-attention reads (0: the embeddings); None for all of them.
     """
 
     kind: str
     encoder_layer: Optional[int]
     second_layer: Optional[int] = None
     drawn: Tuple[str, ...] = ()
+    memory: Optional[int] = None
 
 
 def layer_plan(
@@ -29,6 +36,7 @@ def layer_plan(
     inserted: str = "normal",
     interleaved: bool = False,
     shift: int = 0,
+    memory: str = "last",
 ) -> List[PlannedLayer]:
     """Plan the decoder of an encoder with ``encoder_layers`` layers: n + floor(n / X) layers.
 
@@ -44,16 +52,25 @@ def layer_plan(
         interleaved: as DeltaLM does (arXiv 2106.13736): half as many layers, each from two of the encoder's, the
             first one up to cross-attention and the second one from there on.
         shift: cross-attention and what follows it start so many encoder layers further up, or from the last one.
+        memory: what custom layers, duplicates included, read; all others read the last layer's output. ``same-layer``
+            is the output of the encoder layer that cross-attention starts from, which is what a second application of
+            that layer would read; ``same-layer-input`` its input, which its self-attention was trained on.
     """
     plan = []
     step = 2 if interleaved else 1
     shift += step - 1
     for count, index in enumerate(range(0, encoder_layers, step), 1):
         second = min(index + shift, encoder_layers - 1) if shift else None
-        plan.append(PlannedLayer(layer_kind, index, second))
+        read = _read(memory, index if second is None else second, encoder_layers) if layer_kind == "custom" else None
+        plan.append(PlannedLayer(layer_kind, index, second, memory=read))
         if insert_every > 0 and count % insert_every == 0:
             plan.append(_inserted(inserted, plan[-1]))
     return plan
+
+
+def _read(memory: str, layer: int, encoder_layers: int) -> Optional[int]:
+    through = {"last": encoder_layers, "same-layer": layer + 1, "same-layer-input": layer}[memory]
+    return None if through == encoder_layers else through
 
 
 def _inserted(name: str, before: PlannedLayer) -> PlannedLayer:

@@ -39,12 +39,18 @@ MODELS = [
         ("self._reorder_past(incremental_state, repeated)", "pass", "hypotheses lack the past of the first step"),
         ("return self.embeddings.max_positions - 1", "return self.embeddings.max_positions", "no place for <s>"),
         ("self.embeddings(tokens)\n", "self.embeddings(tokens.roll(1, 1))\n", "the tag comes before <s>"),
+        ('encoder_out["memories"][place]', 'encoder_out["memories"][-1]', "all layers read one memory"),
         ("weights[:, -wanted:]", "weights[:, :wanted]", "alignments are one row off"),
     ),
     *_faults(
         "models/encoder.py",
         ("mask = padding[:, None, None, :] if has_padding else None", "mask = None", "padding is attended to"),
-        ('name in ("encoder_out", "encoder_states")', 'name == "encoder_out"', "states are reordered along time"),
+        (
+            'name in ("encoder_out", "encoder_states", "memories")',
+            'name == "encoder_out"',
+            "states reordered along time",
+        ),
+        ("if 0 in self.kept", "if 1 in self.kept", "the embeddings are no memory"),
     ),
     *_faults(
         "models/xlm_swcm.py",
@@ -108,6 +114,7 @@ MODULES = [
     *_faults(
         "modules/layer_plan.py",
         ("count % insert_every", "(count - 1) % insert_every", "insertions one layer early"),
+        ('"same-layer": layer + 1', '"same-layer": layer', "layers read what their encoder layer read"),
         ("        return before\n", '        return PlannedLayer("normal", 0)\n', "duplicates are of another kind"),
         ('drawn=("cross_attn",)', "drawn=()", "warm layers copy their cross-attention too"),
         ("    shift += step - 1\n", "    shift = step - 1\n", "--cross-attention-shift does nothing"),

@@ -210,7 +210,14 @@ def saved_and_loaded(module, folder):
 
 
 @torch.no_grad()
-@pytest.mark.parametrize("settings", [{}, {"untie_output_projection": True, "inserted_layers": "duplicate"}])
+@pytest.mark.parametrize(
+    "settings",
+    [
+        {},
+        {"untie_output_projection": True, "inserted_layers": "duplicate"},
+        {"cross_attention_memory": "same-layer"},
+    ],
+)
 def test_the_model_can_be_compiled(dictionary, sample, settings, tmp_path):
     model = toy_model(dictionary, **settings)
     compiled = saved_and_loaded(model, tmp_path)
@@ -222,9 +229,10 @@ def test_the_model_can_be_compiled(dictionary, sample, settings, tmp_path):
         torch.testing.assert_close(found[1]["attn"][0], expected[1]["attn"][0])
 
 
-@pytest.mark.parametrize("count", [1, 2], ids=["one model", "ensemble"])
+@pytest.mark.parametrize("count", [1, 2, 3], ids=["one model", "ensemble", "layer by layer too"])
 def test_the_whole_search_can_be_compiled(models, dictionary, sample, count, tmp_path):
     """fairseq's generator with the model in it; the target language is a number, one for the whole batch."""
+    models = models + [toy_model(dictionary, cross_attention_memory="same-layer-input")]
     generator = SequenceGenerator(
         models[:count], dictionary, beam_size=3, max_len_b=6, tokens_to_suppress=symbols_that_are_no_text(dictionary)
     )

@@ -4,6 +4,7 @@ import shutil
 
 import pytest
 import torch
+from fairseq import checkpoint_utils
 from safetensors.torch import load_file, save_file
 
 from swcm_fairseq.decoding import packed
@@ -25,11 +26,13 @@ def folder(checkpoint, tmp_path):
     return str(tmp_path / "packed")
 
 
-def change_settings(folder, **changes):
+def change_settings(folder, change=None, **changes):
     path = os.path.join(folder, "config.json")
     with open(path) as stream:
         settings = json.load(stream)
     settings.update(changes)
+    if change is not None:
+        change(settings)
     with open(path, "w") as stream:
         json.dump(settings, stream)
 
@@ -63,6 +66,28 @@ def test_weights_of_bf16_are_read_as_float32(checkpoint, tmp_path):
     found = packed.read(str(tmp_path / "packed")).model.state_dict()
     assert all(tensor.dtype == torch.float32 for tensor in found.values())
     assert all(torch.equal(found[name], tensor.float()) for name, tensor in state["model"].items())
+
+
+def test_layer_wise_memory_is_packed(checkpoint, tmp_path):
+    state = torch.load(checkpoint)
+    state["cfg"]["model"]["cross_attention_memory"] = "same-layer"
+    torch.save(state, checkpoint)
+    pack(checkpoint, str(tmp_path / "packed"))
+    model = packed.read(str(tmp_path / "packed")).model
+    assert model.decoder.memory_places == [0, 1, -1, 2, -1, -1] and model.encoder.kept == [1, 2, 3]
+
+
+def test_what_is_older_than_the_flag_reads_the_last_output(checkpoint, tmp_path):
+    state = torch.load(checkpoint)
+    del state["cfg"]["model"]["cross_attention_memory"]
+    torch.save(state, checkpoint)
+    pack(checkpoint, str(tmp_path / "packed"))
+    change_settings(str(tmp_path / "packed"), lambda settings: settings["model"].pop("cross_attention_memory"))
+    state["cfg"]["task"].update(data=os.path.dirname(checkpoint))
+    torch.save(state, checkpoint)
+    (loaded,), _, _ = checkpoint_utils.load_model_ensemble_and_task([checkpoint])
+    for model in (packed.read(str(tmp_path / "packed")).model, loaded):
+        assert model.decoder.memory_places == [-1] * 6 and model.encoder.kept == []
 
 
 @pytest.mark.parametrize(

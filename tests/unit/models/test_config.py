@@ -80,6 +80,21 @@ def test_variants_that_cannot_be_are_all_named(layer):
         assert flag in str(caught.value)
 
 
+def test_layer_wise_memory_wants_custom_layers():
+    cfg = XlmSwcmConfig(
+        encoder_layers=2,
+        encoder_embed_dim=8,
+        encoder_ffn_embed_dim=8,
+        encoder_attention_heads=2,
+        decoder_layer_kind="normal",
+        cross_attention_memory="same-layer",
+    )
+    with pytest.raises(SwcmError, match="--cross-attention-memory same-layer is for custom layers"):
+        resolve_sizes(cfg, None)
+    cfg.decoder_layer_kind = "custom"
+    resolve_sizes(cfg, None)
+
+
 def test_a_flag_is_stronger_than_a_preset():
     cfg = XlmSwcmConfig(encoder_layers=5)
     fill_in(cfg, {"encoder_layers": 3, "encoder_embed_dim": 64})

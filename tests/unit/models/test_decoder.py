@@ -12,6 +12,8 @@ VARIANTS = {
     "plain": {},
     "quiet": {"inserted_layers": "quiet"},
     "tied, a residual dropped": {"tie_decoder": True, "drop_encoder_residual": 2},
+    "layer by layer": {"cross_attention_memory": "same-layer"},
+    "layer by layer, inputs": {"cross_attention_memory": "same-layer-input"},
 }
 
 

@@ -183,6 +183,22 @@ def test_all_layers_states_end_with_the_output():
 
 
 @pytest.mark.parametrize(
+    "memory, numbers",
+    [("last", []), ("same-layer", [1, 2, 3]), ("same-layer-input", [0, 1, 2, 3])],
+)
+@pytest.mark.parametrize("asked", [True, False])
+@torch.no_grad()
+def test_what_the_decoder_reads_is_kept_whether_or_not_all_states_are_asked_for(memory, numbers, asked):
+    dictionary = toy_dictionary()
+    encoder = toy_model(dictionary, cross_attention_memory=memory).encoder
+    sources = toy_sources(dictionary, [6, 3])
+    states = encoder(sources, return_all_hiddens=True)["encoder_states"]
+    kept = encoder(sources, return_all_hiddens=asked)["memories"]
+    assert len(kept) == len(numbers)
+    assert all(torch.equal(one, states[number]) for one, number in zip(kept, numbers))
+
+
+@pytest.mark.parametrize(
     "order, kept",
     [
         ([0, 0, 1, 1, 2, 2], [0, 1, 2]),  # a beam: rows of one sentence share its memory
@@ -195,7 +211,7 @@ def test_all_layers_states_end_with_the_output():
 )
 def test_reordering_moves_all_that_belongs_to_a_sentence(order, kept):
     dictionary = toy_dictionary()
-    encoder = toy_model(dictionary).encoder
+    encoder = toy_model(dictionary, cross_attention_memory="same-layer-input").encoder
     sources = toy_sources(dictionary, [6, 3, 4])
     moved = encoder.reorder_encoder_out(encoder(sources, return_all_hiddens=True), torch.tensor(order))
     rows = moved["memory_rows"][0]
@@ -208,5 +224,8 @@ def test_reordering_moves_all_that_belongs_to_a_sentence(order, kept):
     torch.testing.assert_close(
         moved["encoder_out"][0].transpose(0, 1)[real], expected["encoder_out"][0].transpose(0, 1)[real]
     )
-    for state, wanted in zip(moved["encoder_states"], expected["encoder_states"]):
+    assert len(moved["memories"]) == 4  # what each of the four layers read
+    for state, wanted in zip(
+        moved["encoder_states"] + moved["memories"], expected["encoder_states"] + expected["memories"]
+    ):
         torch.testing.assert_close(state.transpose(0, 1)[real], wanted.transpose(0, 1)[real])

@@ -29,9 +29,10 @@ def hypotheses(model, beam=3):
     return [h for sentence in found for h in sentence]
 
 
+@pytest.mark.parametrize("memory", ["last", "same-layer", "same-layer-input"])
 @pytest.mark.parametrize("beam", [1, 3])
-def test_a_frozen_model_decodes_as_before(beam):
-    model = toy_model(DICTIONARY)
+def test_a_frozen_model_decodes_as_before(beam, memory):
+    model = toy_model(DICTIONARY, cross_attention_memory=memory)
     expected = hypotheses(model, beam)
     model.prepare_for_inference_(settings())
     found = hypotheses(model, beam)

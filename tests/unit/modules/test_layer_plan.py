@@ -64,3 +64,23 @@ def test_a_shift_takes_second_halves_from_further_up_or_the_last():
 def test_a_last_encoder_layer_without_a_neighbour_starts_both_halves():
     plan = layer_plan(3, 0, interleaved=True)
     assert [(one.encoder_layer, one.second_layer) for one in plan] == [(0, 1), (2, 2)]
+
+
+@pytest.mark.parametrize(
+    "memory, flags, expected",
+    [
+        ("last", {}, [None] * 5),
+        ("same-layer", {}, [1, 2, 3, None, None]),  # the last two: an inserted layer, and the encoder's output
+        ("same-layer-input", {}, [0, 1, 2, None, 3]),
+        ("same-layer", {"inserted": "duplicate"}, [1, 2, 3, 3, None]),
+        ("same-layer", {"inserted": "warm"}, [1, 2, 3, None, None]),
+        ("same-layer-input", {"layer_kind": "normal"}, [None] * 5),
+        ("same-layer", {"insert_every": 0, "interleaved": True}, [2, None]),
+        ("same-layer-input", {"insert_every": 0, "interleaved": True}, [1, 3]),
+        ("same-layer-input", {"insert_every": 0, "shift": 1}, [1, 2, 3, 3]),
+    ],
+)
+def test_custom_layers_read_what_the_layer_that_their_cross_attention_starts_from_put_out_or_read(
+    memory, flags, expected
+):
+    assert [one.memory for one in layer_plan(4, memory=memory, **flags)] == expected

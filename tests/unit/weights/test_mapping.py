@@ -118,6 +118,29 @@ def test_a_started_custom_layer_is_its_encoder_layer_twice(folder):
         torch.testing.assert_close(output, encoder_layer(once, padding), atol=1e-5, rtol=0)
 
 
+@pytest.mark.parametrize("memory", ["last", "same-layer", "same-layer-input"])
+@torch.no_grad()
+def test_what_custom_layers_are_given_to_read(folder, memory):
+    """With ``same-layer`` it is what makes a started one its encoder layer twice; the last one has it in any case."""
+    model = start_from(folder, cross_attention_memory=memory)  # custom, custom, custom, normal, custom
+    calls = {}
+    for layer in (*model.encoder.layers, *model.decoder.layers):
+        layer.register_forward_hook(lambda module, given, made: calls.setdefault(module, (given, made)) and None)
+    tokens = torch.tensor([[0, 5, 6, 7, 8, 2]])
+    model(tokens, None, tokens)
+    inputs = [calls[layer][0][0] for layer in model.encoder.layers]
+    outputs = [calls[layer][1] for layer in model.encoder.layers]
+    read = [calls[layer][0][1] for layer in model.decoder.layers]
+    expected = {"last": outputs[-1:] * 4, "same-layer": outputs, "same-layer-input": inputs}[memory]
+    assert torch.equal(read.pop(3), outputs[-1])
+    assert all(torch.equal(one, other) for one, other in zip(read, expected))
+    customs = [layer for place, layer in enumerate(model.decoder.layers) if place != 3]
+    for number, (custom, x) in enumerate(zip(customs, inputs)):
+        twice = model.encoder.layers[number](outputs[number])
+        same = torch.allclose(custom(x, memory=read[number])[0], twice, atol=1e-5)
+        assert same == (memory == "same-layer" or (memory == "last" and number == 3))
+
+
 def test_normal_layers_are_random(folder):
     model, other = start_from(folder, insert_normal_every=2), start_from(folder, insert_normal_every=2, seed=2)
     normal = [model.decoder.layers[i] for i in (2, 5)]
