@@ -16,6 +16,7 @@ def read(*parts):
 # Read, not imported: importing the package would need the dependencies that are about to be installed.
 VERSION = re.search(r'^__version__ = "(.+)"$', read("swcm_fairseq", "version.py"), re.MULTILINE).group(1)
 README = read("README.md") if os.path.exists(os.path.join(ROOT, "README.md")) else ""
+PREPROCESS = ["swcm_preprocess"] + ["swcm_preprocess." + name for name in find_packages("preprocess")]
 
 setup(
     name="swcm-fairseq",
@@ -24,7 +25,9 @@ setup(
     long_description=README,
     long_description_content_type="text/markdown",
     license="MIT",
-    packages=find_packages(include=["swcm_fairseq", "swcm_fairseq.*"]),
+    packages=find_packages(include=["swcm_fairseq", "swcm_fairseq.*"]) + PREPROCESS,
+    # The folder's own name would be anybody's.
+    package_dir={"swcm_preprocess": "preprocess"},
     package_data={"swcm_fairseq.scoring": ["profiles.tsv"]},
     # fairseq has wheels up to CPython 3.8, its continuation ve-fairseq for 3.11 and 3.12; nothing builds between.
     python_requires=">=3.8,!=3.9.*,!=3.10.*,<3.13",
@@ -60,8 +63,16 @@ setup(
     entry_points={
         "console_scripts": [
             "swcm-average=swcm_fairseq.decoding.averaging:cli",
+            "swcm-build-dict=swcm_preprocess.build_dict:cli",
+            "swcm-clean=swcm_preprocess.clean:cli",
+            "swcm-encode=swcm_preprocess.encode:cli",
+            "swcm-extend-vocab=swcm_preprocess.extend_vocab:cli",
+            "swcm-mrc=swcm_preprocess.mrc:cli",
             "swcm-pack=swcm_fairseq.decoding.packing:cli",
+            "swcm-prune=swcm_preprocess.prune_encoder:cli",
+            "swcm-read=swcm_preprocess.read:cli",
             "swcm-score=swcm_fairseq.scoring.command:cli",
+            "swcm-split=swcm_preprocess.split:cli",
         ],
     },
 )

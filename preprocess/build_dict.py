@@ -10,6 +10,8 @@ import sys
 from collections import Counter
 from typing import List
 
+import swcm_preprocess  # noqa: F401 (says in one line where nothing is installed)
+
 from swcm_fairseq.data.languages import tag_of
 from swcm_fairseq.errors import SwcmError, run_command
 from swcm_fairseq.files import atomic_write, refuse_overwrite
@@ -83,5 +85,10 @@ def main(argv=None) -> int:
     return 0
 
 
+def cli() -> int:
+    """The entry point: exit code 0 done, 1 the work failed, 2 wrong usage."""
+    return run_command(main)
+
+
 if __name__ == "__main__":
-    sys.exit(run_command(main))
+    sys.exit(cli())

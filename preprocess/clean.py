@@ -20,19 +20,26 @@ import sys
 import time
 from typing import Any, Dict, Iterator, List, Sequence, Tuple
 
+from swcm_preprocess.clean_rows import (
+    DUPLICATE,
+    NEAR_DUPLICATE,
+    REASONS,
+    Cleaned,
+    Cleaner,
+    Row,
+    Settings,
+    signatures_of,
+)
+from swcm_preprocess.encode import default_workers, positive_number
+from swcm_preprocess.filters.duplicates import Seen, digest
+from swcm_preprocess.filters.near_duplicates import NearSeen
+from swcm_preprocess.lines import Problems, in_order, read_aligned
+from swcm_preprocess.normalize import RULES
+from swcm_preprocess.parallel import in_batches, ordered_map
+from swcm_preprocess.restarting import RestartableOutputs, was_interrupted
+
 import numpy as np
 
-# Run by path, from anywhere: the packages stand beside this script's folder.
-sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
-
-from preprocess.cleaning import DUPLICATE, NEAR_DUPLICATE, REASONS, Cleaned, Cleaner, Row, Settings, signatures_of
-from preprocess.encode import default_workers, positive_number
-from preprocess.filters.duplicates import Seen, digest
-from preprocess.filters.near_duplicates import NearSeen
-from preprocess.lines import Problems, in_order, read_aligned
-from preprocess.normalize import RULES
-from preprocess.parallel import in_batches, ordered_map
-from preprocess.restarting import RestartableOutputs, was_interrupted
 from swcm_fairseq.errors import SwcmError, run_command
 from swcm_fairseq.files import refuse_overwrite
 from swcm_fairseq.version import __version__
@@ -298,5 +305,10 @@ def main(argv=None) -> int:
     return 0
 
 
+def cli() -> int:
+    """The entry point: exit code 0 done, 1 the work failed, 2 wrong usage."""
+    return run_command(main)
+
+
 if __name__ == "__main__":
-    sys.exit(run_command(main))
+    sys.exit(cli())

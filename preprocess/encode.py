@@ -11,11 +11,9 @@ import os
 import sys
 from typing import IO, Iterator, List, NamedTuple, Sequence, Tuple
 
-# Run by path, from anywhere: the packages stand beside this script's folder.
-sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+from swcm_preprocess.lines import read_blocks, split_lines
+from swcm_preprocess.parallel import in_batches, ordered_map
 
-from preprocess.lines import read_blocks, split_lines
-from preprocess.parallel import in_batches, ordered_map
 from swcm_fairseq.data.pieces import Lines, Pieces
 from swcm_fairseq.errors import SwcmError, run_command
 from swcm_fairseq.files import atomic_files
@@ -207,5 +205,10 @@ def _is_there(path: str, model: bytes, force: bool) -> bool:
     return same
 
 
+def cli() -> int:
+    """The entry point: exit code 0 done, 1 the work failed, 2 wrong usage."""
+    return run_command(main)
+
+
 if __name__ == "__main__":
-    sys.exit(run_command(main))
+    sys.exit(cli())

@@ -24,11 +24,9 @@ import sys
 from collections import Counter
 from typing import Any, Dict, Iterator, List, NamedTuple, Sequence, Set, Tuple
 
-# Run by path, from anywhere: the packages stand beside this script's folder.
-sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+from swcm_preprocess.encode import default_workers, positive_number, read_batches
+from swcm_preprocess.lines import read_aligned
 
-from preprocess.encode import default_workers, positive_number, read_batches
-from preprocess.lines import read_aligned
 from swcm_fairseq.data import stand_ins
 from swcm_fairseq.data.languages import Language, language
 from swcm_fairseq.data.pieces import Pieces
@@ -238,5 +236,10 @@ def main(argv=None) -> int:
     return 0
 
 
+def cli() -> int:
+    """The entry point: exit code 0 done, 1 the work failed, 2 wrong usage."""
+    return run_command(main)
+
+
 if __name__ == "__main__":
-    sys.exit(run_command(main))
+    sys.exit(cli())

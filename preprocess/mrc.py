@@ -22,11 +22,9 @@ import os
 import sys
 from typing import Dict, Iterator, List, NamedTuple, Optional, Sequence
 
-# Run by path, from anywhere: the packages stand beside this script's folder.
-sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+from swcm_preprocess.lines import Problems, read_aligned
+from swcm_preprocess.parallel import in_batches
 
-from preprocess.lines import Problems, read_aligned
-from preprocess.parallel import in_batches
 from swcm_fairseq.data.pieces import Pieces
 from swcm_fairseq.errors import SwcmError, run_command
 from swcm_fairseq.files import atomic_files
@@ -233,5 +231,10 @@ def main(argv=None) -> int:
     return 0
 
 
+def cli() -> int:
+    """The entry point: exit code 0 done, 1 the work failed, 2 wrong usage."""
+    return run_command(main)
+
+
 if __name__ == "__main__":
-    sys.exit(run_command(main))
+    sys.exit(cli())

@@ -13,9 +13,10 @@ import os
 import sys
 from typing import Any, Dict, List, NamedTuple, Optional, Sequence, Tuple
 
+from swcm_preprocess.encode import default_workers, positive_number, read_batches
+
 import numpy
 import torch
-from encode import default_workers, positive_number, read_batches
 
 from swcm_fairseq.data.pieces import Pieces
 from swcm_fairseq.errors import SwcmError, run_command
@@ -243,5 +244,10 @@ def main(argv=None) -> int:
     return 0
 
 
+def cli() -> int:
+    """The entry point: exit code 0 done, 1 the work failed, 2 wrong usage."""
+    return run_command(main)
+
+
 if __name__ == "__main__":
-    sys.exit(run_command(main))
+    sys.exit(cli())

@@ -25,11 +25,9 @@ import os
 import sys
 from typing import Dict, Iterator, List, NamedTuple, Optional, Sequence, Tuple
 
-# Run by path, from anywhere: the packages stand beside this script's folder.
-sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+from swcm_preprocess.lines import Problems, in_order
+from swcm_preprocess.readers import FORMATS, format_of
 
-from preprocess.lines import Problems, in_order
-from preprocess.readers import FORMATS, format_of
 from swcm_fairseq.errors import SwcmError, run_command, some
 from swcm_fairseq.files import atomic_files
 from swcm_fairseq.sentences import one_line, sentences
@@ -170,5 +168,10 @@ def main(argv=None) -> int:
     return 0
 
 
+def cli() -> int:
+    """The entry point: exit code 0 done, 1 the work failed, 2 wrong usage."""
+    return run_command(main)
+
+
 if __name__ == "__main__":
-    sys.exit(run_command(main))
+    sys.exit(cli())

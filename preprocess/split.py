@@ -23,11 +23,9 @@ import random
 import sys
 from typing import Callable, Dict, List, NamedTuple, Sequence, Set, Tuple
 
-# Run by path, from anywhere: the packages stand beside this script's folder.
-sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+from swcm_preprocess.lines import read_aligned
+from swcm_preprocess.overlap import Elements, Of, closest, clusters, fingerprint, index, ngrams, twins
 
-from preprocess.lines import read_aligned
-from preprocess.near_duplicates import Elements, Of, closest, clusters, fingerprint, index, ngrams, twins
 from swcm_fairseq.data.languages import CHARACTERS, language
 from swcm_fairseq.data.pieces import Pieces
 from swcm_fairseq.errors import SwcmError, run_command
@@ -293,5 +291,10 @@ def main() -> None:
         print("the test sentence closest to training shares {greatest} of its {}".format(name, **found))
 
 
+def cli() -> int:
+    """The entry point: exit code 0 done, 1 the work failed, 2 wrong usage."""
+    return run_command(main)
+
+
 if __name__ == "__main__":
-    sys.exit(run_command(main))
+    sys.exit(cli())

@@ -66,7 +66,8 @@ def run():
     def run_command(arguments, check=True, timeout=300, env=None, **options):
         environment = dict(os.environ)
         environment["PATH"] = os.path.dirname(sys.executable) + os.pathsep + environment.get("PATH", "")
-        environment["PYTHONPATH"] = os.pathsep.join(filter(None, [str(ROOT), environment.get("PYTHONPATH")]))
+        checkout = [str(ROOT), str(ROOT / "preprocess")]
+        environment["PYTHONPATH"] = os.pathsep.join(filter(None, checkout + [environment.get("PYTHONPATH")]))
         environment["PYTHONIOENCODING"] = "utf-8"
         # Recipes take this environment too, whoever made it.
         environment["SWCM_VENV"] = sys.prefix

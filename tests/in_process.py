@@ -1,13 +1,9 @@
 """Running the scripts in preprocess/ within the test's process, where starting Python would take most of the time."""
 
 import importlib
-import os
-import sys
 from typing import NamedTuple
 
 from swcm_fairseq.errors import run_command
-
-FOLDER = os.path.join(os.path.dirname(os.path.dirname(os.path.abspath(__file__))), "preprocess")
 
 
 class Done(NamedTuple):
@@ -20,9 +16,7 @@ class Done(NamedTuple):
 
 def import_script(name: str):
     """The module ``preprocess/NAME.py``."""
-    if FOLDER not in sys.path:
-        sys.path.insert(0, FOLDER)  # as Python itself does for a script
-    return importlib.import_module(name)
+    return importlib.import_module("swcm_preprocess." + name)
 
 
 def run_script(name: str, arguments, capsys, check: bool = True) -> Done:

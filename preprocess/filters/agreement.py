@@ -1,6 +1,6 @@
 """Pairs whose sides show that they do not translate each other."""
 
-from preprocess.variables import variables
+from swcm_preprocess.variables import variables
 
 
 def are_identical(source: str, target: str) -> bool:

@@ -1,8 +1,8 @@
 """Lines without text."""
 
-import regex
+from swcm_preprocess.variables import without_variables
 
-from preprocess.variables import without_variables
+import regex
 
 _LETTER = regex.compile(r"\p{L}")
 

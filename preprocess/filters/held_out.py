@@ -2,9 +2,9 @@
 
 from typing import Callable, FrozenSet, Iterable
 
-from preprocess.filters.duplicates import digest
-from preprocess.lines import Problems, read_lines
-from preprocess.near_duplicates import fingerprint
+from swcm_preprocess.filters.duplicates import digest
+from swcm_preprocess.lines import Problems, read_lines
+from swcm_preprocess.overlap import fingerprint
 
 
 def held_out_texts(paths: Iterable[str]) -> FrozenSet[bytes]:

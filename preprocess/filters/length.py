@@ -2,8 +2,9 @@
 
 from typing import Callable
 
-from preprocess.letters import han, letters
-from preprocess.variables import without_variables
+from swcm_preprocess.letters import han, letters
+from swcm_preprocess.variables import without_variables
+
 from swcm_fairseq.data.pieces import Pieces
 
 # Letters of an alphabet for one Chinese character. With this weight LibreOffice's Kazakh, Mongolian and Uyghur

@@ -2,7 +2,7 @@
 
 Two texts are as near as their sets of 4 successive characters overlap (Jaccard), letters in lower case, numbers and
 punctuation set aside. MinHash estimates that from 64 numbers a text, and locality-sensitive hashing finds the texts to
-compare (8 bands of 8 numbers; Broder 1997, Indyk and Motwani 1998). ``preprocess/near_duplicates.py`` compares exactly
+compare (8 bands of 8 numbers; Broder 1997, Indyk and Motwani 1998). ``preprocess/overlap.py`` compares exactly
 and is for the short lines of a test set; here are hashes because a crawl has millions of lines.
 
 The numbers of a text are rensa's, 50 microseconds for 300 characters (datasketch 2.0 takes ten times as long). What
@@ -11,10 +11,10 @@ libraries have for finding texts again keeps kilobytes a line; ``NearSeen`` keep
 
 from typing import List, Sequence
 
+from swcm_preprocess.overlap import fingerprint
+
 import numpy as np
 from rensa import RMinHash
-
-from preprocess.near_duplicates import fingerprint
 
 NUMBERS, BANDS = 64, 8
 LENGTH = 4  # characters

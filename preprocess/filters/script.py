@@ -2,10 +2,11 @@
 
 from typing import Callable
 
+from swcm_preprocess.letters import counter, letters
+from swcm_preprocess.variables import without_variables
+
 import regex
 
-from preprocess.letters import counter, letters
-from preprocess.variables import without_variables
 from swcm_fairseq.data.languages import Language
 from swcm_fairseq.errors import SwcmError
 

@@ -2,7 +2,7 @@
 
 import re
 
-from preprocess.variables import VARIABLE
+from swcm_preprocess.variables import VARIABLE
 
 SIGNS = "~_&"
 

@@ -8,7 +8,7 @@ read, with file and line; for such a record it yields ``None``. What makes the r
 import re
 from typing import Callable, Dict, Iterator, Optional
 
-from preprocess.lines import Problems, read_lines
+from swcm_preprocess.lines import Problems, read_lines
 
 from .json_records import read_json, read_json_lines
 from .question_answering import read_question_answering

@@ -7,7 +7,8 @@ import json
 import re
 from typing import Any, Dict, Iterator, Optional
 
-from preprocess.lines import LONGEST, Problems, open_whole, read_raw_lines
+from swcm_preprocess.lines import LONGEST, Problems, open_whole, read_raw_lines
+
 from swcm_fairseq.errors import SwcmError
 
 # A record is text that somebody wrote; JSON that is larger is something else, and takes 100 times its size.

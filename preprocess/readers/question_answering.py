@@ -7,7 +7,7 @@ Whatever the form, a record has ``context``, ``question`` and ``answer``, the fi
 import itertools
 from typing import Any, Dict, Iterator, Optional
 
-from preprocess.lines import Problems, first_byte
+from swcm_preprocess.lines import Problems, first_byte
 
 from .json_records import checked_text, fields_of, json_line_values, json_list_values
 

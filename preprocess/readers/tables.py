@@ -3,7 +3,8 @@
 import csv
 from typing import Dict, Iterator, Optional
 
-from preprocess.lines import LONGEST, Problems, read_raw_lines
+from swcm_preprocess.lines import LONGEST, Problems, read_raw_lines
+
 from swcm_fairseq.errors import SwcmError
 
 from .json_records import checked_text

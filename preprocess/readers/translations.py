@@ -8,7 +8,8 @@ import os
 import re
 from typing import Dict, Iterator, List, NamedTuple, Optional, Tuple
 
-from preprocess.lines import Problems, open_whole, read_lines
+from swcm_preprocess.lines import Problems, open_whole, read_lines
+
 from swcm_fairseq.errors import SwcmError
 
 from .json_records import checked_text

@@ -6,9 +6,9 @@ processor time of all processes together, so other programs disturb it little. M
 process took, and by how much that is more than for a hundredth of the text: it holds a hash of each kept line, twice
 while the hashes are sorted together. Prints a line a language, or JSON with --json.
 
-    python recipes/benchmark/clean.py                                         # 20 MB a language, a minute
-    python recipes/benchmark/clean.py --megabytes 1000 --langs kk             # 1 GB, 6 minutes, 3 GB of disk
-    python recipes/benchmark/clean.py --options "--near-duplicates 0.8"       # what looking for them costs
+    python -m recipes.benchmark.clean                                         # 20 MB a language, a minute
+    python -m recipes.benchmark.clean --megabytes 1000 --langs kk             # 1 GB, 6 minutes, 3 GB of disk
+    python -m recipes.benchmark.clean --options "--near-duplicates 0.8"       # what looking for them costs
 """
 
 import argparse
@@ -23,17 +23,13 @@ import time
 from collections import OrderedDict
 from typing import List, Tuple
 
-# Run by path, from anywhere: the packages stand two folders up.
-sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__)))))
-
 from recipes.benchmark import sample_text
 from swcm_fairseq.errors import SwcmError, run_command
 
 # Run in a process of its own, which says at its end how much memory it took.
 _RUN = """
 import resource, sys
-sys.path.insert(0, sys.argv.pop(1))
-from preprocess.clean import main
+from swcm_preprocess.clean import main
 from swcm_fairseq.errors import run_command
 code = run_command(main)
 print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)
@@ -56,7 +52,6 @@ def timed(path: str, code: str, out: str, arguments: List[str]) -> Tuple[float, 
         sys.executable,
         "-c",
         _RUN,
-        sys.path[0],
         "--text",
         path,
         "--lang",

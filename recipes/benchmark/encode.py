@@ -12,7 +12,7 @@ Ratios are theirs to ours, 1 being as fast, above 1 faster: by the clock, by pro
 other programs disturb less), and of all our work to their call alone, which neither reads nor writes. The median of
 the repeats counts. Prints a line, or JSON with --json.
 
-    python recipes/benchmark/encode.py --spm runs/quickstart/encoder-full/sentencepiece.bpe.model
+    python -m recipes.benchmark.encode --spm runs/quickstart/encoder-full/sentencepiece.bpe.model
 
 Hardware: --workers processors. Time: a minute.
 """
@@ -29,12 +29,10 @@ from collections import OrderedDict
 from statistics import median
 from typing import List, NamedTuple, Tuple
 
+from swcm_preprocess.encode import Settings, default_workers, encode_files, positive_number
+
 import sentencepiece
 
-# Run by path, from anywhere: the packages stand two folders up.
-sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__)))))
-
-from preprocess.encode import Settings, default_workers, encode_files, positive_number
 from recipes.benchmark import sample_text
 from swcm_fairseq.data.pieces import load_model
 from swcm_fairseq.errors import run_command

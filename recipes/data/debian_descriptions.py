@@ -21,13 +21,14 @@ import random
 import sys
 from typing import Dict, Iterable, List, NamedTuple, Sequence, Set
 
+from swcm_preprocess.clean_rows import Cleaner, Settings
+from swcm_preprocess.filters.near_duplicates import signatures
+from swcm_preprocess.lines import Problems, read_lines
+from swcm_preprocess.overlap import closest, clusters, fingerprint, index, ngrams
+from swcm_preprocess.split import HELD_OUT, hold_out
+
 import regex
 
-from preprocess.cleaning import Cleaner, Settings
-from preprocess.filters.near_duplicates import signatures
-from preprocess.lines import Problems, read_lines
-from preprocess.near_duplicates import closest, clusters, fingerprint, index, ngrams
-from preprocess.split import HELD_OUT, hold_out
 from swcm_fairseq.errors import SwcmError, run_command
 from swcm_fairseq.files import atomic_folder
 from swcm_fairseq.sentences import sentences
@@ -39,7 +40,7 @@ TELLING = 40
 # Larger families stay in training; see preprocess/split.py.
 MAX_FAMILY = 10
 # What counts as near: the share of a synopsis's 3-character runs, and of a text's 4-character runs (see
-# preprocess/near_duplicates.py and preprocess/filters/near_duplicates.py).
+# preprocess/overlap.py and preprocess/filters/near_duplicates.py).
 NEAR_SUMMARY, NEAR_TEXT = 0.7, 0.5
 
 _APPENDED = regex.compile(

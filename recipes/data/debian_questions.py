@@ -20,9 +20,10 @@ import random
 import sys
 from typing import Dict, Iterator, List, NamedTuple, Sequence, Tuple
 
+from swcm_preprocess.lines import read_aligned
+
 import regex
 
-from preprocess.lines import read_aligned
 from swcm_fairseq.errors import SwcmError, run_command
 from swcm_fairseq.files import atomic_folder
 from swcm_fairseq.sentences import sentences

@@ -11,7 +11,8 @@ import json
 import sys
 from typing import Dict
 
-from preprocess.readers.translations import join, read_catalogues
+from swcm_preprocess.readers.translations import join, read_catalogues
+
 from swcm_fairseq.errors import run_command
 from swcm_fairseq.files import atomic_files
 

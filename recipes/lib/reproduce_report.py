@@ -18,9 +18,8 @@ import statistics
 import sys
 from typing import Dict, List, Sequence, Tuple
 
-sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__)))))
+from swcm_preprocess.overlap import closest, fingerprint, index, ngrams
 
-from preprocess.near_duplicates import closest, fingerprint, index, ngrams
 from swcm_fairseq.errors import SwcmError, run_command
 from swcm_fairseq.files import atomic_write
 from swcm_fairseq.scoring import measure

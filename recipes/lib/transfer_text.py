@@ -22,7 +22,8 @@ import sys
 from random import Random
 from typing import Dict, List, NamedTuple, Sequence
 
-from preprocess.lines import read_aligned
+from swcm_preprocess.lines import read_aligned
+
 from swcm_fairseq.errors import SwcmError, run_command
 from swcm_fairseq.files import atomic_folder
 from swcm_fairseq.sentences import sentences

@@ -10,6 +10,9 @@ import subprocess
 import sys
 import time
 
+from swcm_preprocess.clean_rows import Cleaner, Settings
+from swcm_preprocess.normalize.kazakh import kazakh_to_arabic
+
 import pytest
 import sentencepiece
 from fairseq import options as fairseq_options
@@ -18,8 +21,6 @@ from fairseq_cli.preprocess import main as fairseq_preprocess
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from preprocess.cleaning import Cleaner, Settings
-from preprocess.normalize.kazakh import kazakh_to_arabic
 from swcm_fairseq.data.pieces import Pieces
 from swcm_fairseq.data.stand_ins import protect
 from tests.hostile_files import compiled_catalogue
@@ -391,8 +392,8 @@ def test_neither_order_nor_workers_nor_a_kill_change_the_result(command, tmp_pat
 
 KILLED = """
 import os, signal, sys
-sys.path[:0] = [{root!r}]
-import preprocess.clean as clean
+sys.path[:0] = [{root!r}, {root!r} + "/preprocess"]
+import swcm_preprocess.clean as clean
 clean.SECONDS_BETWEEN_SAVES, clean.BATCH_LINES, saves = 0.0, 500, []
 class Killed(clean.RestartableOutputs):
     def save(self, state):
@@ -445,9 +446,9 @@ def test_other_settings_do_not_go_on(command, repo, tmp_path):
 
 HOSTILE = """
 import contextlib, io, json, os, resource, signal, sys, time
-sys.path[:0] = [{root!r}]
+sys.path[:0] = [{root!r}, {root!r} + "/preprocess"]
 from tests.hostile_files import hostile_files
-from preprocess import clean, encode, read
+from swcm_preprocess import clean, encode, read
 from swcm_fairseq.errors import run_command
 spm, count = sys.argv[1], int(sys.argv[2])
 before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss

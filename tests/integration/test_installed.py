@@ -21,7 +21,8 @@ def model(tmp_path_factory):
 def installed(run, repo, tmp_path_factory):
     """What a wheel brings, in a folder of its own."""
     folder = tmp_path_factory.mktemp("site packages")
-    shutil.copytree(str(repo / "swcm_fairseq"), str(folder / "copy" / "swcm_fairseq"))
+    for package in ("swcm_fairseq", "preprocess"):
+        shutil.copytree(str(repo / package), str(folder / "copy" / package))
     for name in ("setup.py", "README.md", "LICENSE"):
         shutil.copy(str(repo / name), str(folder / "copy" / name))
     build = ["python", "-m", "pip", "wheel", "--no-deps", "--no-build-isolation", "--disable-pip-version-check"]
@@ -53,3 +54,28 @@ def test_packing_and_python_from_the_installed_files(run, model, installed, tmp_
     run(["python", "-c", program, model / "checkpoint_best.pt", "a pack"], cwd=str(tmp_path), env=environment)
     program = "import swcm_fairseq as s; print(s.from_pretrained('a pack').translate(['打开文件'], max_len=8))"
     assert run(["python", "-c", program], cwd=str(tmp_path), env=environment).stdout.startswith("[")
+
+
+STAGES = ("read", "clean", "split", "prune_encoder", "extend_vocab", "build_dict", "encode", "mrc")
+
+
+@pytest.mark.parametrize("stage", STAGES)
+def test_a_stage_without_the_package_is_one_clear_line(run, repo, tmp_path, stage):
+    # -S: no site-packages, so neither this package nor what it needs.
+    command = ["python", "-S", repo / "preprocess" / (stage + ".py"), "--help"]
+    done = run(command, check=False, cwd=str(tmp_path), env={"PYTHONPATH": None})
+    assert done.returncode == 1 and done.stdout == ""
+    assert done.stderr.startswith("error: swcm-fairseq is not installed") and done.stderr.count("\n") == 1
+
+
+def test_stages_by_path_and_from_the_installed_files(run, repo, installed, tmp_path):
+    (tmp_path / "a.kk").write_text("Бүгін  ауа райы жақсы\n" * 2, encoding="utf-8")
+    program = "import sys, swcm_preprocess.clean as c; sys.argv[0] = 'swcm-clean'; sys.exit(c.cli())"
+    ways = {
+        "path": (["python", repo / "preprocess" / "clean.py"], {"PYTHONPATH": None}),
+        "wheel": (["python", "-c", program], {"PYTHONPATH": str(installed)}),
+    }
+    for way, (command, environment) in ways.items():
+        arguments = ["--text", "a.kk", "--lang", "kk", "--workers", "2", "--out", way]
+        run([*command, *arguments], cwd=str(tmp_path), env=environment)
+        assert (tmp_path / (way + ".kk")).read_text(encoding="utf-8") == "Бүгін ауа райы жақсы\n"

@@ -66,10 +66,11 @@ def wheel(run, repo, tracked, tmp_path_factory):
         yield archive
 
 
-def test_the_wheel_holds_the_package_and_nothing_else(wheel, tracked):
+def test_the_wheel_holds_both_packages_and_nothing_else(wheel, tracked):
     names = set(wheel.namelist())
     about = {name for name in names if ".dist-info/" in name}
-    assert names - about == {name for name in tracked if name.startswith("swcm_fairseq/")}
+    own = {name for name in tracked if name.startswith(("swcm_fairseq/", "preprocess/"))}
+    assert names - about == {re.sub(r"\Apreprocess/", "swcm_preprocess/", name) for name in own}
     assert {name.split("/")[-1] for name in about} == {
         "METADATA",
         "WHEEL",
@@ -79,13 +80,14 @@ def test_the_wheel_holds_the_package_and_nothing_else(wheel, tracked):
         "LICENSE",
     }
     (top,) = (name for name in about if name.endswith("top_level.txt"))
-    assert wheel.read(top).split() == [b"swcm_fairseq"]
+    assert wheel.read(top).split() == [b"swcm_fairseq", b"swcm_preprocess"]
 
 
 def test_the_wheels_commands_are_there(wheel):
     (points,) = (name for name in wheel.namelist() if name.endswith("entry_points.txt"))
-    targets = dict(re.findall(r"^(swcm-\w+) = ([\w.]+):cli$", wheel.read(points).decode(), re.MULTILINE))
-    assert {"swcm-average", "swcm-pack", "swcm-score"} <= set(targets)
+    targets = dict(re.findall(r"^(swcm-[\w-]+) = ([\w.]+):cli$", wheel.read(points).decode(), re.MULTILINE))
+    stages = {"read", "clean", "split", "prune", "extend-vocab", "build-dict", "encode", "mrc"}
+    assert {"swcm-" + name for name in stages | {"average", "pack", "score"}} <= set(targets)
     for module in targets.values():
         path = module.replace(".", "/") + ".py"
         assert b"def cli(" in wheel.read(path), path

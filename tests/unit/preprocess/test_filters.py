@@ -1,19 +1,20 @@
 import random
 
+from swcm_preprocess.filters.agreement import are_identical, differ_in_variables
+from swcm_preprocess.filters.code import is_mostly_code
+from swcm_preprocess.filters.damage import is_damaged
+from swcm_preprocess.filters.duplicates import Seen, digest
+from swcm_preprocess.filters.empty import has_no_letters, is_empty
+from swcm_preprocess.filters.held_out import held_out_texts, is_held_out
+from swcm_preprocess.filters.length import differ_in_length, is_longer_than, weight
+from swcm_preprocess.filters.repetition import is_repetitive
+from swcm_preprocess.filters.script import in_wrong_script
+from swcm_preprocess.letters import counter, letters
+from swcm_preprocess.variables import variables
+
 import pytest
 import regex
 
-from preprocess.filters.agreement import are_identical, differ_in_variables
-from preprocess.filters.code import is_mostly_code
-from preprocess.filters.damage import is_damaged
-from preprocess.filters.duplicates import Seen, digest
-from preprocess.filters.empty import has_no_letters, is_empty
-from preprocess.filters.held_out import held_out_texts, is_held_out
-from preprocess.filters.length import differ_in_length, is_longer_than, weight
-from preprocess.filters.repetition import is_repetitive
-from preprocess.filters.script import in_wrong_script
-from preprocess.letters import counter, letters
-from preprocess.variables import variables
 from swcm_fairseq.data.languages import Language, language
 from swcm_fairseq.errors import SwcmError
 

@@ -1,9 +1,10 @@
 import gzip
 
+from swcm_preprocess import lines as lines_module
+from swcm_preprocess.lines import MOST_NAMED, Problems, read_aligned, read_blocks, read_lines, split_lines
+
 import pytest
 
-from preprocess import lines as lines_module
-from preprocess.lines import MOST_NAMED, Problems, read_aligned, read_blocks, read_lines, split_lines
 from swcm_fairseq.errors import SwcmError
 
 

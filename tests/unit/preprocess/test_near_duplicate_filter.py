@@ -2,10 +2,10 @@
 
 import random
 
-import numpy as np
+from swcm_preprocess.filters.near_duplicates import LENGTH, NUMBERS, SHORTEST, NearSeen, signatures
+from swcm_preprocess.overlap import fingerprint
 
-from preprocess.filters.near_duplicates import LENGTH, NUMBERS, SHORTEST, NearSeen, signatures
-from preprocess.near_duplicates import fingerprint
+import numpy as np
 
 
 def make_texts(number, seed=1):
@@ -97,7 +97,7 @@ def test_a_process_that_is_forked_afterwards_can_go_on(run):
     """A library that has started threads would have it wait for ever."""
     program = (
         "import multiprocessing as m\n"
-        "from preprocess.filters.near_duplicates import signatures\n"
+        "from swcm_preprocess.filters.near_duplicates import signatures\n"
         "texts = ['line {} of a text that is long enough'.format(i) for i in range(3000)]\n"
         "signatures(texts)\n"
         "pool = m.get_context('fork').Pool(1)\n"

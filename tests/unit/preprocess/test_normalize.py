@@ -1,21 +1,22 @@
 import time
 import unicodedata
 
+from swcm_preprocess.normalize import RULES, Normalizer, rules_for
+from swcm_preprocess.normalize.arabic import unify_arabic
+from swcm_preprocess.normalize.control import strip_control
+from swcm_preprocess.normalize.entities import decode_entities
+from swcm_preprocess.normalize.kazakh import kazakh_to_arabic
+from swcm_preprocess.normalize.lookalikes import unify_lookalikes
+from swcm_preprocess.normalize.markup import strip_markup
+from swcm_preprocess.normalize.shortcuts import strip_shortcuts
+from swcm_preprocess.normalize.spaces import collapse_spaces
+from swcm_preprocess.normalize.tibetan import unify_tibetan
+from swcm_preprocess.normalize.unicode_form import compose
+
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from preprocess.normalize import RULES, Normalizer, rules_for
-from preprocess.normalize.arabic import unify_arabic
-from preprocess.normalize.control import strip_control
-from preprocess.normalize.entities import decode_entities
-from preprocess.normalize.kazakh import kazakh_to_arabic
-from preprocess.normalize.lookalikes import unify_lookalikes
-from preprocess.normalize.markup import strip_markup
-from preprocess.normalize.shortcuts import strip_shortcuts
-from preprocess.normalize.spaces import collapse_spaces
-from preprocess.normalize.tibetan import unify_tibetan
-from preprocess.normalize.unicode_form import compose
 from swcm_fairseq.data.languages import language
 from swcm_fairseq.data.stand_ins import STAND_INS
 from swcm_fairseq.errors import SwcmError

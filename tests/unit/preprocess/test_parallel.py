@@ -1,8 +1,9 @@
 import os
 
+from swcm_preprocess.parallel import in_batches, ordered_map
+
 import pytest
 
-from preprocess.parallel import in_batches, ordered_map
 from swcm_fairseq.errors import SwcmError
 
 

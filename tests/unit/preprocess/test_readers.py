@@ -3,11 +3,12 @@
 import gzip
 import json
 
+from swcm_preprocess.lines import Problems
+from swcm_preprocess.readers import FORMATS, format_of
+from swcm_preprocess.readers.translations import join, read_catalogue, read_catalogues
+
 import pytest
 
-from preprocess.lines import Problems
-from preprocess.readers import FORMATS, format_of
-from preprocess.readers.translations import join, read_catalogue, read_catalogues
 from swcm_fairseq.errors import SwcmError
 from tests.hostile_files import compiled_catalogue
 

@@ -1,9 +1,9 @@
 import json
 import random
 
-import pytest
+from swcm_preprocess.overlap import fingerprint, ngrams, overlap
 
-from preprocess.near_duplicates import fingerprint, ngrams, overlap
+import pytest
 
 PARTS = ("train", "valid", "test")
 # Syllables that give strings which are often, but not always, near each other.

@@ -4,10 +4,11 @@ import collections
 import importlib.util
 import json
 
+from swcm_preprocess.lines import Problems
+from swcm_preprocess.readers import FORMATS
+
 import pytest
 
-from preprocess.lines import Problems
-from preprocess.readers import FORMATS
 from swcm_fairseq.data.languages import language
 
 

@@ -24,20 +24,21 @@ In a pair the name of the side is behind a reason that concerns one side: "empty
 import collections
 from typing import Callable, Dict, FrozenSet, List, NamedTuple, Optional, Sequence, Tuple
 
+from swcm_preprocess.filters.agreement import are_identical, differ_in_variables
+from swcm_preprocess.filters.code import is_mostly_code
+from swcm_preprocess.filters.damage import is_damaged
+from swcm_preprocess.filters.duplicates import digest
+from swcm_preprocess.filters.empty import has_no_letters, is_empty
+from swcm_preprocess.filters.held_out import held_out_texts, is_held_out
+from swcm_preprocess.filters.length import differ_in_length, has_more_pieces_than, is_longer_than
+from swcm_preprocess.filters.near_duplicates import signatures
+from swcm_preprocess.filters.repetition import is_repetitive
+from swcm_preprocess.filters.script import in_wrong_script
+from swcm_preprocess.normalize import Normalizer, Rule, rules_for
+from swcm_preprocess.normalize.kazakh import kazakh_to_arabic
+
 import numpy as np
 
-from preprocess.filters.agreement import are_identical, differ_in_variables
-from preprocess.filters.code import is_mostly_code
-from preprocess.filters.damage import is_damaged
-from preprocess.filters.duplicates import digest
-from preprocess.filters.empty import has_no_letters, is_empty
-from preprocess.filters.held_out import held_out_texts, is_held_out
-from preprocess.filters.length import differ_in_length, has_more_pieces_than, is_longer_than
-from preprocess.filters.near_duplicates import signatures
-from preprocess.filters.repetition import is_repetitive
-from preprocess.filters.script import in_wrong_script
-from preprocess.normalize import Normalizer, Rule, rules_for
-from preprocess.normalize.kazakh import kazakh_to_arabic
 from swcm_fairseq.data.languages import Language, language
 from swcm_fairseq.errors import SwcmError
 

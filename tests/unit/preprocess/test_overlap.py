@@ -2,9 +2,9 @@ import itertools
 import random
 from fractions import Fraction
 
-import pytest
+from swcm_preprocess.overlap import closest, clusters, fingerprint, index, ngrams, overlap, twins
 
-from preprocess.near_duplicates import closest, clusters, fingerprint, index, ngrams, overlap, twins
+import pytest
 
 
 @pytest.mark.parametrize(
