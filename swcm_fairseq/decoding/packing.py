@@ -3,10 +3,13 @@
 import argparse
 import os
 import sys
-from typing import List, Optional
+from typing import TYPE_CHECKING, List, Optional
 
 from ..errors import SwcmError, run_command
 from ..files import refuse_overwrite
+
+if TYPE_CHECKING:
+    from .packed import Packed
 
 
 def pack(checkpoint: str, folder: str, data: Optional[str] = None, force: bool = False) -> None:
@@ -18,13 +21,22 @@ def pack(checkpoint: str, folder: str, data: Optional[str] = None, force: bool =
         data: where dict.txt and sentencepiece.bpe.model lie, if not beside the checkpoint.
         force: replace what stands at ``folder``.
     """
+    from . import packed
+
+    refuse_overwrite(folder, force)
+    parts = read_checkpoint(checkpoint, data)
+    with open(parts.sentencepiece_model, "rb") as stream:
+        packed.write(folder, parts.model, parts.dictionary, stream.read(), parts.targets, force)
+
+
+def read_checkpoint(checkpoint: str, data: Optional[str] = None) -> "Packed":
+    """What a packed folder of ``checkpoint`` would hold; arguments as of ``pack``."""
     from .. import plugin  # noqa: F401  (late: --help needs no torch)
     from ..data.data_bin import load_dictionary, sentencepiece_model
     from ..data.dictionary import check_sentencepiece_model
     from ..weights.safe_load import safe_load
     from . import packed
 
-    refuse_overwrite(folder, force)
     source = data or os.path.dirname(os.path.abspath(checkpoint))
     state = safe_load(checkpoint)
     settings, task = _settings(state, checkpoint)
@@ -35,8 +47,7 @@ def pack(checkpoint: str, folder: str, data: Optional[str] = None, force: bool =
     dictionary = load_dictionary([source], targets)
     check_sentencepiece_model(dictionary.symbols, pieces)
     model = packed.build(settings, dictionary, state["model"], checkpoint)
-    with open(pieces, "rb") as stream:
-        packed.write(folder, model, dictionary, stream.read(), targets, force)
+    return packed.Packed(model, dictionary, pieces, targets, [])
 
 
 def _settings(state, checkpoint: str):

@@ -1,12 +1,11 @@
 """A folder that CTranslate2 opens."""
 
-import os
 from typing import Optional
 
 import numpy as np
 from ctranslate2.specs import attention_spec, common_spec, transformer_spec
 
-from .layers import Attention, Layer, Linear, Norm, StandardModel, rescaled, with_idle
+from .layers import Attention, Layer, Norm, StandardModel, with_idle
 
 #: ``--quantization`` -> CTranslate2's name.
 QUANTIZATIONS = {"int8": "int8", "int8_float32": "int8_float32", "bfloat16": "bfloat16", "none": None}
@@ -30,7 +29,8 @@ def write_model(folder: str, model: StandardModel, symbols, quantization: Option
     spec.register_target_vocabulary(list(symbols))
     spec.config.unk_token, spec.config.bos_token, spec.config.eos_token = "<unk>", "<s>", "</s>"
     spec.config.decoder_start_token = "<s>"
-    spec.config.add_source_bos = spec.config.add_source_eos = True
+    # Sources are given as the tokenizer makes them, <s> and </s> among them.
+    spec.config.add_source_bos = spec.config.add_source_eos = False
     spec.config.layer_norm_epsilon = model.eps
     spec.validate()
     spec.optimize(quantization=quantization)

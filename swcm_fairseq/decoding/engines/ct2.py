@@ -1,0 +1,82 @@
+"""Decoding with CTranslate2, without torch."""
+
+import os
+from typing import List
+
+import ctranslate2
+
+from ...data.pieces import Pieces
+from ...errors import SwcmError
+from ..hypotheses import BaseTranslator, Search, Written
+from .folder import PIECES, Exported
+
+_START, _END = "<s>", "</s>"
+# CTranslate2 compares hypotheses by probability alone, and stops before it has as many as the beam is wide, where its
+# length penalty is 0; with one that changes no number it stops where fairseq does, and what it found is compared here.
+_NO_PENALTY = 1e-9
+
+
+class Ct2Translator(BaseTranslator):
+    """A model that CTranslate2 computes; it finds what fairseq's beam search finds.
+
+    Not quite the same are outputs as long as ``max_len`` allows, whose last ``</s>`` is not scored, and the scores
+    themselves, by what probability the model gives to symbols that are no text.
+    """
+
+    def __init__(self, engine: "ctranslate2.Translator", exported: Exported, pieces: Pieces):
+        super().__init__(pieces, exported.targets, exported.tags, exported.max_positions)
+        self.engine = engine
+        self._no_text = [[symbol] for symbol in exported.no_text]
+
+    @classmethod
+    def open(
+        cls, folder: str, exported: Exported, device: str = "cpu", compute_type: str = "default", threads: int = 0
+    ) -> "Ct2Translator":
+        """Open a folder of ``swcm-export --to ct2``; see ``open_translator``."""
+        device, _, index = device.partition(":")
+        try:
+            engine = ctranslate2.Translator(
+                folder,
+                device=device,
+                device_index=int(index or 0),
+                compute_type=compute_type,
+                intra_threads=threads,
+            )
+        except (RuntimeError, ValueError) as error:
+            raise SwcmError("CTranslate2 cannot open {}: {}".format(folder, str(error).strip()))
+        return cls(engine, exported, Pieces.load(os.path.join(folder, PIECES)))
+
+    def decode(self, sources: List[List[str]], tag: str, search: Search) -> List[List[Written]]:
+        """Write a batch; see ``BaseTranslator.decode``."""
+        # <s>, the tag, and one position for the </s> that ends the longest output.
+        longest = min(search.max_len, self.max_source - 2)
+        found = self.engine.translate_batch(
+            [[_START] + source + [_END] for source in sources],
+            target_prefix=[[tag]] * len(sources),
+            beam_size=search.beam,
+            num_hypotheses=search.beam,
+            length_penalty=_NO_PENALTY,
+            max_decoding_length=longest + 2,  # the tag and </s> count
+            max_input_length=0,
+            suppress_sequences=self._no_text,
+            return_scores=True,
+            return_end_token=True,
+            return_attention=search.attention,
+        )
+        return [_best(result, longest, search) for result in found]
+
+
+def _best(result, longest: int, search: Search) -> List[Written]:
+    outputs = []
+    for place, symbols in enumerate(result.hypotheses):
+        symbols = symbols[1:]  # the tag
+        length = len(symbols)
+        if symbols[-1:] == [_END]:
+            symbols = symbols[:-1]
+        symbols = symbols[:longest]
+        attention = None
+        if search.attention:
+            attention = [row[1:] for row in result.attention[place][1 : len(symbols) + 1]]  # without <s>
+        outputs.append(Written(symbols, result.scores[place] / length**search.lenpen, attention))
+    outputs.sort(key=lambda output: -output.score)
+    return outputs[: search.n_best]

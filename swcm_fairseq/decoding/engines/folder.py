@@ -1,0 +1,65 @@
+"""The part of an exported folder that is this package's own: how to open it, its pieces and languages.
+
+``swcm.json`` lies beside the files of the format (CTranslate2's, ONNX's, Hugging Face's), with ``dict.txt`` and
+``sentencepiece.bpe.model`` as in a packed folder.
+"""
+
+import json
+import os
+from dataclasses import asdict, dataclass
+from typing import List
+
+from ...errors import SwcmError
+
+SETTINGS = "swcm.json"
+PIECES = "sentencepiece.bpe.model"
+FORMAT = 1
+#: What a folder's model is in -> what computes it.
+FORMATS = ("hf", "ct2", "onnx")
+
+
+@dataclass(frozen=True)
+class Exported:
+    """How to decode with an exported model.
+
+    Attributes:
+        kind: one of ``FORMATS``.
+        targets: languages that it was trained to write.
+        tags: all that it has, such as ``[kk]``.
+        no_text: symbols that a search must never write.
+        max_positions: most pieces of a sequence, ``<s>`` and ``</s>`` included.
+    """
+
+    kind: str
+    targets: List[str]
+    tags: List[str]
+    no_text: List[str]
+    max_positions: int
+
+
+def write_settings(folder: str, exported: Exported) -> None:
+    """Write ``swcm.json`` into ``folder``."""
+    with open(os.path.join(folder, SETTINGS), "w", encoding="utf-8", newline="\n") as stream:
+        json.dump({"format": FORMAT, **asdict(exported)}, stream, indent=2, sort_keys=True, ensure_ascii=False)
+        stream.write("\n")
+
+
+def read_settings(folder: str) -> Exported:
+    """Read ``swcm.json`` of ``folder``; raises ``SwcmError`` where it is missing or of another kind."""
+    path = os.path.join(folder, SETTINGS)
+    if not os.path.isfile(path):
+        raise SwcmError("{} is no folder of swcm-export: it has no {}".format(folder, SETTINGS))
+    try:
+        with open(path, encoding="utf-8") as stream:
+            found = json.load(stream)
+        version = found["format"]
+        fields = {name: found[name] for name in Exported.__dataclass_fields__}
+        exported = Exported(**fields)
+        lists = [exported.targets, exported.tags, exported.no_text]
+        if exported.kind not in FORMATS or not all(isinstance(text, str) for some in lists for text in some):
+            raise ValueError("kind {!r}".format(exported.kind))
+    except (ValueError, KeyError, TypeError, RecursionError) as error:
+        raise SwcmError("{} is no settings file of swcm-export: {}".format(path, error))
+    if version != FORMAT:
+        raise SwcmError("{} has format {}; this version reads {}".format(path, version, FORMAT))
+    return exported
