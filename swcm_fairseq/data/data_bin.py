@@ -1,11 +1,13 @@
 """What lies in a folder that fairseq-preprocess made, and what is wrong with it."""
 
+import itertools
 import os
-from typing import Dict, List, Optional
+from typing import Dict, Iterator, List, Optional
 
-from fairseq.data import Dictionary, data_utils
+from fairseq.data import ConcatDataset, Dictionary
 
 from ..errors import SwcmError
+from . import indexed
 
 SENTENCEPIECE_MODEL = "sentencepiece.bpe.model"
 DICTIONARY = "dict.txt"
@@ -57,8 +59,30 @@ def sentencepiece_model(folders: List[str]) -> Optional[str]:
     return None
 
 
-def load_pair(folder: str, split: str, source: str, target: str, dictionary: Dictionary, impl: Optional[str]) -> Dict:
+def parts(split: str, combine: bool) -> Iterator[str]:
+    """The names that a split's parts may have, in order: ``train``, and with ``combine`` ``train1``, ``train2``, ...
+
+    ``fairseq-preprocess --trainpref a,b`` numbers them in this way, and the first that is not there ends them.
+    """
+    yield split
+    for number in itertools.count(1) if combine else ():
+        yield "{}{}".format(split, number)
+
+
+def load_pair(
+    folder: str,
+    split: str,
+    source: str,
+    target: str,
+    dictionary: Dictionary,
+    impl: Optional[str],
+    combine: bool = False,
+) -> Dict:
     """The two sides ``split.source-target.{source,target}`` of one split; either order of the names will do.
+
+    Args:
+        impl: kind of the files, as ``--dataset-impl``.
+        combine: join all parts that the split came in.
 
     Returns:
         ``{"source": indexed dataset, "target": indexed dataset}``, or an empty dictionary where there are no files.
@@ -66,16 +90,27 @@ def load_pair(folder: str, split: str, source: str, target: str, dictionary: Dic
     Raises:
         SwcmError: one side is missing, or the two have different numbers of lines.
     """
+    found: Dict[str, List] = {"source": [], "target": []}
+    for part in parts(split, combine):
+        sides = _load_part(folder, part, source, target, dictionary, impl)
+        if not sides:
+            break
+        for side, dataset in sides.items():
+            found[side].append(dataset)
+    return {side: joined(datasets) for side, datasets in found.items() if datasets}
+
+
+def _load_part(folder: str, part: str, source: str, target: str, dictionary: Dictionary, impl: Optional[str]) -> Dict:
     for pair in ("{}-{}".format(source, target), "{}-{}".format(target, source)):
-        prefix = os.path.join(folder, "{}.{}.".format(split, pair))
+        prefix = os.path.join(folder, "{}.{}.".format(part, pair))
         sides = {"source": prefix + source, "target": prefix + target}
-        present = [name for name in sides.values() if os.path.exists(name + ".idx")]
+        present = [name for name in sides.values() if indexed.exists(name, impl)]
         if not present:
             continue
         missing = sorted(set(sides.values()) - set(present))
         if missing:
-            raise SwcmError("{}.idx is there but {}.idx is not".format(present[0], missing[0]))
-        loaded = {side: data_utils.load_indexed_dataset(name, dictionary, impl) for side, name in sides.items()}
+            raise SwcmError("{} is there but {} is not".format(*(indexed.named(n, impl) for n in present + missing)))
+        loaded = {side: indexed.load(name, dictionary, impl) for side, name in sides.items()}
         lengths = {side: len(dataset) for side, dataset in loaded.items()}
         if lengths["source"] != lengths["target"]:
             raise SwcmError(
@@ -87,10 +122,33 @@ def load_pair(folder: str, split: str, source: str, target: str, dictionary: Dic
     return {}
 
 
-def load_documents(folder: str, split: str, code: str, dictionary: Dictionary, impl: Optional[str]):
+def load_documents(
+    folder: str, split: str, code: str, dictionary: Dictionary, impl: Optional[str], combine: bool = False
+):
     """Monolingual text of one split, an indexed dataset with one document a line, or None where there is none.
 
     Its files are named as ``fairseq-preprocess --only-source --source-lang kk`` names them: ``train.kk-None.kk``.
+    ``impl`` and ``combine`` as of ``load_pair``.
     """
-    name = os.path.join(folder, "{0}.{1}-None.{1}".format(split, code))
-    return data_utils.load_indexed_dataset(name, dictionary, impl) if os.path.exists(name + ".idx") else None
+    found = []
+    for part in parts(split, combine):
+        name = os.path.join(folder, "{0}.{1}-None.{1}".format(part, code))
+        if not indexed.exists(name, impl):
+            break
+        found.append(indexed.load(name, dictionary, impl))
+    return joined(found) if found else None
+
+
+def joined(datasets: List):
+    """Indexed datasets as one, the parts in their order."""
+    return datasets[0] if len(datasets) == 1 else ConcatDataset(datasets)
+
+
+def other_kind(folder: str, impl: Optional[str]) -> str:
+    """What to add to "there is no such file" where the folder holds files of another kind; empty where it does not."""
+    binary = any(name.endswith(".idx") for name in os.listdir(folder))
+    if impl == indexed.RAW and binary:
+        return " in text: leave --dataset-impl raw out, its files are binary"
+    if impl != indexed.RAW and not binary:
+        return " that is binary: text, as fairseq-preprocess --dataset-impl raw leaves it, wants that flag here too"
+    return ""

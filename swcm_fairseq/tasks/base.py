@@ -35,6 +35,8 @@ class SwcmTask(FairseqTask):
         self.folders = utils.split_paths(cfg.data)
         #: Names of the groups that the criterion reports apart, ``objective.languages``.
         self.loss_groups: List[str] = []
+        #: Name of the split that is trained on.
+        self.train_split = "train"
 
     @property
     def source_dictionary(self) -> Dictionary:
@@ -81,6 +83,7 @@ class SwcmTask(FairseqTask):
             return super().build_model(cfg, from_checkpoint)
         run.check_restored_files()
         pieces = self._sentencepiece_model()
+        self.train_split = run.train_split
         self.check_data(run)
         os.makedirs(run.save_dir, exist_ok=True)
         model = super().build_model(cfg, from_checkpoint)

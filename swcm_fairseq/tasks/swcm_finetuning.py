@@ -4,11 +4,10 @@ import logging
 from dataclasses import dataclass, field
 from typing import Dict, List, NamedTuple, Optional
 
-from fairseq.data import indexed_dataset  # noqa: F401  (registers the dataset kinds)
 from fairseq.tasks import register_task
 from omegaconf import II
 
-from ..data.data_bin import SENTENCEPIECE_MODEL, load_pair
+from ..data.data_bin import SENTENCEPIECE_MODEL, load_pair, other_kind
 from ..data.languages import tag_of
 from ..data.mixture import MixtureDataset
 from ..data.pairs import PairDataset
@@ -90,12 +89,12 @@ class SwcmFinetuningTask(SwcmTask):
 
     def check_data(self, run) -> None:
         """Raise one error for all pairs without files, or with sides of different length; one for useless scores."""
-        parts = [(folder, run.train_split) for folder in self.folders]
-        parts += [(self.folders[0], split) for split in run.valid_splits]
+        parts = [(folder, run.train_split, True) for folder in self.folders]
+        parts += [(self.folders[0], split, run.combines_valid) for split in run.valid_splits]
         problems = []
-        for folder, split in parts:
+        for folder, split, combine in parts:
             try:
-                self._load_sides(folder, split)
+                self._load_sides(folder, split, combine)
             except SwcmError as error:
                 problems += error.problems
         if problems:
@@ -103,14 +102,15 @@ class SwcmFinetuningTask(SwcmTask):
         if run.valid_splits:
             self._check_scores(run)
 
-    def _load_sides(self, folder: str, split: str) -> List[Dict]:
+    def _load_sides(self, folder: str, split: str, combine: bool) -> List[Dict]:
         """Both sides of every pair; raises for all pairs at once."""
         found, problems = [], []
+        impl = self.cfg.dataset_impl
         for pair in self.pairs:
             try:
-                found.append(load_pair(folder, split, pair.source, pair.target, self.dictionary, self.cfg.dataset_impl))
+                found.append(load_pair(folder, split, pair.source, pair.target, self.dictionary, impl, combine))
                 if not found[-1]:
-                    problems.append("{} has no {}.{}".format(folder, split, pair))
+                    problems.append("{} has no {}.{}{}".format(folder, split, pair, other_kind(folder, impl)))
             except SwcmError as error:
                 problems.append(str(error))
         if problems:
@@ -118,7 +118,7 @@ class SwcmFinetuningTask(SwcmTask):
         return found
 
     def load_dataset(self, split, epoch=1, combine=False, **kwargs):
-        """Load ``split`` of every pair; epochs go through the data folders in turn."""
+        """Load ``split`` of every pair, with ``combine`` all its parts; epochs go through the folders in turn."""
         folder = self.folders[(epoch - 1) % len(self.folders)]
         datasets = [
             PairDataset(
@@ -132,16 +132,16 @@ class SwcmFinetuningTask(SwcmTask):
                 max_source=self.cfg.max_source_positions if self.cfg.truncate_source else None,
                 pad_to_multiple=self.cfg.required_seq_len_multiple,
             )
-            for group, sides in enumerate(self._load_sides(folder, split))
+            for group, sides in enumerate(self._load_sides(folder, split, combine))
         ]
         for pair, dataset in zip(self.pairs, datasets):
             logger.info("%s %s: %d examples from %s", split, pair, len(dataset), folder)
         if len(datasets) == 1:
             self.datasets[split] = datasets[0]
         else:
-            alpha = self.cfg.sampling_alpha if split == "train" else None
+            alpha = self.cfg.sampling_alpha if split == self.train_split else None
             self.datasets[split] = MixtureDataset(datasets, alpha, self.cfg.seed)
-        if self.score_names and split != "train":
+        if self.score_names and split != self.train_split:
             sizes = [len(dataset) for dataset in datasets]
             self.datasets[split] = ScoredSentences(self.datasets[split], sizes, self.cfg.validation_sentences)
 

@@ -14,7 +14,7 @@ from fairseq.optim.amp_optimizer import AMPOptimizer
 from fairseq.tasks import register_task
 from omegaconf import II
 
-from ..data.data_bin import load_documents, load_pair
+from ..data.data_bin import load_documents, load_pair, other_kind
 from ..data.denoising import DenoisingDataset
 from ..data.dictionary import symbols_that_are_no_text
 from ..data.languages import tag_of
@@ -132,33 +132,39 @@ class SwcmPretrainingTask(SwcmTask):
 
     def check_data(self, run) -> None:
         """Raise one error for all that the folders lack to train on, and for pairs of different length."""
-        problems = [p for folder in self.folders for p in self._problems(folder, run.train_split, needed=True)]
-        problems += [p for split in run.valid_splits for p in self._problems(self.folders[0], split, needed=False)]
+        problems = [p for folder in self.folders for p in self._problems(folder, run.train_split, True, needed=True)]
+        for split in run.valid_splits:
+            problems += self._problems(self.folders[0], split, run.combines_valid, needed=False)
         if problems:
             raise SwcmError("the data cannot be used", problems)
 
-    def _problems(self, folder: str, split: str, needed: bool) -> List[str]:
+    def _problems(self, folder: str, split: str, combine: bool, needed: bool) -> List[str]:
         problems = []
+        impl = self.cfg.dataset_impl
+        hint = other_kind(folder, impl)
         for code in self.plan.languages:
-            if needed and load_documents(folder, split, code, self.dictionary, self.cfg.dataset_impl) is None:
-                problems.append("{} has no {}.{}-None.{}".format(folder, split, code, code))
+            try:
+                if load_documents(folder, split, code, self.dictionary, impl, combine) is None and needed:
+                    problems.append("{} has no {}.{}-None.{}{}".format(folder, split, code, code, hint))
+            except SwcmError as error:
+                problems.append(str(error))
         for source, target in self.plan.directions[::2]:
             try:
-                found = load_pair(folder, split, source, target, self.dictionary, self.cfg.dataset_impl)
+                found = load_pair(folder, split, source, target, self.dictionary, impl, combine)
                 if needed and not found:
-                    problems.append("{} has no {}.{}-{}".format(folder, split, source, target))
+                    problems.append("{} has no {}.{}-{}{}".format(folder, split, source, target, hint))
             except SwcmError as error:
                 problems.append(str(error))
         return problems
 
     def load_dataset(self, split, epoch=1, combine=False, **kwargs):
-        """Load ``split`` of every language and pair; epochs go through the data folders in turn."""
+        """Load ``split`` of every language and pair, with ``combine`` all its parts; epochs go through the folders."""
         folder = self.folders[(epoch - 1) % len(self.folders)]
-        found = [self._denoising(folder, split, group) for group in range(len(self.plan.languages))]
+        found = [self._denoising(folder, split, combine, group) for group in range(len(self.plan.languages))]
         for number in range(0, len(self.plan.directions), 2):
-            found += self._translation(folder, split, len(self.plan.languages) + number)
+            found += self._translation(folder, split, combine, len(self.plan.languages) + number)
         missing = ["{} {}".format(split, name) for name, one in zip(self.loss_groups, found) if one is None]
-        training = split == "train"
+        training = split == self.train_split
         if missing and (training or len(missing) == len(found)):
             raise SwcmError("{} has no data, or nothing but empty lines, for {}".format(folder, ", ".join(missing)))
         for name in missing:
@@ -173,9 +179,9 @@ class SwcmPretrainingTask(SwcmTask):
         for name, share in zip(self.loss_groups, shares):
             logger.info("%s: %.1f%% of %d examples an epoch", name, 100 * share, total)
 
-    def _denoising(self, folder: str, split: str, group: int) -> Optional[FairseqDataset]:
+    def _denoising(self, folder: str, split: str, combine: bool, group: int) -> Optional[FairseqDataset]:
         code = self.plan.languages[group]
-        documents = load_documents(folder, split, code, self.dictionary, self.cfg.dataset_impl)
+        documents = load_documents(folder, split, code, self.dictionary, self.cfg.dataset_impl, combine)
         if documents is None:
             return None
         dataset = DenoisingDataset(
@@ -203,10 +209,10 @@ class SwcmPretrainingTask(SwcmTask):
         )
         return dataset if len(dataset) else None
 
-    def _translation(self, folder: str, split: str, group: int) -> List[Optional[FairseqDataset]]:
+    def _translation(self, folder: str, split: str, combine: bool, group: int) -> List[Optional[FairseqDataset]]:
         """The datasets of ``group`` and of its other direction, the next group."""
         source, target = self.plan.directions[group - len(self.plan.languages)]
-        sides = load_pair(folder, split, source, target, self.dictionary, self.cfg.dataset_impl)
+        sides = load_pair(folder, split, source, target, self.dictionary, self.cfg.dataset_impl, combine)
         if not sides:
             return [None, None]
         eos = self.dictionary.eos()

@@ -39,6 +39,9 @@ class TrainingRun:
         self.is_master = root.distributed_training.distributed_rank == 0
         self.train_split = root.dataset.train_subset
         self.valid_splits = [] if root.dataset.disable_validation else root.dataset.valid_subset.split(",")
+        self.combines_valid = root.dataset.combine_valid_subsets
+        if self.combines_valid and self.valid_splits:
+            self.valid_splits = ["valid"]
 
     @classmethod
     def of(cls, cfg) -> "Optional[TrainingRun]":

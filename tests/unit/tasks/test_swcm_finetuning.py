@@ -140,7 +140,7 @@ def test_all_that_is_wrong_with_the_data_is_named_at_once(spoilt):
 def test_a_run_checks_all_it_will_need_before_it_begins(spoilt):
     def problems(**splits):
         with pytest.raises(SwcmError) as caught:
-            spoilt.check_data(SimpleNamespace(**splits))
+            spoilt.check_data(SimpleNamespace(combines_valid=False, **splits))
         return caught.value.problems
 
     assert len(problems(train_split="train", valid_splits=["valid"])) == 4
@@ -168,7 +168,7 @@ def run_of(best="loss", maximize=False, valid_splits=("valid",)):
     """As much of a run as ``check_data`` looks at."""
     checkpoint = SimpleNamespace(best_checkpoint_metric=best, maximize_best_checkpoint_metric=maximize)
     root = SimpleNamespace(checkpoint=checkpoint, criterion=SimpleNamespace(_name="swcm_cross_entropy"))
-    return SimpleNamespace(train_split="train", valid_splits=list(valid_splits), root=root)
+    return SimpleNamespace(train_split="train", valid_splits=list(valid_splits), combines_valid=False, root=root)
 
 
 def scored_task(folder, dictionary=DICTIONARY, **settings):

@@ -167,7 +167,7 @@ def test_all_that_training_lacks_is_named_at_once_before_anything_is_written(fol
     )
     task = task_of("{}:{}".format(other, folder), dae_langs="zh,kk", mt_pairs="zh-kk,zh-mn,kk-mn")
     before = sorted(os.listdir(other))
-    run = SimpleNamespace(train_split="train", valid_splits=["valid", "none"])
+    run = SimpleNamespace(train_split="train", valid_splits=["valid", "none"], combines_valid=False)
     with pytest.raises(SwcmError) as caught:
         task.check_data(run)
     expected = [
@@ -187,7 +187,9 @@ def test_all_that_training_lacks_is_named_at_once_before_anything_is_written(fol
     with pytest.raises(SwcmError) as caught:
         task.check_data(run)
     assert len(caught.value.problems) == 5
-    task_of(folder).check_data(SimpleNamespace(train_split="train", valid_splits=["valid", "none"]))
+    task_of(folder).check_data(
+        SimpleNamespace(train_split="train", valid_splits=["valid", "none"], combines_valid=False)
+    )
 
 
 def test_folders_are_taken_in_turn(folder, tmp_path, dictionary):
