@@ -12,11 +12,11 @@ from typing import List
 
 import swcm_preprocess  # noqa: F401 (says in one line where nothing is installed)
 
-from swcm_fairseq.data.languages import tag_of
 from swcm_fairseq.errors import SwcmError, run_command
 from swcm_fairseq.files import atomic_write, refuse_overwrite
-from swcm_fairseq.weights.encoder import open_encoder
-from swcm_fairseq.weights.vocabulary import MASK, SPECIALS
+from swcm_fairseq.languages import tag_of
+from swcm_fairseq.pretrained.encoder import open_encoder
+from swcm_fairseq.vocabulary.encoder_vocabulary import MASK, SPECIALS
 
 
 def dictionary_symbols(pieces: List[str], codes: List[str]) -> List[str]:

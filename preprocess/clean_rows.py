@@ -39,8 +39,8 @@ from swcm_preprocess.normalize.kazakh import kazakh_to_arabic
 
 import numpy as np
 
-from swcm_fairseq.data.languages import Language, language
 from swcm_fairseq.errors import SwcmError
+from swcm_fairseq.languages import Language, language
 
 UNDECODABLE, DUPLICATE, NEAR_DUPLICATE = "undecodable", "duplicate", "near_duplicate"
 SIDE_REASONS = (

@@ -14,9 +14,9 @@ from typing import IO, Iterator, List, NamedTuple, Sequence, Tuple
 from swcm_preprocess.lines import read_blocks, split_lines
 from swcm_preprocess.parallel import in_batches, ordered_map
 
-from swcm_fairseq.data.pieces import Lines, Pieces
 from swcm_fairseq.errors import SwcmError, run_command
 from swcm_fairseq.files import atomic_files
+from swcm_fairseq.vocabulary.pieces import Lines, Pieces
 
 MODEL_NAME = "sentencepiece.bpe.model"
 SENTENCE_END = "</s>"  # between the sentences of a document, in text and in pieces

@@ -25,20 +25,20 @@ from collections import Counter
 from typing import Any, Dict, Iterator, List, NamedTuple, Sequence, Set, Tuple
 
 from swcm_preprocess.encode import default_workers, positive_number, read_batches
+from swcm_preprocess.growing import grown_model
+from swcm_preprocess.grown_files import checkpoint_to_grow, encoder_to_grow, packed_to_grow
 from swcm_preprocess.lines import read_aligned
 
-from swcm_fairseq.data import stand_ins
-from swcm_fairseq.data.languages import Language, language
-from swcm_fairseq.data.pieces import Pieces
-from swcm_fairseq.data.stand_ins import protect
 from swcm_fairseq.errors import SwcmError, run_command
 from swcm_fairseq.files import atomic_folder, refuse_overwrite
-from swcm_fairseq.weights.coverage import UNIT_NAMES, Coverage, coverage
-from swcm_fairseq.weights.growing import grown_model
-from swcm_fairseq.weights.grown_files import checkpoint_to_grow, encoder_to_grow, packed_to_grow
-from swcm_fairseq.weights.new_pieces import learn_pieces, new_characters, normalized, signs_within_words
-from swcm_fairseq.weights.new_rows import align, plan_starts
-from swcm_fairseq.weights.sentencepiece_model import Piece, SentencePieceModel
+from swcm_fairseq.languages import Language, language
+from swcm_fairseq.models.embedding_rows import align, plan_starts
+from swcm_fairseq.vocabulary import stand_ins
+from swcm_fairseq.vocabulary.coverage import UNIT_NAMES, Coverage, coverage
+from swcm_fairseq.vocabulary.new_pieces import learn_pieces, new_characters, normalized, signs_within_words
+from swcm_fairseq.vocabulary.pieces import Pieces
+from swcm_fairseq.vocabulary.sentencepiece_model import Piece, SentencePieceModel
+from swcm_fairseq.vocabulary.stand_ins import protect
 
 REPORT_NAME, PIECES_NAME = "extend.json", "new_pieces.txt"
 MOST_PAIRS = 100_000  # lines to align; more say little about which pieces go together

@@ -25,10 +25,10 @@ from typing import Dict, Iterator, List, NamedTuple, Optional, Sequence
 from swcm_preprocess.lines import Problems, read_aligned
 from swcm_preprocess.parallel import in_batches
 
-from swcm_fairseq.data.pieces import Pieces
 from swcm_fairseq.errors import SwcmError, run_command
 from swcm_fairseq.files import atomic_files
 from swcm_fairseq.sentences import one_line
+from swcm_fairseq.vocabulary.pieces import Pieces
 
 SENTENCE_END = "</s>"
 _SPACE = "\u2581"  # as a piece of its own

@@ -18,14 +18,14 @@ from swcm_preprocess.encode import default_workers, positive_number, read_batche
 import numpy
 import torch
 
-from swcm_fairseq.data.pieces import Pieces
 from swcm_fairseq.errors import SwcmError, run_command
 from swcm_fairseq.files import atomic_folder, refuse_overwrite
-from swcm_fairseq.weights.encoder import OpenedEncoder, open_encoder
-from swcm_fairseq.weights.encoder_folder import TOKEN_TYPES, hugging_face_tensors, write_encoder_folder
-from swcm_fairseq.weights.layouts import layer_tensor_names
-from swcm_fairseq.weights.sentencepiece_model import NORMAL, Piece, SentencePieceModel
-from swcm_fairseq.weights.vocabulary import SPECIALS
+from swcm_fairseq.pretrained.encoder import OpenedEncoder, open_encoder
+from swcm_fairseq.pretrained.encoder_folder import TOKEN_TYPES, hugging_face_tensors, write_encoder_folder
+from swcm_fairseq.pretrained.layouts import layer_tensor_names
+from swcm_fairseq.vocabulary.encoder_vocabulary import SPECIALS
+from swcm_fairseq.vocabulary.pieces import Pieces
+from swcm_fairseq.vocabulary.sentencepiece_model import NORMAL, Piece, SentencePieceModel
 
 REPORT_NAME = "prune.json"
 SPACE = "\u2581"  # SentencePiece's mark for a space; every text needs it

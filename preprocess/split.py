@@ -26,10 +26,10 @@ from typing import Callable, Dict, List, NamedTuple, Sequence, Set, Tuple
 from swcm_preprocess.lines import read_aligned
 from swcm_preprocess.overlap import Elements, Of, closest, clusters, fingerprint, index, ngrams, twins
 
-from swcm_fairseq.data.languages import CHARACTERS, language
-from swcm_fairseq.data.pieces import Pieces
 from swcm_fairseq.errors import SwcmError, run_command
 from swcm_fairseq.files import atomic_folder
+from swcm_fairseq.languages import CHARACTERS, language
+from swcm_fairseq.vocabulary.pieces import Pieces
 
 HELD_OUT = ("test", "valid")  # in the order in which they are filled
 

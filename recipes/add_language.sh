@@ -6,7 +6,7 @@
 #   NEW_LANG=bo DATA=udhr bash recipes/add_language.sh  Tibetan, from the Universal Declaration: 90 pairs
 #
 # Inputs:   python3, and the package registries of Python (the encoder) and Debian or npm (the text); or ENCODER and
-#           TEXT from this machine. A language that swcm_fairseq/data/languages.py lacks: SWCM_LANGUAGES, see there.
+#           TEXT from this machine. A language that swcm_fairseq/languages.py lacks: SWCM_LANGUAGES, see there.
 # Outputs:  OUT/grown/extend.json, unknown rate and pieces a syllable before and after; OUT/scores.json;
 #           OUT/packed, the translator; every step's files beside them.
 # Hardware: a CPU with 2 cores, 8 GiB of memory, 4 GB of disk; a GPU is used when there is one.

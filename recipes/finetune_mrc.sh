@@ -8,7 +8,7 @@
 #           answer (TibetanQA), as a list or as lines, also gzip. Without VALID and TEST they are held out of TRAIN,
 #           passage by passage; training passages that stand in VALID or TEST are left out. Of several answers to a
 #           question (nine at most) training learns the first, and scores take the one that fits best.
-#   ANSWER_LANG   language of questions, passages and answers (en): a code of swcm_fairseq/data/languages.py
+#   ANSWER_LANG   language of questions, passages and answers (en): a code of swcm_fairseq/languages.py
 #   SEPARATOR     between question and passage: </s>, the encoder's own, or one piece of its vocabulary, such as "|".
 #                 From raw text </s> is never a symbol, so only a model with another can be asked by fairseq-interactive
 #                 or from Python: translate(["QUESTION | PASSAGE"]).

@@ -8,7 +8,7 @@
 #           gzip), or PREFIX, which stands for the line-aligned files PREFIX.zh and PREFIX.kk (PAIR=zh-kk). Without VALID
 #           and TEST they are held out of TRAIN; what is given is not cleaned, and training text that stands in it is
 #           left out.
-#   PAIR      source and target language (zh-kk): codes of swcm_fairseq/data/languages.py
+#   PAIR      source and target language (zh-kk): codes of swcm_fairseq/languages.py
 #   FIELDS    their fields in the files, by default the languages themselves ("zh kk")
 #   OUT, ENCODER, KEEP_LAYERS, VALID_PAIRS, TEST_PAIRS, MAX_PIECES     as in recipes/quickstart.sh
 #   MAX_TRAIN most pairs to train on (0: all)

@@ -7,7 +7,7 @@
 # Inputs:   TRAIN, VALID, TEST are each a file that preprocess/read.py reads (JSON lines, JSON, CSV, TSV; also gzip), or
 #           PREFIX, which stands for the line-aligned files PREFIX.text and PREFIX.summary. Without VALID and TEST they
 #           are held out of TRAIN; what is given is not cleaned, and training text that stands in it is left out.
-#   SUMMARY_LANG   language of the text and its summaries (en): a code of swcm_fairseq/data/languages.py
+#   SUMMARY_LANG   language of the text and its summaries (en): a code of swcm_fairseq/languages.py
 #   DATASET        names of the fields: lcsts (text, summary), cmhg (content, title), mc2 (text, title); or
 #   FIELDS         the names themselves, "text summary" by default
 # Outputs:  OUT/scores.json, ROUGE-1/2/L with 95% intervals, share of wrong language and length ratio, of the

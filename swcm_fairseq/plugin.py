@@ -4,12 +4,9 @@ import sys
 
 import torch
 
-from . import checkpointing, criterions, optim  # noqa: F401  (registers them; fairseq imports only models/ and tasks/)
-from .data import whole_batches
-from .decoding import repeats
+from . import criterions, fairseq_patches, optim  # noqa: F401  (registers them; fairseq imports only models/ and tasks/)
 from .errors import report_without_traceback
-from .training import processes
-from .weights.safe_load import allowed_globals
+from .torch_files import allowed_globals
 
 sys.excepthook = report_without_traceback(sys.excepthook)
 
@@ -18,7 +15,4 @@ sys.excepthook = report_without_traceback(sys.excepthook)
 if hasattr(torch.serialization, "add_safe_globals"):
     torch.serialization.add_safe_globals(allowed_globals())
 
-checkpointing.install()
-processes.install()
-whole_batches.install()
-repeats.install()
+fairseq_patches.install()

@@ -11,8 +11,8 @@ from omegaconf import OmegaConf
 
 from swcm_fairseq.models.config import XlmSwcmConfig
 from swcm_fairseq.models.xlm_swcm import XlmSwcmModel
+from swcm_fairseq.pretrained import read_encoder
 from swcm_fairseq.tasks.swcm_finetuning import SwcmFinetuningConfig, SwcmFinetuningTask
-from swcm_fairseq.weights import read_encoder
 from tests.tiny_encoder import sentencepiece_pieces, train_sentencepiece
 
 LANGUAGES = ("zh", "kk", "mn")

@@ -5,7 +5,7 @@ from typing import Callable
 from swcm_preprocess.letters import han, letters
 from swcm_preprocess.variables import without_variables
 
-from swcm_fairseq.data.pieces import Pieces
+from swcm_fairseq.vocabulary.pieces import Pieces
 
 # Letters of an alphabet for one Chinese character. With this weight LibreOffice's Kazakh, Mongolian and Uyghur
 # are, in the median, 1.1 times as long as its Chinese, its Dzongkha 0.8 times.

@@ -7,8 +7,8 @@ from swcm_preprocess.variables import without_variables
 
 import regex
 
-from swcm_fairseq.data.languages import Language
 from swcm_fairseq.errors import SwcmError
+from swcm_fairseq.languages import Language
 
 
 def in_wrong_script(language: Language, least_share: float) -> Callable[[str], bool]:

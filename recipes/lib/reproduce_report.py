@@ -40,7 +40,7 @@ NEARNESS = (0.0, 0.3, 0.5, 1.0)
 def write_result(training: str, row: str, pairs: int, rate: str, seed: int) -> None:
     """The loss of the best checkpoint, by fairseq's own account."""
     # Only here, since it loads torch.
-    from swcm_fairseq.weights.safe_load import safe_load
+    from swcm_fairseq.torch_files import safe_load
 
     state = safe_load(os.path.join(training, "checkpoint_best.pt"))["extra_state"]
     found = {"row": row, "pairs": pairs, "rate": rate, "seed": seed, "valid_loss": float(state["best"])}

@@ -9,9 +9,9 @@ import json
 import os
 import sys
 
-from swcm_fairseq.data.languages import ENVIRONMENT_VARIABLE, language
 from swcm_fairseq.errors import run_command
 from swcm_fairseq.files import atomic_write
+from swcm_fairseq.languages import ENVIRONMENT_VARIABLE, language
 
 
 def main() -> None:

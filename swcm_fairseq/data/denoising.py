@@ -8,11 +8,11 @@ import torch
 from fairseq.data import FairseqDataset, data_utils
 from torch import Tensor
 
-from ..weights.vocabulary import MASK
+from ..vocabulary.encoder_vocabulary import MASK
+from ..vocabulary.units import Units
 from .batch import Example, collate
 from .epoch import SharedEpoch
 from .noise import NoiseSettings, add_noise, noise_generator
-from .units import Units
 
 
 class Runs(NamedTuple):

@@ -14,7 +14,7 @@ from typing import NamedTuple, Tuple
 import numpy as np
 
 from ..errors import SwcmError
-from .units import Units
+from ..vocabulary.units import Units
 
 
 class NoiseSettings(NamedTuple):

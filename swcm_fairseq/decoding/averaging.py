@@ -34,7 +34,7 @@ def average(paths: List[str]) -> Dict:
     Raises:
         SwcmError: checkpoints whose tensors are not the same by name and shape, all named.
     """
-    from ..weights.safe_load import safe_load
+    from ..torch_files import safe_load
 
     result: Dict = {}
     sums: Dict = {}

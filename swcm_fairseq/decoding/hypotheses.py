@@ -5,9 +5,9 @@ import logging
 from dataclasses import dataclass
 from typing import Iterable, List, NamedTuple, Optional, Sequence, Tuple, Union
 
-from ..data.languages import tag_of
-from ..data.pieces import Pieces, is_blank
 from ..errors import SwcmError
+from ..languages import tag_of
+from ..vocabulary.pieces import Pieces, is_blank
 
 logger = logging.getLogger(__name__)
 

@@ -33,8 +33,8 @@ def read_checkpoint(checkpoint: str, data: Optional[str] = None) -> "Packed":
     """What a packed folder of ``checkpoint`` would hold; arguments as of ``pack``."""
     from .. import plugin  # noqa: F401  (late: --help needs no torch)
     from ..data.data_bin import load_dictionary, sentencepiece_model
-    from ..data.dictionary import check_sentencepiece_model
-    from ..weights.safe_load import safe_load
+    from ..torch_files import safe_load
+    from ..vocabulary.dictionary import check_sentencepiece_model
     from . import packed
 
     source = data or os.path.dirname(os.path.abspath(checkpoint))

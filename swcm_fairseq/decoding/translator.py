@@ -6,9 +6,9 @@ import torch
 from fairseq.sequence_generator import SequenceGenerator
 
 from .. import plugin  # noqa: F401
-from ..data.dictionary import symbols_that_are_no_text, tags_in
 from ..data.pairs import PairDataset
-from ..data.pieces import Pieces
+from ..vocabulary.dictionary import symbols_that_are_no_text, tags_in
+from ..vocabulary.pieces import Pieces
 from . import packed
 from .hypotheses import BaseTranslator, Search, Written
 

@@ -5,13 +5,13 @@ import shutil
 from typing import Optional
 
 from ..data.data_bin import DICTIONARY
-from ..data.dictionary import symbols_that_are_no_text, tags_in
 from ..decoding import packed
 from ..decoding.engines.folder import PIECES, Exported, write_settings
 from ..decoding.packed import Packed
 from ..decoding.packing import read_checkpoint
 from ..errors import SwcmError
 from ..files import atomic_folder
+from ..vocabulary.dictionary import symbols_that_are_no_text, tags_in
 from .layers import standard_model
 
 

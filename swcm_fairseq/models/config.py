@@ -9,8 +9,8 @@ from ..errors import SwcmError
 from ..modules.feed_forward import ACTIVATIONS
 from ..modules.layer_plan import CROSS_ATTENTION_MEMORIES, INSERTED
 from ..modules.layers import LayerSizes
-from ..weights.mapping import NOT_COPIED
 from .freezing import FREEZABLE
+from .initialization import NOT_COPIED
 
 
 @dataclass

@@ -6,8 +6,8 @@ from torch import nn
 
 from ..errors import SwcmError
 from ..optim.adamw import ScaledRate
-from ..training.run import TrainingRun
-from ..weights.mapping import copied_in_decoder
+from ..training_run import TrainingRun
+from .initialization import copied_in_decoder
 
 logger = logging.getLogger(__name__)
 

@@ -9,21 +9,21 @@ import torch
 from fairseq.models import FairseqEncoderDecoderModel, register_model, register_model_architecture
 from torch import Tensor, nn
 
-from ..data.dictionary import check_dictionary
 from ..errors import SwcmError
+from ..fairseq_patches.processes import allow_bf16_off_tpus
 from ..hardware import warn_of_slow_bf16
 from ..modules.embeddings import Embeddings, position_table, token_table
 from ..modules.layer_plan import layer_plan
-from ..training.handover import add_rows, check_handover, checkpoint_to_start_from
-from ..training.processes import allow_bf16_off_tpus
-from ..training.run import TrainingRun
-from ..weights import read_encoder
-from ..weights.mapping import start_model, tie_decoder
-from ..weights.report import REPORT_NAME, summary_lines, write_report
+from ..pretrained import read_encoder
+from ..training_run import TrainingRun
+from ..vocabulary.dictionary import check_dictionary
 from .config import DEFAULTS, PRESETS, SIZES, XlmSwcmConfig, fill_in, layer_sizes, resolve_sizes
 from .decoder import SwcmDecoder, kept_memories
 from .encoder import SwcmEncoder
+from .finetune_from import add_rows, check_handover, checkpoint_to_start_from
 from .freezing import freeze
+from .init_report import REPORT_NAME, summary_lines, write_report
+from .initialization import start_model, tie_decoder
 from .rates import scale_rate_of_copied
 
 logger = logging.getLogger(__name__)

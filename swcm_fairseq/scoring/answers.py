@@ -3,7 +3,7 @@
 from collections import Counter
 from typing import Callable, List, Sequence
 
-from ..data.languages import Language
+from ..languages import Language
 from ..version import __version__
 from .statistics import Statistics, count_references, means
 from .tokenizers import tokenizer_for

@@ -9,8 +9,8 @@ from typing import Sequence
 import numpy as np
 from sacrebleu.metrics import BLEU
 
-from ..data.languages import SYLLABLES, WORDS, Language
 from ..errors import SwcmError
+from ..languages import SYLLABLES, WORDS, Language
 from .statistics import Statistics, Values, ratio
 from .tokenizers import tokenizer_for
 

@@ -9,7 +9,7 @@ from typing import List, Sequence
 
 import numpy as np
 
-from ..data.languages import Language
+from ..languages import Language
 from ..version import __version__
 from .recognition import Recognizer
 from .statistics import Statistics, count_references, means, ratio

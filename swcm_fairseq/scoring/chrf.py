@@ -9,7 +9,7 @@ from typing import Sequence
 import numpy as np
 from sacrebleu.metrics import CHRF
 
-from ..data.languages import Language
+from ..languages import Language
 from .bleu import by_number
 from .statistics import Statistics, Values, ratio
 

@@ -5,9 +5,9 @@ import json
 import sys
 from typing import Dict, List, Optional, Sequence
 
-from ..data.languages import language
 from ..errors import run_command
 from ..files import refuse_overwrite
+from ..languages import language
 from . import resampling
 from .evaluation import Evaluation, as_json, evaluate
 from .metrics import METRICS

@@ -12,9 +12,9 @@ from typing import Dict, Iterable, List, Optional, Sequence, Tuple
 
 import regex
 
-from ..data.languages import all_codes, language
 from ..errors import SwcmError, run_command
 from ..files import atomic_write, refuse_overwrite
+from ..languages import all_codes, language
 from .corpus import read_lines
 from .normalization import normalize
 from .recognition import runs_of

@@ -2,8 +2,8 @@
 
 from typing import Any, Callable, Dict, List, NamedTuple, Sequence, Union
 
-from ..data.languages import Language, language
 from ..errors import SwcmError
+from ..languages import Language, language
 from . import answers, bleu, checks, chrf, resampling, rouge
 from .normalization import NORMALIZERS, normalize
 from .statistics import Statistics

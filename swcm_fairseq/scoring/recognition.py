@@ -12,7 +12,7 @@ from typing import Dict, Iterable, Iterator, List, Optional, Tuple
 import numpy as np
 import regex
 
-from ..data.languages import Language
+from ..languages import Language
 from . import profiles
 from .tokenizers import UNSPACED, tokenizer_for
 

@@ -5,7 +5,7 @@ rouge-score's own tokenizer drops every letter that is not ASCII, which makes 0 
 
 from typing import List, Sequence
 
-from ..data.languages import Language
+from ..languages import Language
 from .statistics import Statistics, count_references, means
 from .tokenizers import tokenizer_for
 

@@ -2,8 +2,8 @@
 
 from typing import Dict, List, NamedTuple, Optional, Sequence
 
-from ..data.languages import Language
 from ..errors import SwcmError
+from ..languages import Language
 from .corpus import read_generated, read_lines, read_references
 from .yardsticks import first_sentences, first_words, shuffled
 

@@ -16,7 +16,7 @@ from typing import Callable, FrozenSet, List
 
 import regex
 
-from ..data.languages import CHARACTERS, Language
+from ..languages import CHARACTERS, Language
 
 #: Scripts that do not separate words.
 UNSPACED = frozenset(["Han", "Hiragana", "Katakana", "Khmer", "Lao", "Myanmar", "Thai", "Yi"])

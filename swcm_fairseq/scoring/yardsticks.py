@@ -5,8 +5,8 @@ import re
 import statistics
 from typing import List, Sequence, TypeVar
 
-from ..data.languages import Language
 from ..errors import SwcmError
+from ..languages import Language
 from .tokenizers import tokenizer_for
 
 SEED = 20250215  # fixed, so that the yardstick of a test set is one number

@@ -10,13 +10,13 @@ from fairseq.data import Dictionary
 from fairseq.tasks import FairseqTask
 
 from ..data.data_bin import DICTIONARY, load_dictionary, sentencepiece_model
-from ..data.dictionary import check_sentencepiece_model, symbols_that_are_no_text, tags_in
-from ..data.languages import tag_of
 from ..data.pairs import PairDataset
-from ..data.pieces import Pieces
 from ..errors import SwcmError
 from ..files import atomic_write
-from ..training.run import TrainingRun
+from ..languages import tag_of
+from ..training_run import TrainingRun
+from ..vocabulary.dictionary import check_sentencepiece_model, symbols_that_are_no_text, tags_in
+from ..vocabulary.pieces import Pieces
 
 logger = logging.getLogger(__name__)
 

@@ -8,14 +8,14 @@ from fairseq.tasks import register_task
 from omegaconf import II
 
 from ..data.data_bin import SENTENCEPIECE_MODEL, load_pair, other_kind
-from ..data.languages import tag_of
 from ..data.mixture import MixtureDataset
 from ..data.pairs import PairDataset
-from ..data.pieces import Pieces
 from ..errors import SwcmError
+from ..languages import tag_of
 from ..validation.scores import ValidationScores
 from ..validation.sentences import ScoredSentences
 from ..validation.settings import ValidationConfig, check_best_metric, score_names
+from ..vocabulary.pieces import Pieces
 from .base import SwcmTask
 
 logger = logging.getLogger(__name__)

@@ -16,17 +16,17 @@ from omegaconf import II
 
 from ..data.data_bin import load_documents, load_pair, other_kind
 from ..data.denoising import DenoisingDataset
-from ..data.dictionary import symbols_that_are_no_text
-from ..data.languages import tag_of
 from ..data.lengths import CutSequences, nothing_but_end
 from ..data.mixture import MixtureDataset
 from ..data.noise import NoiseSettings
 from ..data.pairs import PairDataset
 from ..data.sampling import objective_shares
-from ..data.units import Units
 from ..errors import SwcmError
+from ..languages import tag_of
 from ..training.scheduled_sampling import SCHEDULES, Schedule, ScheduledSampling
-from ..weights.vocabulary import MASK
+from ..vocabulary.dictionary import symbols_that_are_no_text
+from ..vocabulary.encoder_vocabulary import MASK
+from ..vocabulary.units import Units
 from .base import SwcmTask
 
 logger = logging.getLogger(__name__)

@@ -11,7 +11,7 @@ from fairseq import utils
 from fairseq.logging import metrics
 from torch import Tensor
 
-from ..data.pieces import Pieces
+from ..vocabulary.pieces import Pieces
 from .settings import ValidationConfig
 from .sums import ScoreSums
 

@@ -4,7 +4,7 @@ from typing import Dict, Optional, Sequence
 
 import numpy as np
 
-from ..data.languages import language
+from ..languages import language
 from ..scoring import METRICS
 from ..scoring.normalization import NORMALIZERS, normalize
 

@@ -146,7 +146,7 @@ MODULES = [
 
 WEIGHTS = [
     *_faults(
-        "weights/mapping.py",
+        "models/initialization.py",
         ("planned = plan[index]", "planned = plan[min(index + 1, len(plan) - 1)]", "layers start from the next one"),
         ("NOT_COPIED[decoder_init] + planned.drawn", "planned.drawn", "weight sharing cannot be removed"),
         ('"ffn2": "ffn"}', '"ffn2": "self_attn"}', "a part starts from another"),
@@ -161,20 +161,20 @@ WEIGHTS = [
         ),
     ),
     *_faults(
-        "weights/encoder.py",
+        "pretrained/encoder.py",
         (" + token_types[0]\n", "\n", "the row of token types is lost"),
         (" - POSITION_OFFSET,", ",", "two positions too many"),
         ("parts[0] if len(parts) == 1 else torch.cat(parts)", "parts[0]", "keys and values are lost"),
     ),
     *_faults(
-        "weights/layouts.py",
+        "pretrained/layouts.py",
         ("attention.self.{query,key,value}.{w}", "attention.self.{query,value,key}.{w}", "keys for values"),
         ("{q_proj,k_proj,v_proj}", "{k_proj,q_proj,v_proj}", "queries for keys"),
         ("int(number.group(1)) + 1 for", "int(number.group(1)) for", "the last layer is left out"),
         ('{"weight": "gamma", "bias": "beta"}', '{"weight": "beta", "bias": "gamma"}', "old names are mixed up"),
     ),
     *_faults(
-        "weights/settings.py",
+        "pretrained/settings.py",
         ("_FAIRSEQ_EPS = 1e-5", "_FAIRSEQ_EPS = 1e-12", "another epsilon than fairseq's"),
         ('"layer_norm_eps": 1e-12,', '"layer_norm_eps": 1e-5,', "another epsilon than Hugging Face's"),
         ('args.get("no_scale_embedding") is False', 'args.get("no_scale_embedding")', "scaled encoders are taken"),
@@ -186,13 +186,13 @@ WEIGHTS = [
         ),
     ),
     *_faults(
-        "weights/safe_load.py",
+        "torch_files.py",
         ("weights_only=True", "weights_only=False", "a stranger's program runs"),
         ("if full not in _OWN_LIST:", "if False:", "a stranger's program runs under old torch"),
         ('name.endswith("/constants.pkl")', "False", "a TorchScript program is no longer refused by name"),
     ),
     *_faults(
-        "weights/tensor_files.py",
+        "pretrained/tensor_files.py",
         ("copy=True", "copy=False", "weights change when their file is written anew"),
         ("if os.path.basename(name) != name", "if False", "an index reads files elsewhere"),
         (
@@ -202,12 +202,12 @@ WEIGHTS = [
         ),
     ),
     *_faults(
-        "weights/vocabulary.py",
+        "vocabulary/encoder_vocabulary.py",
         ("len(self.pieces or []) + 1", "len(self.pieces or [])", "no row for <mask>"),
         ("symbols and symbols[-1] == MASK", "False", "<mask> is counted among the pieces"),
     ),
     *_faults(
-        "weights/sentencepiece_model.py",
+        "vocabulary/sentencepiece_model.py",
         ("value = _with_vocab_size(value, len(self.pieces))", "pass", "a cut model promises the old number of pieces"),
         ("return not kinds or kinds[-1] == UNIGRAM", "return True", "a BPE model is cut like a unigram model"),
     ),
@@ -231,7 +231,7 @@ DATA = [
         ("number * settings.mask_ratio", "len(pieces) * settings.mask_ratio", "the ratio counts pieces, not words"),
     ),
     *_faults(
-        "data/units.py",
+        "vocabulary/units.py",
         ("        starts[1:] |= protected[:-1]\n", "", "a unit runs over the end of its sentence"),
         (" & ~self._begins_with_end[pieces[1:]]", "", "a shad after a tsheg is a syllable"),
     ),
@@ -271,16 +271,18 @@ DATA = [
         ("nothing[1:] &= ends[:-1]", "nothing[1:] &= ends[1:]", "documents lose the ends of their sentences"),
     ),
     *_faults(
-        "data/pieces.py",
+        "vocabulary/pieces.py",
         ("UNKNOWN if p not in self.known and _SYMBOL.match(p) else p", "p", "a </s> in a text ends it"),
         ('.replace(_SPACE, " ").strip()', '.replace(_SPACE, " ")', "every text begins with a space"),
     ),
     *_faults(
-        "data/dictionary.py",
+        "vocabulary/dictionary.py",
         ("if not missing and not extra and own != pieces:", "if False:", "pieces in another order are taken"),
         ("MASK] + tags_in(dictionary.symbols)", "MASK]", "tags are written into texts"),
     ),
-    *_faults("data/whole_batches.py", ("if left_out > 0:", "if left_out > 1:", "the last sentence is left out")),
+    *_faults(
+        "fairseq_patches/whole_batches.py", ("if left_out > 0:", "if left_out > 1:", "the last sentence is left out")
+    ),
 ]
 
 CRITERIONS = [
@@ -404,7 +406,7 @@ BEYOND = [
         "models/rates.py",
         ('name in copied or name.startswith("encoder.")', "name in copied", "the encoder learns at the full rate"),
     ),
-    *_faults("decoding/repeats.py", ("tokens[:, : step + 1]", "tokens", "--no-repeat-ngram-size does nothing")),
+    *_faults("fairseq_patches/repeats.py", ("tokens[:, : step + 1]", "tokens", "--no-repeat-ngram-size does nothing")),
     *_faults(
         "decoding/averaging.py",
         ("tensor.div_(len(paths))", "tensor.div_(2)", "right for two checkpoints alone"),

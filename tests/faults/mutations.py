@@ -32,13 +32,12 @@ from tests.faults.made_faults import FAULTS, Fault  # noqa: E402
 FURTHER = {
     "models": ["tests/integration/test_peers_decoding.py"],
     "modules": ["tests/unit/models", "tests/integration/test_peers_decoding.py"],
-    "weights": ["tests/unit/models"],
+    "pretrained": ["tests/unit/models"],
+    "vocabulary": ["tests/unit/data", "tests/unit/pretrained", "tests/unit/tasks", "tests/unit/decoding"],
     "data": ["tests/unit/tasks", "tests/unit/decoding"],
     "decoding": ["tests/integration/test_peers_decoding.py"],
     "tasks": ["tests/unit/data", "tests/unit/training"],
 }
-# Tests of recipes, slow and of no use here.
-IGNORED = ["tests/unit/weights/test_encoder_recipes.py"]
 LIMIT = 600  # seconds for the tests of one fault
 
 
@@ -78,10 +77,10 @@ def check_all(faults: List[Fault], root: Path) -> None:
 
 def paths_for(place: str, root: Path) -> List[str]:
     """The tests of a module, then of its room, then of others that use it."""
-    room, module = place.split("/")
-    own = "tests/unit/{}/test_{}".format(room, module)
+    room, _, module = place.rpartition("/")
+    own = "/".join(filter(None, ["tests/unit", room, "test_" + module]))
     paths = [own] if (root / own).exists() else []
-    return paths + ["tests/unit/" + room] + FURTHER.get(room, [])
+    return paths + (["tests/unit/" + room] if room else []) + FURTHER.get(room, [])
 
 
 def copy_checkout(target: Path) -> None:
@@ -113,7 +112,7 @@ def run_tests(root: Path, paths: List[str], log: Path, limit: float = LIMIT) -> 
             import pytest
 
             flags = ["-x", "-q", "-p", "no:cacheprovider", "-m", "not network and not slow"]
-            code = int(pytest.main([*flags, *("--ignore=" + path for path in IGNORED), *paths]))
+            code = int(pytest.main([*flags, *paths]))
         finally:
             os._exit(code)
     end = time.monotonic() + limit

@@ -13,17 +13,17 @@ from fairseq import checkpoint_utils
 from omegaconf import OmegaConf
 
 from swcm_fairseq import plugin  # noqa: F401  (as --user-dir does)
-from swcm_fairseq.checkpointing.loading import is_program
-from swcm_fairseq.checkpointing.progress import read_progress
-from swcm_fairseq.checkpointing.resuming import finish_interrupted_save
 from swcm_fairseq.decoding import packed
 from swcm_fairseq.decoding.averaging import main as average
 from swcm_fairseq.decoding.packing import pack
 from swcm_fairseq.errors import SwcmError
+from swcm_fairseq.fairseq_patches.loading import is_program
+from swcm_fairseq.fairseq_patches.progress import read_progress
+from swcm_fairseq.fairseq_patches.resuming import finish_interrupted_save
+from swcm_fairseq.models.finetune_from import check_handover, tensor_shapes
+from swcm_fairseq.pretrained import read_encoder
+from swcm_fairseq.pretrained.tensor_files import read_json
 from swcm_fairseq.tasks.swcm_finetuning import SwcmFinetuningTask
-from swcm_fairseq.training.handover import check_handover, tensor_shapes
-from swcm_fairseq.weights import read_encoder
-from swcm_fairseq.weights.tensor_files import read_json
 from tests.evil import Trap
 from tests.tiny_encoder import make_encoder_folder
 from tests.toy import toy_checkpoint, toy_dictionary, write_data_bin

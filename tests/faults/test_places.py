@@ -204,7 +204,7 @@ def test_ctrl_c_ends_a_training_in_one_line(long_training):
 def test_ctrl_c_ends_a_recipe_in_one_line(repo, data, tmp_path):
     """recipes/train.sh: training, its log and its progress, all of which get the signal."""
     encoder = make_encoder_folder(tmp_path / "encoder")
-    from swcm_fairseq.weights import read_encoder
+    from swcm_fairseq.pretrained import read_encoder
 
     pieces = read_encoder(encoder).pieces
     lines = [" ".join(pieces[i : i + 4]) for i in range(40)]

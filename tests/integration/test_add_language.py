@@ -7,8 +7,8 @@ import shutil
 import pytest
 from fairseq.data import Dictionary
 
-from swcm_fairseq.data.pieces import Pieces
 from swcm_fairseq.decoding import packed
+from swcm_fairseq.vocabulary.pieces import Pieces
 from tests.in_process import run_script
 from tests.tiny_encoder import make_encoder_folder
 from tests.toy import toy_checkpoint, write_data_bin, write_pairs

@@ -6,7 +6,7 @@ import shutil
 
 import pytest
 
-from swcm_fairseq.weights import read_encoder
+from swcm_fairseq.pretrained import read_encoder
 from tests.tiny_encoder import make_encoder_folder, train_sentencepiece
 from tests.toy import toy_checkpoint, toy_dictionary, write_data_bin
 from tests.trainings import run_trainings

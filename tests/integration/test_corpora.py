@@ -21,8 +21,8 @@ from fairseq_cli.preprocess import main as fairseq_preprocess
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from swcm_fairseq.data.pieces import Pieces
-from swcm_fairseq.data.stand_ins import protect
+from swcm_fairseq.vocabulary.pieces import Pieces
+from swcm_fairseq.vocabulary.stand_ins import protect
 from tests.hostile_files import compiled_catalogue
 from tests.in_process import run_script
 from tests.tiny_encoder import CORPUS, train_sentencepiece

@@ -15,7 +15,7 @@ import torch
 
 import swcm_fairseq
 from swcm_fairseq.decoding.packing import pack
-from swcm_fairseq.weights import read_encoder
+from swcm_fairseq.pretrained import read_encoder
 from tests.generation import hypotheses
 from tests.tiny_encoder import make_encoder_folder
 from tests.toy import toy_dictionary, write_data_bin

@@ -96,7 +96,7 @@ def test_a_separator_of_text_can_be_asked_from_python(made, run, repo, tmp_path)
     """The same ids from raw text as in the data-bin, which </s> would not give."""
     from fairseq.data import Dictionary, data_utils
 
-    from swcm_fairseq.data.pieces import Pieces
+    from swcm_fairseq.vocabulary.pieces import Pieces
 
     command, environment, _, _ = made
     encoder = make_encoder_folder(tmp_path / "encoder", corpus=list(CORPUS) + ["|"] * 200)

@@ -2,7 +2,7 @@
 
 import pytest
 
-from swcm_fairseq.data.pieces import Pieces
+from swcm_fairseq.vocabulary.pieces import Pieces
 from tests.tiny_encoder import CORPUS, sentencepiece_pieces, train_sentencepiece
 
 

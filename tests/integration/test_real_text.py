@@ -9,8 +9,8 @@ import sentencepiece
 import torch
 
 from swcm_fairseq.data.noise import NoiseSettings, add_noise, noise_generator
-from swcm_fairseq.data.pieces import Pieces
-from swcm_fairseq.data.units import Units
+from swcm_fairseq.vocabulary.pieces import Pieces
+from swcm_fairseq.vocabulary.units import Units
 from tests.toy import start_from
 
 pytestmark = [pytest.mark.network, pytest.mark.slow]

@@ -34,7 +34,7 @@ LOG = """\
 @pytest.fixture(scope="module")
 def packed_folder(tmp_path_factory):
     """A packed model with random weights, whose pieces are a real SentencePiece model's."""
-    from swcm_fairseq.weights import read_encoder
+    from swcm_fairseq.pretrained import read_encoder
     from tests.tiny_encoder import make_encoder_folder
     from tests.toy import start_from, toy_dictionary
 

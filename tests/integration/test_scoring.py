@@ -8,7 +8,7 @@ import re
 
 import pytest
 
-from swcm_fairseq.data.languages import language
+from swcm_fairseq.languages import language
 from swcm_fairseq.scoring import score
 from swcm_fairseq.scoring.command import main
 from swcm_fairseq.scoring.corpus import read_lines

@@ -12,8 +12,8 @@ import sentencepiece
 import torch
 
 import swcm_fairseq
-from swcm_fairseq.weights import read_encoder
-from swcm_fairseq.weights.safe_load import safe_load
+from swcm_fairseq.pretrained import read_encoder
+from swcm_fairseq.torch_files import safe_load
 from tests.generation import hypotheses, printed
 from tests.tiny_encoder import make_encoder_folder
 from tests.toy import toy_dictionary

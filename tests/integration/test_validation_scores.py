@@ -9,7 +9,7 @@ import pytest
 from sentencepiece import SentencePieceProcessor
 
 from swcm_fairseq.scoring.command import main as swcm_score
-from swcm_fairseq.weights.safe_load import safe_load
+from swcm_fairseq.torch_files import safe_load
 from tests.tiny_encoder import sentencepiece_pieces, train_sentencepiece
 from tests.toy import toy_dictionary, write_data_bin
 from tests.trainings import read_probe, run_trainings

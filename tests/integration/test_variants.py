@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from swcm_fairseq.weights.safe_load import safe_load
+from swcm_fairseq.torch_files import safe_load
 from tests.trainings import make_data, read_probe, run_trainings, small_job
 
 ROOT = Path(__file__).resolve().parent.parent.parent

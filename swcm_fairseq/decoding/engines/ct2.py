@@ -5,8 +5,8 @@ from typing import List
 
 import ctranslate2
 
-from ...data.pieces import Pieces
 from ...errors import SwcmError
+from ...vocabulary.pieces import Pieces
 from ..hypotheses import BaseTranslator, Search, Written
 from .folder import PIECES, Exported
 

@@ -2,8 +2,8 @@
 
 from typing import List, NamedTuple
 
-from ...data.languages import tag_of
 from ...errors import SwcmError
+from ...languages import tag_of
 
 
 class Attention(NamedTuple):

@@ -4,7 +4,7 @@ from typing import Dict, List, NamedTuple, Tuple
 
 import numpy as np
 
-from ...data.languages import language
+from ...languages import language
 from .. import resampling
 from ..evaluation import Evaluation
 from ..metrics import METRICS

@@ -8,7 +8,7 @@ from fairseq.data.iterators import EpochBatchIterator
 from swcm_fairseq.data.denoising import DenoisingDataset, find_runs, tidy
 from swcm_fairseq.data.mixture import MixtureDataset
 from swcm_fairseq.data.noise import NoiseSettings
-from swcm_fairseq.data.units import Units
+from swcm_fairseq.vocabulary.units import Units
 from tests.toy import toy_dictionary
 
 EOS = 2

@@ -16,8 +16,8 @@ from swcm_fairseq.data.noise import (
     round_at_random,
     truncate,
 )
-from swcm_fairseq.data.units import Units
 from swcm_fairseq.errors import SwcmError
+from swcm_fairseq.vocabulary.units import Units
 
 EOS, UNK = 2, 3
 # Pieces 4..53 open a word, 54..103 go on with it.

@@ -5,7 +5,7 @@ import os
 import pytest
 from fairseq.data import Dictionary
 
-from swcm_fairseq.weights import read_encoder
+from swcm_fairseq.pretrained import read_encoder
 from tests.in_process import run_script
 from tests.tiny_encoder import make_encoder_folder
 
@@ -26,7 +26,7 @@ def folder(tmp_path):
 
 def piece_model(folder, edit):
     """Rewrite the folder's SentencePiece model with ``edit`` applied to its list of pieces."""
-    from swcm_fairseq.weights.sentencepiece_model import SentencePieceModel
+    from swcm_fairseq.vocabulary.sentencepiece_model import SentencePieceModel
 
     path = os.path.join(folder, "sentencepiece.bpe.model")
     model = SentencePieceModel.read(path)

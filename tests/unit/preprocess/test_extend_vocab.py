@@ -13,15 +13,15 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 import swcm_fairseq
-from swcm_fairseq.data.languages import language
-from swcm_fairseq.data.pieces import Pieces
 from swcm_fairseq.decoding import packed
 from swcm_fairseq.decoding.packing import pack
-from swcm_fairseq.training.handover import check_handover
-from swcm_fairseq.weights import read_encoder
-from swcm_fairseq.weights.coverage import count_units
-from swcm_fairseq.weights.new_rows import Start, align, plan_starts, spell, start_rows
-from swcm_fairseq.weights.sentencepiece_model import NORMAL, Piece, SentencePieceModel
+from swcm_fairseq.languages import language
+from swcm_fairseq.models.embedding_rows import Start, align, plan_starts, spell, start_rows
+from swcm_fairseq.models.finetune_from import check_handover
+from swcm_fairseq.pretrained import read_encoder
+from swcm_fairseq.vocabulary.coverage import count_units
+from swcm_fairseq.vocabulary.pieces import Pieces
+from swcm_fairseq.vocabulary.sentencepiece_model import NORMAL, Piece, SentencePieceModel
 from tests.in_process import run_script
 from tests.tiny_encoder import CORPUS, make_encoder_folder, train_sentencepiece
 from tests.toy import toy_checkpoint
@@ -161,8 +161,9 @@ def test_units_of_text(code, text, units):
 @functools.lru_cache(maxsize=None)
 def grown_pair(tmp):
     """The models before and after, for the property; the command's own pieces, without its files."""
-    from swcm_fairseq.weights.growing import grown_model
-    from swcm_fairseq.weights.new_pieces import learn_pieces, new_characters
+    from swcm_preprocess.growing import grown_model
+
+    from swcm_fairseq.vocabulary.new_pieces import learn_pieces, new_characters
 
     data = train_sentencepiece()
     model = SentencePieceModel.from_bytes(data)

@@ -15,8 +15,8 @@ from swcm_preprocess.variables import variables
 import pytest
 import regex
 
-from swcm_fairseq.data.languages import Language, language
 from swcm_fairseq.errors import SwcmError
+from swcm_fairseq.languages import Language, language
 
 
 @pytest.mark.parametrize(

@@ -5,7 +5,7 @@ import random
 
 import pytest
 
-from swcm_fairseq.data.pieces import Pieces
+from swcm_fairseq.vocabulary.pieces import Pieces
 from tests.in_process import import_script, run_script
 from tests.tiny_encoder import CORPUS, train_sentencepiece
 

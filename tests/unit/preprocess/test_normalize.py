@@ -17,9 +17,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from swcm_fairseq.data.languages import language
-from swcm_fairseq.data.stand_ins import STAND_INS
 from swcm_fairseq.errors import SwcmError
+from swcm_fairseq.languages import language
+from swcm_fairseq.vocabulary.stand_ins import STAND_INS
 
 normalize = Normalizer(RULES)
 

@@ -9,8 +9,8 @@ import sentencepiece
 import torch
 from safetensors.torch import load_file, save_file
 
-from swcm_fairseq.weights import read_encoder
-from swcm_fairseq.weights.sentencepiece_model import BYTE, CONTROL, UNKNOWN, Piece, SentencePieceModel
+from swcm_fairseq.pretrained import read_encoder
+from swcm_fairseq.vocabulary.sentencepiece_model import BYTE, CONTROL, UNKNOWN, Piece, SentencePieceModel
 from tests.in_process import import_script, run_script
 from tests.tiny_encoder import CORPUS, make_encoder_folder
 

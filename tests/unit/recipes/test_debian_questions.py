@@ -9,7 +9,7 @@ from swcm_preprocess.readers import FORMATS
 
 import pytest
 
-from swcm_fairseq.data.languages import language
+from swcm_fairseq.languages import language
 
 
 @pytest.fixture(scope="module")

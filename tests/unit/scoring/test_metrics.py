@@ -5,8 +5,8 @@ import random
 
 import pytest
 
-from swcm_fairseq.data.languages import language
 from swcm_fairseq.errors import SwcmError
+from swcm_fairseq.languages import language
 from swcm_fairseq.scoring import METRICS, score
 from swcm_fairseq.scoring.rouge import rougeL
 from swcm_fairseq.scoring.tokenizers import tokenizer_for

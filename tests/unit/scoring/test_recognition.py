@@ -2,8 +2,8 @@
 
 import pytest
 
-from swcm_fairseq.data import languages
-from swcm_fairseq.data.languages import language
+from swcm_fairseq import languages
+from swcm_fairseq.languages import language
 from swcm_fairseq.scoring import profiles, score
 from swcm_fairseq.scoring.learn_profiles import learn
 from swcm_fairseq.scoring.learn_profiles import main as learn_command

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from swcm_fairseq.data.languages import language
+from swcm_fairseq.languages import language
 from swcm_fairseq.scoring.tokenizers import tokenizer_for
 
 CASES = [
@@ -41,7 +41,7 @@ def test_tokens_by_hand(code, text, tokens, marks):
 
 
 def test_a_language_written_without_separators_brings_its_own_script(monkeypatch):
-    from swcm_fairseq.data import languages
+    from swcm_fairseq import languages
 
     monkeypatch.setattr(languages, "_LANGUAGES", dict(languages._LANGUAGES))
     javanese = languages.register_language("jv_Java", "Javanese in its own script", ["Javanese"], "characters")

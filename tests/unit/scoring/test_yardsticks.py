@@ -2,8 +2,8 @@
 
 import pytest
 
-from swcm_fairseq.data.languages import language
 from swcm_fairseq.errors import SwcmError
+from swcm_fairseq.languages import language
 from swcm_fairseq.scoring.yardsticks import first_sentences, first_words, shuffled
 
 

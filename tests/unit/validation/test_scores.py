@@ -11,10 +11,10 @@ import torch
 from fairseq.logging import metrics
 
 from swcm_fairseq.criterions.swcm_cross_entropy import SwcmCrossEntropy
-from swcm_fairseq.data.pieces import Pieces
 from swcm_fairseq.decoding.translator import Translator
 from swcm_fairseq.scoring import score
 from swcm_fairseq.scoring.normalization import normalize
+from swcm_fairseq.vocabulary.pieces import Pieces
 from tests.tiny_encoder import CORPUS, sentencepiece_pieces, train_sentencepiece
 from tests.toy import toy_dictionary, toy_model, toy_task, write_data_bin
 

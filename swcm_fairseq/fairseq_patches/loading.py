@@ -1,0 +1,94 @@
+"""Checkpoints from anywhere: nothing that they hold is run, and no path that they name is written to.
+
+fairseq loads them with what torch does by default, which before torch 2.6 runs whatever the pickle says. And it
+evaluates settings of some of its models as Python, the kernels of convolutions for example, which a checkpoint brings
+as text.
+"""
+
+import argparse
+import ast
+import builtins
+import functools
+from typing import Any, Iterator, Tuple
+
+import torch
+from fairseq import checkpoint_utils
+
+from ..errors import SwcmError
+from ..torch_files import safe_load
+from ..training_run import no_training_run
+
+# The parts of a checkpoint's settings that things are built from, and the settings in them that are names of folders.
+_PARTS = ("model", "task", "criterion", "bpe", "tokenizer", "scoring")
+_FOLDERS = ("data", "save_dir", "tensorboard_logdir", "path")
+
+
+def load(file, **unused: Any) -> Any:
+    """What ``torch.load`` is to fairseq: the content of an open checkpoint, on the CPU.
+
+    Raises:
+        SwcmError: as ``safe_load``, or the settings hold a program.
+    """
+    state = safe_load(file.name)
+    if not isinstance(state, dict):
+        raise SwcmError("{} is no checkpoint of fairseq: it holds a {}".format(file.name, type(state).__name__))
+    programs = ["{}: {}".format(name, text) for name, text in _texts(state) if is_program(text)]
+    if programs:
+        raise SwcmError("{}: fairseq would run these settings, so nothing was loaded".format(file.name), programs)
+    return state
+
+
+def _texts(state: dict) -> Iterator[Tuple[str, str]]:
+    """Every setting that is text, with its name, of those that something may be built from."""
+    cfg = state.get("cfg")
+    parts = {"cfg." + part: cfg.get(part) for part in _PARTS} if isinstance(cfg, dict) else {}
+    for name, part in {"args": state.get("args"), **parts}.items():
+        yield from _texts_in(name, part)
+
+
+def _texts_in(name: str, value: Any) -> Iterator[Tuple[str, str]]:
+    if isinstance(value, str):
+        yield name, value
+    elif isinstance(value, (list, tuple)):
+        for item in value:
+            yield from _texts_in(name, item)
+    else:
+        settings = vars(value) if isinstance(value, argparse.Namespace) else value
+        for key, part in settings.items() if isinstance(settings, dict) else ():
+            if key not in _FOLDERS:
+                yield from _texts_in("{}.{}".format(name, key), part)
+
+
+def is_program(text: str) -> bool:
+    """Whether ``text`` is a Python expression that calls something that Python or a module has.
+
+    ``[(512, 3)] * 14`` is none; nor is a name with something in parentheses behind it.
+    """
+    try:
+        tree = ast.parse(text.strip(), mode="eval")
+    except (SyntaxError, ValueError, RecursionError, MemoryError):
+        return False  # nor can it be evaluated
+    calls = [node.func for node in ast.walk(tree) if isinstance(node, ast.Call)]
+    return any(not isinstance(called, ast.Name) or hasattr(builtins, called.id) for called in calls)
+
+
+class _Torch:
+    """torch as fairseq's module of checkpoints sees it: all of it, but for ``load``."""
+
+    load = staticmethod(load)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(torch, name)
+
+
+def install() -> None:
+    """Have fairseq load every checkpoint in this way: to decode, to go on, to start from."""
+    stock = checkpoint_utils.load_model_ensemble_and_task
+
+    @functools.wraps(stock)
+    def load_model_ensemble_and_task(filenames, *args, **options):
+        with no_training_run():
+            return stock(filenames, *args, **options)
+
+    checkpoint_utils.torch = _Torch()
+    checkpoint_utils.load_model_ensemble_and_task = load_model_ensemble_and_task

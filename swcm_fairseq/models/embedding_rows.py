@@ -1,0 +1,143 @@
+"""Where the embedding row of a new piece starts.
+
+A piece starts as the weighted mean of old rows. The weights come from the old pieces that spell it, each counting once
+for every time it stands there; where none do, from text with its translation, if there is some: the old pieces
+that its translations are aligned with, each by its probability. What is left is drawn as pieces are spread.
+
+Measured with 1,000 pieces for Dzongkha, 4,500 pairs with Chinese, both directions in one model that starts from four
+layers of multilingual-e5-small; loss in training, and nll in validation on 500 pairs, in bits a piece:
+
+====================================  ==========  ==========  ===========  ===========
+start of a row                        update 100  update 200  nll zh-dz    nll dz-zh
+====================================  ==========  ==========  ===========  ===========
+pieces of its translations (aligned)  8.57        7.98        7.45         6.49
+drawn: mean of pieces, their spread   8.66        8.15        7.49         6.92
+mean of pieces, the same for all      8.87        stopped
+====================================  ==========  ==========  ===========  ===========
+"""
+
+from typing import Dict, List, NamedTuple, Optional, Sequence, Tuple
+
+import numpy
+import torch
+from torch import Tensor
+
+from ..vocabulary.sentencepiece_model import NORMAL, Piece
+from .initialization import tag_rows
+
+ROUNDS = 5  # of expectation maximization; the weights hardly change after them
+_LEAST_WEIGHT = 1e-3  # smaller ones are left out
+
+Weights = Dict[str, float]
+
+
+class Start(NamedTuple):
+    """How a new piece's row begins.
+
+    Attributes:
+        kind: ``spelled``, ``aligned`` or ``drawn``.
+        weights: old piece -> its share; empty for ``drawn``.
+    """
+
+    kind: str
+    weights: Weights
+
+
+def spell(text: str, scores: Dict[str, float]) -> Optional[List[str]]:
+    """The most probable way to write ``text`` in pieces with ``scores``, None where there is none.
+
+    SentencePiece's own search, without the space that it puts in front of a text.
+    """
+    best: List[Optional[Tuple[float, int]]] = [(0.0, 0)] + [None] * len(text)
+    for end in range(1, len(text) + 1):
+        for start in range(end):
+            piece = text[start:end]
+            if best[start] is not None and piece in scores:
+                score = best[start][0] + scores[piece]
+                if best[end] is None or score > best[end][0]:
+                    best[end] = (score, start)
+    if best[-1] is None:
+        return None
+    pieces, end = [], len(text)
+    while end:
+        start = best[end][1]
+        pieces.append(text[start:end])
+        end = start
+    return pieces[::-1]
+
+
+def align(
+    new_side: Sequence[Sequence[str]], old_side: Sequence[Sequence[str]], rounds: int = ROUNDS
+) -> Dict[str, Weights]:
+    """Which pieces of ``old_side`` each piece of ``new_side`` stands for: new piece -> old piece -> probability.
+
+    IBM Model 1 (Brown et al., "The Mathematics of Statistical Machine Translation", 1993): each old piece was
+    written for one of the new pieces of its sentence, whichever, or for none; what probability makes the text
+    most probable is found by expectation maximization.
+
+    Args:
+        new_side, old_side: sentences in pieces, line by line each other's translation.
+    """
+    new_ids, old_ids = {"": 0}, {}  # the empty one stands for none
+    news, olds, edges = [], [], []
+    for new_pieces, old_pieces in zip(new_side, old_side):
+        mine = [0] + [new_ids.setdefault(piece, len(new_ids)) for piece in new_pieces]
+        theirs = [old_ids.setdefault(piece, len(old_ids)) for piece in old_pieces]
+        # One row an old piece: all of the sentence's new pieces compete for it.
+        news.append(numpy.tile(mine, len(theirs)))
+        olds.append(numpy.repeat(theirs, len(mine)))
+        edges.append(numpy.full(len(theirs), len(mine)))
+    if not old_ids:
+        return {}
+    new, old = numpy.concatenate(news).astype(numpy.int64), numpy.concatenate(olds).astype(numpy.int64)
+    groups = numpy.concatenate(edges)
+    group = numpy.repeat(numpy.arange(len(groups)), groups)
+    pairs, pair = numpy.unique(new * len(old_ids) + old, return_inverse=True)
+    pair = pair.reshape(-1)
+    owner = pairs // len(old_ids)
+    probability = numpy.ones(len(pairs))
+    for _ in range(rounds):
+        share = probability[pair]
+        share /= numpy.bincount(group, share)[group]
+        count = numpy.bincount(pair, share)
+        probability = count / numpy.bincount(owner, count)[owner]
+
+    new_names, old_names = list(new_ids), list(old_ids)
+    found: Dict[str, Weights] = {}
+    for index in numpy.flatnonzero((probability >= _LEAST_WEIGHT) & (owner > 0)):
+        piece = new_names[owner[index]]
+        found.setdefault(piece, {})[old_names[pairs[index] % len(old_ids)]] = float(probability[index])
+    return found
+
+
+def plan_starts(new: Sequence[Piece], old: Sequence[Piece], aligned: Dict[str, Weights]) -> List[Start]:
+    """How the row of each piece of ``new`` begins.
+
+    Args:
+        old: the pieces of the model before it grew.
+        aligned: what ``align`` found, with only old pieces' names on the old side.
+    """
+    scores = {piece.text: piece.score for piece in old if piece.kind == NORMAL}
+    starts = []
+    for piece in new:
+        spelling = spell(piece.text, scores)
+        if spelling is not None:
+            starts.append(Start("spelled", {name: spelling.count(name) / len(spelling) for name in spelling}))
+        elif aligned.get(piece.text):
+            weights = aligned[piece.text]
+            total = sum(weights.values())
+            starts.append(Start("aligned", {name: weight / total for name, weight in weights.items()}))
+        else:
+            starts.append(Start("drawn", {}))
+    return starts
+
+
+def start_rows(table: Tensor, row_of: Dict[str, int], starts: Sequence[Start]) -> Tensor:
+    """New rows [N, C] for ``starts``, from the old ``table`` [V, C] whose pieces have the rows ``row_of``."""
+    rows = tag_rows(table, len(starts), torch.Generator().manual_seed(table.size(0)))
+    for row, start in zip(rows, starts):
+        if start.weights:
+            indices = torch.tensor([row_of[name] for name in start.weights])
+            weights = torch.tensor(list(start.weights.values()))
+            row.copy_(weights @ table[indices].float())
+    return rows.to(table.dtype)

@@ -1,0 +1,201 @@
+"""Where each tensor of the model starts (paper, section 3.2), as tables and one walk over the model."""
+
+from typing import Dict, Iterable, List, NamedTuple, Optional, Tuple
+
+import torch
+from torch import Tensor
+
+from ..errors import SwcmError
+from ..modules.layer_plan import PlannedLayer
+from ..vocabulary.encoder_vocabulary import SPECIALS
+
+# Part of a decoder layer <- part of the encoder layer it starts from.
+DECODER_FROM_ENCODER = {
+    "custom": {"self_attn": "self_attn", "ffn1": "ffn", "cross_attn": "self_attn", "ffn2": "ffn"},
+    "normal": {"self_attn": "self_attn", "cross_attn": "self_attn", "ffn": "ffn"},
+}
+
+# Parts that start from a layer's ``second_layer``, where it has one.
+SECOND_HALF = ("cross_attn", "ffn2", "ffn")
+
+# What ``--decoder-init`` leaves as it was drawn.
+NOT_COPIED = {
+    "shared": (),
+    "interleaved": (),
+    "warm": ("cross_attn",),
+    "feed-forward": ("self_attn", "cross_attn", "layer_norm"),
+    "random": ("self_attn", "cross_attn", "ffn1", "ffn2", "ffn"),
+}
+
+# Module of the encoder <- its name where encoders are read (weights/layouts.py), which is fairseq's.
+ENCODER_FROM_READER = {
+    "embeddings.tokens": "embed_tokens",
+    "embeddings.positions": "embed_positions",
+    "embeddings.layer_norm": "layernorm_embedding",
+    "self_attn.in_proj": "self_attn.in_proj",
+    "self_attn.out_proj": "self_attn.out_proj",
+    "self_attn.layer_norm": "self_attn_layer_norm",
+    "ffn.fc1": "fc1",
+    "ffn.fc2": "fc2",
+    "ffn.layer_norm": "final_layer_norm",
+}
+
+TOKEN_TABLE = "encoder.embeddings.tokens.weight"
+
+
+class Origin(NamedTuple):
+    """Where one tensor of the model came from.
+
+    Attributes:
+        kind: ``copied``, ``random`` or ``tied``.
+        source: name in the pretrained file, name of the tensor it is tied to, or how it was drawn.
+    """
+
+    kind: str
+    source: str
+
+
+def start_model(model, plan: List[PlannedLayer], encoder, decoder_init: str) -> Dict[str, Origin]:
+    """Start ``model`` from a pretrained encoder and account for every tensor of its state.
+
+    Args:
+        model: with ``encoder`` and ``decoder``, freshly built.
+        plan: the decoder's layers.
+        encoder: what ``read_encoder`` returned; None leaves everything random.
+        decoder_init: ``shared`` copies encoder layers into decoder layers; ``random`` leaves them as drawn
+            (the paper's "weight sharing removed"); ``interleaved`` as shared, from a plan like DeltaLM's; ``warm`` all
+            but the cross-attention, as Hugging Face's EncoderDecoderModel starts; ``feed-forward`` only the linear
+            layers of the feed-forward sublayers, as the authors' released code does. The embeddings are always shared.
+
+    Returns:
+        the origin of every name in ``model.state_dict()``, in its order.
+
+    Raises:
+        SwcmError: tensors of the encoder that found no place or do not fit, all listed.
+    """
+    state = model.state_dict()
+    sources = {} if encoder is None else _sources(state, plan, decoder_init)
+    if encoder is not None:
+        _check_fit(state, sources, encoder)
+    origins: Dict[str, Origin] = {}
+    first_name: Dict[int, str] = {}
+    with torch.no_grad():
+        for name, tensor in state.items():
+            tied_to = first_name.setdefault(tensor.data_ptr(), name)
+            if tied_to != name:
+                origins[name] = Origin("tied", tied_to)
+            elif name in sources:
+                key = sources[name]
+                origins[name] = Origin("copied", _copy(tensor, encoder.tensors[key], encoder.sources[key]))
+            elif name.startswith("decoder.output_projection"):
+                origins[name] = _start_output(name, tensor, state)
+            else:
+                origins[name] = Origin("random", "drawn at build")
+    return origins
+
+
+def tie_decoder(model, plan: List[PlannedLayer], decoder_init: str) -> None:
+    """Let decoder tensors that would start from an encoder layer's be that layer's own, in training too."""
+    modules = dict(model.named_modules())
+    for name, origin in copied_in_decoder(model.state_dict(), plan, decoder_init).items():
+        (module, tensor), (source, source_tensor) = name.rsplit(".", 1), origin.rsplit(".", 1)
+        setattr(modules[module], tensor, getattr(modules[source], source_tensor))
+
+
+def _sources(state: Dict[str, Tensor], plan: List[PlannedLayer], decoder_init: str) -> Dict[str, str]:
+    """Name in the model's state -> name among the encoder's tensors, for all that is copied."""
+    found = {name: name for name in state if name.startswith("encoder.")}
+    found.update(copied_in_decoder(state, plan, decoder_init))
+    return {name: _read_name(origin[len("encoder.") :]) for name, origin in found.items()}
+
+
+def copied_in_decoder(names: Iterable[str], plan: List[PlannedLayer], decoder_init: str) -> Dict[str, str]:
+    """Of the ``names`` in a model's state, those that start from an encoder layer -> that layer's name there."""
+    found = {}
+    for name in names:
+        part = _decoder_part(name)
+        if part is None:
+            continue
+        index, part_name, tensor_name = part
+        planned = plan[index]
+        layer = planned.encoder_layer
+        if planned.second_layer is not None and part_name in SECOND_HALF:
+            layer = planned.second_layer
+        drawn = NOT_COPIED[decoder_init] + planned.drawn
+        if layer is not None and not {part_name, tensor_name.split(".")[0]} & set(drawn):
+            origin = DECODER_FROM_ENCODER[planned.kind][part_name]
+            found[name] = "encoder.layers.{}.{}.{}".format(layer, origin, tensor_name)
+    return found
+
+
+def _read_name(name: str) -> str:
+    """``layers.3.ffn.fc1.weight``, a name in the encoder's state -> ``layers.3.fc1.weight``, where it was read."""
+    layer = ""
+    if name.startswith("layers."):
+        _, number, name = name.split(".", 2)
+        layer = "layers.{}.".format(number)
+    module, tensor = name.rsplit(".", 1)
+    return "{}{}.{}".format(layer, ENCODER_FROM_READER[module], tensor)
+
+
+def _decoder_part(name: str) -> Optional[Tuple[int, str, str]]:
+    """``decoder.layers.3.ffn1.fc1.weight`` -> (3, "ffn1", "fc1.weight"); None for tensors outside layers."""
+    if not name.startswith("decoder.layers."):
+        return None
+    index, part, tensor = name[len("decoder.layers.") :].split(".", 2)
+    return int(index), part, tensor
+
+
+def _check_fit(state: Dict[str, Tensor], sources: Dict[str, str], encoder) -> None:
+    problems = []
+    for key in sorted(set(encoder.tensors) - set(sources.values())):
+        problems.append("{} has no place in the model".format(encoder.sources[key]))
+    for name, key in sources.items():
+        if key not in encoder.tensors:
+            problems.append("{} has no tensor for {}".format(encoder.path, name))
+            continue
+        wanted, given = tuple(state[name].shape), tuple(encoder.tensors[key].shape)
+        if name == TOKEN_TABLE:
+            wanted = (min(wanted[0], given[0]), wanted[1])  # rows of tags come on top
+        if wanted != given:
+            problems.append("{} is {}, {} wants {}".format(encoder.sources[key], given, name, wanted))
+    if problems:
+        raise SwcmError("the encoder {} does not fit the model".format(encoder.path), problems)
+
+
+def tag_rows(table: Tensor, count: int, generator: Optional[torch.Generator] = None) -> Tensor:
+    """Rows [count, C] for new tags: drawn from the mean and the spread of the pieces' rows, channel by channel.
+
+    Rows near that of ``<s>`` would be lost: the encoder's layers have learned to read nothing from it. Measured on
+    multilingual-e5-small (four layers), two tags that start from ``<s>`` plus a tenth of its spread differ by less than
+    0.001 of their length after three decoder layers; two that start as pieces do, by 0.9.
+
+    Args:
+        table: token rows [V, C] of an encoder: specials first.
+        count: how many.
+        generator: of the draw; None takes torch's own.
+    """
+    pieces = table[len(SPECIALS) :].float()
+    noise = torch.randn(count, table.size(1), generator=generator)
+    return pieces.mean(dim=0) + noise * pieces.std(dim=0)
+
+
+def _copy(tensor: Tensor, source: Tensor, source_name: str) -> str:
+    """Copy in place; rows beyond the source's are new tags. Returns what was done."""
+    rows = source.size(0)
+    tensor[:rows].copy_(source)
+    new = tensor.size(0) - rows
+    if new == 0:
+        return source_name
+    tensor[rows:].copy_(tag_rows(source, new))
+    return "{}; rows {}..{}, tags, drawn as pieces are spread".format(source_name, rows, rows + new - 1)
+
+
+def _start_output(name: str, tensor: Tensor, state: Dict[str, Tensor]) -> Origin:
+    """An untied output layer starts from the token table, its bias at zero."""
+    if name.endswith("bias"):
+        tensor.zero_()
+        return Origin("random", "zeros")
+    table = "decoder.embeddings.tokens.weight"
+    tensor.copy_(state[table])
+    return Origin("copied", table)

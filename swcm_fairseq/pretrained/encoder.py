@@ -1,0 +1,187 @@
+"""A pretrained encoder, read and checked, under the names that this package's encoder gives its tensors."""
+
+import os
+from dataclasses import dataclass
+from typing import Dict, List, Optional, Tuple
+
+import torch
+
+from ..errors import SwcmError
+from ..vocabulary.encoder_vocabulary import Vocabulary, read_vocabulary
+from .layouts import FAIRSEQ, HUGGING_FACE, Match, match_names
+from .settings import EncoderConfig, read_fairseq_settings, read_hugging_face_settings, size_problems
+from .tensor_files import TensorFiles, open_weights
+
+# Position 0 is padding_idx + 1 = row 2; the two rows before it are never looked up by a token.
+POSITION_OFFSET = 2
+
+
+@dataclass(frozen=True)
+class PretrainedEncoder:
+    """Everything that building and starting a model takes from an encoder.
+
+    Attributes:
+        config: sizes, activation and eps.
+        tensors: our name -> float32 tensor. ``embed_tokens.weight`` [V, C], ``embed_positions.weight``
+            [max_positions + 2, C] with token type 0 added in, ``layernorm_embedding.*`` [C], and for each
+            layer N ``layers.N.self_attn.in_proj.{weight,bias}`` ([3C, C], [3C]: q, k, v in this order),
+            ``layers.N.self_attn.out_proj.*``, ``layers.N.self_attn_layer_norm.*``, ``layers.N.fc1.*``,
+            ``layers.N.fc2.*``, ``layers.N.final_layer_norm.*``.
+        sources: our name -> the name, or names in braces, in the file.
+        unused: names in the file that an encoder has no use for, such as those of a language model's head.
+        pieces: the pieces in row order, from row 4 on; None where no vocabulary lies beside the weights.
+        sentencepiece_model: path of the SentencePiece model, None where there is none.
+        path: the folder or file that was read.
+    """
+
+    config: EncoderConfig
+    tensors: Dict[str, torch.Tensor]
+    sources: Dict[str, str]
+    unused: List[str]
+    pieces: Optional[List[str]]
+    sentencepiece_model: Optional[str]
+    path: str
+
+
+@dataclass(frozen=True)
+class OpenedEncoder:
+    """An encoder whose names and shapes are checked, and whose values are still on disk.
+
+    Attributes:
+        config: as in ``PretrainedEncoder``; ``vocab_size`` counts all rows of the file, surplus ones too.
+        surplus_rows: rows at the end that belong to no special, piece or ``<mask>``.
+    """
+
+    path: str
+    config: EncoderConfig
+    files: TensorFiles
+    match: Match
+    vocabulary: Vocabulary
+    surplus_rows: int
+
+    def tensor(self, name: str) -> torch.Tensor:
+        """The tensor that is called ``name`` here, in float32, token types not added in."""
+        parts = [self.files.read(each) for each in self.match.origins[name]]
+        return parts[0] if len(parts) == 1 else torch.cat(parts)
+
+    def token_types(self) -> Optional[torch.Tensor]:
+        """The table of token types [types, C], None where the layout has none."""
+        return self.files.read(self.match.token_types) if self.match.token_types else None
+
+    def refuse_surplus_rows(self) -> None:
+        """Raise ``SwcmError`` where the embedding has more rows than the vocabulary needs."""
+        if self.surplus_rows:
+            needed, rows = self.vocabulary.rows(), self.config.vocab_size
+            raise SwcmError(
+                "{}: the embedding has {} rows; the specials, the {} pieces of {} and <mask> take {}, so rows {} to {} "
+                "are surplus, or the vocabulary is another encoder's; to cut them: "
+                "preprocess/prune_encoder.py --encoder {} --out NEW".format(
+                    self.path,
+                    rows,
+                    len(self.vocabulary.pieces or []),
+                    self.vocabulary.origin,
+                    needed,
+                    needed,
+                    rows - 1,
+                    self.path,
+                )
+            )
+
+
+def read_encoder(path: str) -> PretrainedEncoder:
+    """Read an encoder of XLM-R's kind and check that it is whole and agrees with itself.
+
+    Args:
+        path: a Hugging Face folder (config.json with model.safetensors, pytorch_model.bin, or the index of
+            either), a fairseq model.pt, or a folder with one.
+
+    Raises:
+        SwcmError: lists everything that is wrong with it.
+    """
+    opened = open_encoder(path)
+    opened.refuse_surplus_rows()
+    tensors = {name: opened.tensor(name) for name in opened.match.origins}
+    sources = dict(opened.match.sources)
+    token_types = opened.token_types()
+    if token_types is not None:
+        # Every token of XLM-R has type 0, so its row is part of every position.
+        tensors["embed_positions.weight"] = tensors["embed_positions.weight"] + token_types[0]
+        sources["embed_positions.weight"] += " + {}[0]".format(opened.match.token_types)
+    return PretrainedEncoder(
+        opened.config,
+        tensors,
+        sources,
+        opened.match.unused,
+        opened.vocabulary.pieces,
+        opened.vocabulary.sentencepiece_model,
+        path,
+    )
+
+
+def open_encoder(path: str) -> OpenedEncoder:
+    """Open an encoder as ``read_encoder`` does, without reading values and without minding surplus rows."""
+    if os.path.isdir(path) and os.path.isfile(os.path.join(path, "config.json")):
+        files, match, config, problems = _open_hugging_face(path)
+        vocabulary, more = read_vocabulary(path)
+    elif os.path.isfile(path) or os.path.isfile(os.path.join(path, "model.pt")):
+        model = path if os.path.isfile(path) else os.path.join(path, "model.pt")
+        files, match, config, problems = _open_fairseq(model)
+        folder = os.path.dirname(os.path.abspath(model))
+        dictionary = os.path.join(folder, "dict.txt")
+        vocabulary, more = read_vocabulary(folder, dictionary if os.path.isfile(dictionary) else None)
+    elif os.path.isdir(path):
+        problems = ["config.json is missing"]
+        try:
+            open_weights(path)
+        except SwcmError as error:
+            problems.append(str(error))
+        heading = "{} is no encoder folder (Hugging Face's layout, or fairseq's model.pt):"
+        raise SwcmError(heading.format(path), problems)
+    else:
+        raise SwcmError("{} does not exist; give an encoder folder or a fairseq model.pt".format(path))
+
+    pieces = vocabulary.pieces
+    surplus = config.vocab_size - vocabulary.rows() if pieces is not None else 0
+    if pieces is not None and surplus < 0 and "V" in match.sizes:
+        more.append(
+            "{} holds {} pieces, which with specials and <mask> take {} rows, the embedding has {}: it is another "
+            "encoder's vocabulary".format(vocabulary.origin, len(pieces), vocabulary.rows(), config.vocab_size)
+        )
+    if problems + more:
+        raise SwcmError("{} cannot be used as an encoder:".format(path), problems + more)
+    return OpenedEncoder(path, config, files, match, vocabulary, surplus)
+
+
+def _open_hugging_face(folder: str) -> Tuple[TensorFiles, Match, EncoderConfig, List[str]]:
+    settings, problems = read_hugging_face_settings(os.path.join(folder, "config.json"))
+    try:
+        files = open_weights(folder)
+    except SwcmError as error:
+        raise SwcmError("{} cannot be used as an encoder:".format(folder), problems + [str(error)])
+    match = match_names(HUGGING_FACE, files.shapes)
+    return _checked(files, match, settings, problems)
+
+
+def _open_fairseq(path: str) -> Tuple[TensorFiles, Match, EncoderConfig, List[str]]:
+    state, settings, problems = read_fairseq_settings(path)
+    files = TensorFiles(path)
+    files.add_state(state)
+    match = match_names(FAIRSEQ, files.shapes)
+    return _checked(files, match, settings, problems)
+
+
+def _checked(
+    files: TensorFiles, match: Match, settings: Dict, problems: List[str]
+) -> Tuple[TensorFiles, Match, EncoderConfig, List[str]]:
+    problems = problems + size_problems(settings, match.sizes) + match.problems
+    config = EncoderConfig(
+        vocab_size=match.sizes.get("V", 0),
+        encoder_layers=match.sizes.get("N", 0),
+        encoder_embed_dim=match.sizes.get("C", 0),
+        encoder_ffn_embed_dim=match.sizes.get("F", 0),
+        encoder_attention_heads=settings.get("heads", 0),
+        max_positions=match.sizes.get("P", 0) - POSITION_OFFSET,
+        activation_fn=settings.get("activation_fn", ""),
+        layer_norm_eps=settings.get("layer_norm_eps", 0.0),
+    )
+    return files, match, config, problems

@@ -1,0 +1,127 @@
+"""Tensors on disk: names and shapes first, values one at a time, whatever the file's kind."""
+
+import functools
+import json
+import os
+from typing import Any, Callable, Dict, List, Tuple
+
+import torch
+
+from ..errors import SwcmError
+from ..torch_files import safe_load
+
+# In order of preference: safetensors cannot run anything and is read piecewise.
+WEIGHT_FILES = (
+    "model.safetensors",
+    "model.safetensors.index.json",
+    "pytorch_model.bin",
+    "pytorch_model.bin.index.json",
+)
+
+Shape = Tuple[int, ...]
+
+
+class TensorFiles:
+    """Names, shapes and values of the tensors in one or several weight files.
+
+    Attributes:
+        shapes: name -> shape, for every tensor.
+        path: the file, or the index of several, for messages.
+    """
+
+    def __init__(self, path: str) -> None:
+        self.path = path
+        self.shapes: Dict[str, Shape] = {}
+        self._readers: Dict[str, Callable[[], torch.Tensor]] = {}
+
+    def read(self, name: str) -> torch.Tensor:
+        """The tensor ``name`` in float32, of shape ``shapes[name]``.
+
+        It is a copy: what safetensors gives may be the mapped file itself, and change when that is rewritten.
+        """
+        return self._readers[name]().detach().to(torch.float32, copy=True)
+
+    def add_state(self, state: Dict[str, Any]) -> None:
+        """Add the tensors of a state dictionary; entries that are no tensors are left out."""
+        for name, value in state.items():
+            if isinstance(value, torch.Tensor):
+                self._add(name, tuple(value.shape), functools.partial(torch.Tensor.detach, value))
+
+    def add_file(self, path: str) -> None:
+        """Add every tensor of a .safetensors or .bin file."""
+        if path.endswith(".safetensors"):
+            self._add_safetensors(path)
+            return
+        state = safe_load(path)
+        if not isinstance(state, dict):
+            raise SwcmError("{} holds a {} where a dictionary of tensors is wanted".format(path, type(state).__name__))
+        self.add_state(state)
+
+    def _add_safetensors(self, path: str) -> None:
+        from safetensors import SafetensorError, safe_open
+
+        try:
+            stream = safe_open(path, framework="pt")
+            for name in stream.keys():
+                shape = tuple(stream.get_slice(name).get_shape())
+                self._add(name, shape, functools.partial(stream.get_tensor, name))
+        except SafetensorError as error:
+            raise SwcmError(
+                "{} cannot be read as safetensors: it was cut short or is damaged; fetch it again ({})".format(
+                    path, error
+                )
+            )
+
+    def _add(self, name: str, shape: Shape, reader: Callable[[], torch.Tensor]) -> None:
+        self.shapes[name] = shape
+        self._readers[name] = reader
+
+
+def open_weights(folder: str) -> TensorFiles:
+    """Open the weights of a Hugging Face folder: one file, or the shards that an index names.
+
+    Raises:
+        SwcmError: no weights, a shard missing, or a file cut short.
+    """
+    for name in WEIGHT_FILES:
+        path = os.path.join(folder, name)
+        if os.path.isfile(path):
+            files = TensorFiles(path)
+            for part in _shards(path) if name.endswith(".json") else [path]:
+                files.add_file(part)
+            return files
+    raise SwcmError("{} holds no weights; it needs one of {}".format(folder, ", ".join(WEIGHT_FILES)))
+
+
+def read_json(path: str) -> Dict[str, Any]:
+    """The JSON object in the file at ``path``."""
+    try:
+        with open(path, encoding="utf-8") as stream:
+            content = json.load(stream)
+    except (ValueError, RecursionError) as error:
+        raise SwcmError("{} is not JSON: {}".format(path, error))
+    if not isinstance(content, dict):
+        raise SwcmError("{} holds no JSON object".format(path))
+    return content
+
+
+def shard_names(index: str) -> List[str]:
+    """The names of the files that the index file ``index`` spreads the tensors over; all stand beside it."""
+    weight_map = read_json(index).get("weight_map")
+    if not isinstance(weight_map, dict) or not weight_map:
+        raise SwcmError("{} has no weight_map, which names the file of each tensor".format(index))
+    names = sorted(set(map(str, weight_map.values())))
+    # A path could point anywhere.
+    strange = [name for name in names if os.path.basename(name) != name]
+    if strange:
+        raise SwcmError("{} names paths where file names are wanted:".format(index), strange)
+    return names
+
+
+def _shards(index: str) -> List[str]:
+    folder = os.path.dirname(index)
+    paths = [os.path.join(folder, name) for name in shard_names(index)]
+    missing = [path for path in paths if not os.path.isfile(path)]
+    if missing:
+        raise SwcmError("{} names files that are missing:".format(index), missing)
+    return paths

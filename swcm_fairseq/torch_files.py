@@ -1,0 +1,151 @@
+"""Loading a file of ``torch.save`` without running anything that is in it.
+
+A pickle may name any function of any module and have it called. Here a short list of names is allowed and
+everything else is refused by name: by torch's own ``weights_only`` loading where torch can be told further
+names (2.5 and later), else by an unpickler of ours with the same list.
+"""
+
+import argparse
+import importlib
+import os
+import pickle
+import re
+import types
+import zipfile
+from typing import Any, List, Tuple
+
+import numpy
+import torch
+
+from .errors import SwcmError
+
+# Beside tensors and plain containers, fairseq's checkpoints hold their settings as a Namespace, placeholders
+# where the optimizer state of another process was, and at times a NumPy number as a metric.
+_PLACEHOLDER = "fairseq.distributed.utils._TensorPlaceholder"
+_NUMPY_CORES = ("numpy.core.multiarray", "numpy._core.multiarray")
+
+_STORAGES = "Float Double Half BFloat16 Long Int Short Char Byte Bool".split()
+_DTYPES = "float32 float64 float16 bfloat16 int64 int32 int16 int8 uint8 bool".split()
+_OWN_LIST = frozenset(
+    ["torch.{}Storage".format(kind) for kind in _STORAGES]
+    + ["torch.{}".format(dtype) for dtype in _DTYPES]
+    + ["torch.Size", "torch.device", "torch.storage.UntypedStorage", "torch.storage.TypedStorage"]
+    + ["torch._utils._rebuild_tensor", "torch._utils._rebuild_tensor_v2", "torch._utils._rebuild_parameter"]
+    + ["collections.OrderedDict", "argparse.Namespace", "_codecs.encode", _PLACEHOLDER]
+    + ["{}.{}".format(core, name) for core in _NUMPY_CORES for name in ("scalar", "_reconstruct")]
+    + ["numpy.ndarray", "numpy.dtype"]
+    + ["{}.{}".format(b, name) for b in ("builtins", "__builtin__") for name in ("set", "frozenset", "complex")]
+)
+
+
+def safe_load(path: str) -> Any:
+    """Load what ``torch.save`` wrote at ``path``, in its zip or its legacy format, onto the CPU.
+
+    Returns:
+        the object: tensors, numbers, text, plain containers and ``argparse.Namespace``.
+
+    Raises:
+        SwcmError: the file is missing, cut or of another kind, or its pickle names a global that is not on
+            the list. Nothing of the pickle has then been run.
+    """
+    _check_kind(path)
+    try:
+        if hasattr(torch.serialization, "safe_globals"):
+            with torch.serialization.safe_globals(allowed_globals()):
+                return torch.load(path, map_location="cpu", weights_only=True)
+        return torch.load(path, map_location="cpu", pickle_module=_restricted_pickle())
+    except MemoryError:
+        raise
+    except Exception as error:
+        refused = _refused_name(error)
+        if refused:
+            raise SwcmError(
+                "{}: its pickle asks for {}, which safe loading does not allow, so nothing was loaded; where you "
+                "trust the file's author, convert it to safetensors on a machine of theirs".format(path, refused)
+            )
+        reason = (str(error).strip() or type(error).__name__).splitlines()[0]
+        raise SwcmError(
+            "{} cannot be read as a file of torch.save: it was cut short or is damaged; fetch it again ({})".format(
+                path, reason
+            )
+        )
+
+
+def allowed_globals() -> List[Tuple[Any, str]]:
+    """What to add to torch's own safe list, as ``torch.serialization.safe_globals`` takes it."""
+    multiarray = _numpy_multiarray()
+    allowed = [(argparse.Namespace, "argparse.Namespace"), (_tensor_placeholder(), _PLACEHOLDER)]
+    for name in ("scalar", "_reconstruct"):
+        allowed += [(getattr(multiarray, name), "{}.{}".format(core, name)) for core in _NUMPY_CORES]
+    allowed += [(numpy.ndarray, "numpy.ndarray"), (numpy.dtype, "numpy.dtype")]
+    # torch looks at the type of a dtype too, once it has been made; object arrays are not on this list.
+    for kind in {type(numpy.dtype(code)) for code in "?bhilqBHILQefd"}:
+        allowed.append((kind, "{}.{}".format(kind.__module__, kind.__qualname__)))
+    return allowed
+
+
+class _RefusedGlobal(pickle.UnpicklingError):
+    """A pickle names a global that is not on the list."""
+
+    def __init__(self, name: str) -> None:
+        super().__init__("Unsupported global: GLOBAL {} was not an allowed global".format(name))
+
+
+class _Unpickler(pickle.Unpickler):
+    def find_class(self, module: str, name: str) -> Any:
+        full = "{}.{}".format(module, name)
+        if full not in _OWN_LIST:
+            raise _RefusedGlobal(full)
+        if full == _PLACEHOLDER:
+            return _tensor_placeholder()
+        if module in _NUMPY_CORES:
+            return getattr(_numpy_multiarray(), name)
+        return super().find_class(module, name)
+
+
+def _restricted_pickle() -> types.ModuleType:
+    """A stand-in for the module ``pickle`` as ``torch.load`` uses it, on the reading side alone."""
+    module = types.ModuleType("swcm_restricted_pickle")
+    names = {
+        "Unpickler": _Unpickler,
+        "load": lambda stream, **options: _Unpickler(stream, **options).load(),
+        "UnpicklingError": pickle.UnpicklingError,
+    }
+    vars(module).update(names)
+    return module
+
+
+def _refused_name(error: Exception) -> str:
+    """The global that a loading error is about, "" where it is about something else."""
+    found = re.search(r"GLOBAL ([\w.]+)", str(error))
+    return found.group(1) if found else ""
+
+
+def _check_kind(path: str) -> None:
+    """Raise for what is plainly no file of ``torch.save``."""
+    if not os.path.isfile(path):
+        raise SwcmError("{} is not a file; give a file written by torch.save".format(path))
+    with open(path, "rb") as stream:
+        start = stream.read(64)
+    if not start:
+        raise SwcmError("{} is empty; fetch it again".format(path))
+    if start.startswith(b"version https://git-lfs"):
+        raise SwcmError("{} is only a Git LFS pointer; fetch the file itself (git lfs pull)".format(path))
+    if zipfile.is_zipfile(path):
+        with zipfile.ZipFile(path) as archive:
+            if any(name.endswith("/constants.pkl") for name in archive.namelist()):
+                raise SwcmError("{} is a TorchScript program, not a file of weights".format(path))
+
+
+def _numpy_multiarray() -> types.ModuleType:
+    # NumPy 2 moved the module; its old name still works there, with a warning.
+    try:
+        return importlib.import_module("numpy._core.multiarray")
+    except ImportError:
+        return importlib.import_module("numpy.core.multiarray")
+
+
+def _tensor_placeholder() -> type:
+    from fairseq.distributed.utils import _TensorPlaceholder
+
+    return _TensorPlaceholder

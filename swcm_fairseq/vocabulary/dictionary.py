@@ -1,0 +1,107 @@
+"""What a dictionary must hold: the encoder's rows in order, then language tags."""
+
+import re
+from typing import List, Optional, Tuple
+
+from ..errors import SwcmError, some
+from .encoder_vocabulary import MASK, SPECIALS
+from .sentencepiece_model import SentencePieceModel
+
+_TAG = re.compile(r"\[\w+\]\Z")
+
+
+def tags_in(symbols: List[str]) -> List[str]:
+    """The language tags of a dictionary: the symbols after ``<mask>`` that look like ``[kk]``."""
+    return [symbol for symbol in _after_mask(symbols) if _TAG.match(symbol)]
+
+
+def symbols_that_are_no_text(dictionary) -> Tuple[str, ...]:
+    """What a generator must never write: tags, ``<mask>`` and ``<s>``."""
+    symbols = [dictionary.symbols[dictionary.bos()], MASK] + tags_in(dictionary.symbols)
+    return tuple(symbol for symbol in symbols if symbol in dictionary)
+
+
+def check_dictionary(symbols: List[str], vocab_size: int, pieces: Optional[List[str]], encoder_path: str) -> None:
+    """Check that dictionary ids are the encoder's rows: specials, pieces in order, ``<mask>``, then only tags.
+
+    Args:
+        symbols: of the dictionary, in order, the four specials included.
+        vocab_size: rows of the encoder's token table.
+        pieces: the encoder's pieces in the order of its rows, or None when they are not known.
+        encoder_path: for the message.
+
+    Raises:
+        SwcmError: all differences at once, symbols named.
+    """
+    problems = []
+    tags = _after_mask(symbols)
+    body = symbols[: len(symbols) - len(tags)]
+    strange = [symbol for symbol in tags if not _TAG.match(symbol)]
+    if MASK not in symbols:
+        problems.append("the dictionary has no {}, which stands after the pieces".format(MASK))
+    if strange:
+        problems.append("after {} only tags such as [kk] may stand, not {}".format(MASK, some(strange)))
+    if len(body) != vocab_size:
+        problems.append(
+            "the dictionary has {} symbols before its tags, the encoder has {} rows".format(len(body), vocab_size)
+        )
+    if pieces is not None:
+        own = [symbol for symbol in body[len(SPECIALS) :] if symbol != MASK]
+        missing = _not_in(pieces, own)
+        extra = _not_in(own, pieces)
+        if missing:
+            problems.append("missing from the dictionary: {}".format(some(missing)))
+        if extra:
+            problems.append("not in the encoder: {}".format(some(extra)))
+        if not missing and not extra and own != pieces:
+            problems.append(_first_difference(own, pieces))
+    if problems:
+        raise SwcmError(
+            "the dictionary does not match the encoder {}; make it with preprocess/build_dict.py".format(encoder_path),
+            problems,
+        )
+
+
+def check_sentencepiece_model(symbols: List[str], path: str) -> None:
+    """Check that the SentencePiece model at ``path`` cuts text into the dictionary's pieces.
+
+    Args:
+        symbols: of the dictionary, in order, the four specials included.
+        path: of the model.
+
+    Raises:
+        SwcmError: symbols that only one of the two has, named.
+    """
+    # Three specials come first in a model, in another order.
+    pieces = [piece.text for piece in SentencePieceModel.read(path).pieces[3:]]
+    body = symbols[len(SPECIALS) : symbols.index(MASK)] if MASK in symbols else symbols[len(SPECIALS) :]
+    sides = {
+        "in the dictionary but not in the model": _not_in(body, pieces),
+        "in the model but not in the dictionary": _not_in(pieces, body),
+    }
+    problems = ["{}: {}".format(side, some(found)) for side, found in sides.items() if found]
+    if problems:
+        raise SwcmError(
+            "the SentencePiece model {} does not match the dictionary; put the one there that cut the text".format(
+                path
+            ),
+            problems,
+        )
+
+
+def _after_mask(symbols: List[str]) -> List[str]:
+    return symbols[symbols.index(MASK) + 1 :] if MASK in symbols else []
+
+
+def _first_difference(own: List[str], pieces: List[str]) -> str:
+    for index, (mine, theirs) in enumerate(zip(own, pieces)):
+        if mine != theirs:
+            return "the order differs from id {} on: the dictionary has {!r}, the encoder {!r}".format(
+                index + len(SPECIALS), mine, theirs
+            )
+    return "the dictionary has {} pieces, some of them twice; the encoder has {}".format(len(own), len(pieces))
+
+
+def _not_in(first: List[str], second: List[str]) -> List[str]:
+    known = set(second)
+    return [symbol for symbol in first if symbol not in known]

@@ -1,0 +1,58 @@
+import pytest
+from fairseq.dataclass.configs import FairseqConfig
+from omegaconf import OmegaConf
+
+from swcm_fairseq.errors import SwcmError
+from swcm_fairseq.fairseq_patches.processes import prepare
+
+
+def settings(world_size=1, init_method=None):
+    """fairseq's configuration, as ``--bf16`` leaves it."""
+    cfg = OmegaConf.structured(FairseqConfig)
+    cfg.common.tpu = cfg.distributed_training.tpu = True
+    cfg.distributed_training.distributed_world_size = world_size
+    cfg.distributed_training.distributed_init_method = init_method
+    return cfg
+
+
+def test_bf16_is_no_tpu():
+    cfg = settings()
+    prepare(cfg)
+    assert not cfg.common.tpu and not cfg.distributed_training.tpu
+
+
+@pytest.mark.parametrize("world_size", [1, 2])
+def test_each_of_several_processes_reads_the_checkpoint(world_size):
+    cfg = settings(world_size)
+    prepare(cfg)
+    assert cfg.checkpoint.load_checkpoint_on_all_dp_ranks == (world_size > 1)
+
+
+def test_processes_that_would_train_apart_are_refused(monkeypatch):
+    monkeypatch.setenv("WORLD_SIZE", "2")
+    with pytest.raises(SwcmError, match="2 processes were started.*--distributed-world-size 2"):
+        prepare(settings())
+
+
+@pytest.mark.parametrize(
+    "started, cfg",
+    [
+        ("2", settings(world_size=2)),
+        ("2", settings(init_method="env://")),
+        ("1", settings()),
+        ("", settings()),
+    ],
+)
+def test_processes_that_train_together_are_let_through(monkeypatch, started, cfg):
+    monkeypatch.setenv("WORLD_SIZE", started)
+    prepare(cfg)
+
+
+def test_fairseq_commands_prepare(monkeypatch):
+    from fairseq.distributed import utils
+
+    from swcm_fairseq import plugin  # noqa: F401  (installs it)
+
+    called = []
+    utils.call_main(settings(), lambda got: called.append(got.common.tpu))
+    assert called == [False]

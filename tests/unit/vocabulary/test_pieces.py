@@ -1,0 +1,124 @@
+"""Pieces against SentencePiece's own, with the guard spelled out plainly."""
+
+import io
+import random
+
+import pytest
+import sentencepiece
+
+from swcm_fairseq.errors import SwcmError
+from swcm_fairseq.vocabulary.pieces import Pieces, load_model
+from tests.tiny_encoder import CORPUS, train_sentencepiece
+
+SIGN, STAND_IN = "\u202f", "\U000f202f"
+SYMBOLS = ["</s>", "<mask>", "<unk>", "<x>", "[kk]", "[kk_Arab]", "[ཀ]", "<>", "[", "<", "]>", "[k k]"]
+TIBETAN = "བོད་ཡིག་གི་ཚིག"
+
+
+@pytest.fixture(scope="module")
+def model():
+    corpus = list(CORPUS) + ["а{}б {}".format(STAND_IN, text) for text in CORPUS]
+    return sentencepiece.SentencePieceProcessor(model_proto=train_sentencepiece(corpus, 320))
+
+
+def plainly(model, text):
+    """The pieces of a text, and how many of them are unknown: one text, one piece at a time."""
+    pieces = model.encode(text.replace(SIGN, STAND_IN), out_type=str)
+    ids = [model.piece_to_id(piece) for piece in pieces]
+    unknown = [i == model.unk_id() or model.is_control(i) for i in ids]
+    for place, piece in enumerate(pieces):
+        inside = piece[1:-1]
+        tag = piece[:1] == "[" and piece[-1:] == "]" and inside and all(c.isalnum() or c == "_" for c in inside)
+        special = piece[:1] == "<" and piece[-1:] == ">" and len(piece) > 1
+        if unknown[place] and (tag or special):
+            pieces[place] = "<unk>"
+    return pieces, sum(unknown)
+
+
+def random_texts(number, strange, seed):
+    rng = random.Random(seed)
+    words = [word for line in CORPUS for word in line.split()]
+    rare = SYMBOLS + [SIGN, "а{}б".format(SIGN), TIBETAN, "ཀ", "  ", "\u3000", "\u2028", "马", "\u200b", "\u200c"]
+    texts = []
+    for _ in range(number):
+        chosen = rng.choices(rare if rng.random() < strange else words, k=rng.randint(0, 6))
+        texts.append(rng.choice(["", " "]).join(chosen))
+    return texts
+
+
+@pytest.mark.parametrize("strange", [0.0, 0.2, 0.9])
+def test_lines_and_lists_are_what_sentencepiece_gives_but_for_the_guard(model, strange):
+    """Few strange texts are encoded by numbers, many by pieces."""
+    pieces, texts = Pieces(model), random_texts(400, strange, seed=int(10 * strange))
+    expected = [plainly(model, text) for text in texts]
+    found = pieces.lines(texts)
+    assert found.written == [" ".join(cut) for cut, _ in expected] == [pieces.encode(text) for text in texts]
+    assert pieces.cut(texts) == [cut for cut, _ in expected] == pieces.cut(texts, threads=2)
+    assert found.pieces == sum(len(cut) for cut, _ in expected)
+    assert found.unknown == sum(lacking for _, lacking in expected)
+    assert not found.split and (found.unknown > 0) == (strange > 0)
+    protected = [text.replace(SIGN, STAND_IN) for text in texts]
+    assert pieces.ids(texts) == [model.encode(text) for text in protected]
+
+
+def test_plain_text_comes_out_in_exactly_sentencepieces_pieces(model):
+    texts = list(CORPUS) + random_texts(100, 0.0, seed=5)
+    assert Pieces(model).cut(texts) == model.encode(texts, out_type=str)
+
+
+def test_white_space_in_pieces_is_told(model):
+    trained = io.BytesIO()
+    sentencepiece.SentencePieceTrainer.train(
+        sentence_iterator=iter(["one two", "one\u3000two three"]),
+        model_writer=trained,
+        vocab_size=40,
+        hard_vocab_limit=False,
+        normalization_rule_name="identity",
+        minloglevel=2,
+    )
+    identity = sentencepiece.SentencePieceProcessor(model_proto=trained.getvalue())
+    assert "\u3000" in "".join(Pieces(identity).known)
+    assert Pieces(identity).lines(["one two", "one\u3000two"]).split
+    assert Pieces(identity).lines(["two", "x\u2003y"]).split  # unknown
+    assert not Pieces(identity).lines(["one two", "x y"]).split
+    assert not Pieces(model).lines(["a\u3000b\u2003c"]).split  # made plain
+    assert Pieces(model).lines([]).written == []
+
+
+@pytest.mark.parametrize("text", ["{}", "{} бір", "бір {}", "{0}{0}", "бір{}екі", "бір {0} {0} екі"])
+@pytest.mark.parametrize("symbol", ["<s>", "<pad>", "</s>", "<unk>", "<mask>", "[kk]", "[mn_Cyrl]"])
+def test_no_text_becomes_a_symbol_of_a_dictionary(model, symbol, text):
+    pieces, text = Pieces(model), text.format(symbol)
+    unguarded = model.encode(text, out_type=str)
+    assert symbol in unguarded or symbol * 2 in unguarded  # so it is the guard that keeps it out
+    ways = [pieces.cut([text])[0], pieces.encode(text).split(" ")]
+    ways += [pieces.lines(others + [text]).written[-1].split(" ") for others in (["бір"] * 20, ["ཀ"] * 20)]
+    for cut in ways:
+        assert cut == ways[0] and not set(cut) & ({symbol} - {"<unk>"})
+
+
+def test_a_piece_that_only_looks_like_a_symbol_is_kept(model):
+    """A model may have learned "<b>" as text; its dictionary then has it as a piece."""
+    pieces = Pieces(model)
+    assert pieces.cut(["<b> <s>"]) == [["▁", "<unk>", "▁", "<unk>"]]
+    pieces.known.add("<b>")
+    assert pieces.cut(["<b> <s>"]) == [["▁", "<b>", "▁", "<unk>"]] == [pieces.encode("<b> <s>").split(" ")]
+    assert not {"<unk>", "</s>", "<s>"} & pieces.known
+
+
+def test_decode_undoes_encode(model):
+    pieces = Pieces(model)
+    for text in [*CORPUS, "бір {} cd".format(TIBETAN), "<ab", "а{0}б {0}в".format(SIGN)]:
+        normalized = model.normalize(text.replace(SIGN, STAND_IN)).replace(STAND_IN, SIGN)
+        assert pieces.decode(pieces.encode(text)) == normalized.replace("▁", " ").strip()
+        assert pieces.decode(" ".join(pieces.cut([text])[0])) == pieces.decode(pieces.encode(text))
+    assert pieces.decode(pieces.encode("а{}б".format(SIGN))) == "а{}б".format(SIGN)
+    assert pieces.decode("▁ab c ▁d") == "abc d" and pieces.decode("") == ""
+
+
+def test_what_is_no_model_is_named(tmp_path):
+    with pytest.raises(SwcmError, match="there is no SentencePiece model .*nothing"):
+        Pieces.load(str(tmp_path / "nothing"))
+    (tmp_path / "cut").write_bytes(train_sentencepiece()[:500])
+    with pytest.raises(SwcmError, match="cut is no SentencePiece model, or was cut short"):
+        load_model(str(tmp_path / "cut"))
