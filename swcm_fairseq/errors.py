@@ -1,12 +1,16 @@
 """The one kind of error that a user can mend, and how commands report it."""
 
 import errno
+import os
 import sys
+import time
 import traceback
 from typing import Callable, Iterable, List, Optional, Sequence
 
 #: What the system says where a disk, or a share of it, is full.
 FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+
+_FIRST_SPEAKS_S = 10.0
 
 
 class SwcmError(ValueError):
@@ -38,6 +42,7 @@ def report_without_traceback(previous: Callable) -> Callable:
 
     def hook(kind, error, trace):
         if isinstance(error, SwcmError):
+            _let_the_first_speak()
             print("error: {}".format(error), file=sys.stderr)
         elif issubclass(kind, KeyboardInterrupt):
             print("interrupted", file=sys.stderr)
@@ -45,6 +50,15 @@ def report_without_traceback(previous: Callable) -> Callable:
             previous(kind, error, trace)
 
     return hook
+
+
+def _let_the_first_speak() -> None:
+    """Of several processes of one training, all with the same complaint, all but the first wait before they make it.
+
+    torchrun ends them as soon as the first has ended.
+    """
+    if int(os.environ.get("RANK") or 0) > 0:
+        time.sleep(_FIRST_SPEAKS_S)
 
 
 def run_command(main: Callable[[], Optional[int]]) -> int:

@@ -92,8 +92,8 @@ class SwcmCrossEntropy(FairseqCriterion):
 
         Never holds all their logits.
         """
-        features, _ = model(**sample["net_input"], features_only=True)
-        weight, bias = model.output_parameters()
+        features, extra = model(**sample["net_input"], features_only=True)
+        weight, bias = extra.get("output_parameters") or model.output_parameters()
         # index_select, because the backward pass of indexing with a mask is slow.
         kept = real.flatten().nonzero().squeeze(1)
         hidden = features.flatten(0, 1).index_select(0, kept)

@@ -97,15 +97,25 @@ class XlmSwcmModel(FairseqEncoderDecoderModel):
         features_only: bool = False,
         return_all_hiddens: bool = False,
     ) -> Tuple[Tensor, Dict[str, List[Optional[Tensor]]]]:
-        """Source [B, S] and decoder input [B, T] -> logits [B, T, V], or features [B, T, C], and extras."""
+        """Source [B, S] and decoder input [B, T] -> logits [B, T, V], or features [B, T, C], and extras.
+
+        With ``features_only`` the extras hold ``output_parameters`` too. Several processes that train one model look
+        for the tensors that a batch has used in what the model returns (``--find-unused-parameters``).
+        """
         encoder_out = self.encoder(src_tokens, src_lengths, return_all_hiddens=return_all_hiddens)
-        return self.decoder(
+        x, extra = self.decoder(
             prev_output_tokens,
             encoder_out,
             features_only=features_only,
             return_all_hiddens=return_all_hiddens,
             src_lengths=src_lengths,
         )
+        if features_only:
+            weight, bias = self.decoder.output_parameters()
+            # Views: what nothing was computed from is not looked at.
+            used: List[Optional[Tensor]] = [weight.view_as(weight), None if bias is None else bias.view_as(bias)]
+            extra["output_parameters"] = used
+        return x, extra
 
     def prepare_for_inference_(self, cfg):
         """fairseq's commands call this before they decode, when ``--fp16`` has taken effect but not ``--bf16``."""

@@ -43,6 +43,7 @@ class SwcmAdamW(FairseqOptimizer):
     def __init__(self, cfg, params):
         super().__init__(cfg)
         params = list(params)
+        _refuse_half_precision(params)
         self.kernel = _kernel(params)
         self._optimizer = torch.optim.AdamW(_groups(params), **self.optimizer_config, **self.kernel)
         self.set_lr(self.optimizer_config["lr"])
@@ -96,6 +97,14 @@ def _groups(params):
         scale = rate.scale if isinstance(rate, ScaledRate) else 1.0
         groups.setdefault(scale, {"params": [], "lr_scale": scale})["params"].append(param)
     return list(groups.values())
+
+
+def _refuse_half_precision(params):
+    if any(param.dtype in (torch.float16, torch.bfloat16) for param in params):
+        raise SwcmError(
+            "--optimizer adamw updates float32 weights, and --memory-efficient-fp16 and --memory-efficient-bf16 keep "
+            "none: leave them out, or take --optimizer adam, which can do without"
+        )
 
 
 def _betas(value):

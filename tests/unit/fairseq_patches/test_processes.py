@@ -1,9 +1,14 @@
+import socket
+from types import SimpleNamespace
+
 import pytest
+import torch
 from fairseq.dataclass.configs import FairseqConfig
 from omegaconf import OmegaConf
 
 from swcm_fairseq.errors import SwcmError
 from swcm_fairseq.fairseq_patches.processes import prepare
+from tests.support import spawned
 
 
 def settings(world_size=1, init_method=None):
@@ -56,3 +61,25 @@ def test_fairseq_commands_prepare(monkeypatch):
     called = []
     utils.call_main(settings(), lambda got: called.append(got.common.tpu))
     assert called == [False]
+
+
+@pytest.mark.parametrize("main, said", [(spawned.complain, SwcmError), (spawned.fail, RuntimeError)])
+def test_what_a_process_of_several_says_to_the_user(monkeypatch, main, said):
+    from fairseq.distributed import utils
+
+    from swcm_fairseq import plugin  # noqa: F401  (installs it)
+
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 1)  # so many does fairseq start
+    with socket.socket() as free:
+        free.bind(("localhost", 0))
+        address = "tcp://localhost:{}".format(free.getsockname()[1])
+    processes = SimpleNamespace(distributed_init_method=address, distributed_world_size=1, distributed_rank=0, tpu=False)
+    processes.distributed_no_spawn, processes.distributed_backend = False, "gloo"
+    common = SimpleNamespace(tpu=False, cpu=True, model_parallel_size=1)
+    cfg = SimpleNamespace(common=common, distributed_training=processes)
+    with pytest.raises(Exception) as caught:
+        utils.call_main(cfg, main)
+    if said is SwcmError:
+        assert type(caught.value) is SwcmError and str(caught.value) == spawned.COMPLAINT
+    else:
+        assert "in fail" in str(caught.value) and spawned.COMPLAINT in str(caught.value), "a bug keeps its traceback"
