@@ -5,6 +5,7 @@ one that does the same and one thing more. All of them have the same form in fai
 """
 
 from . import (
+    amp,
     data_order,
     loading,
     masters,
@@ -21,6 +22,7 @@ from . import (
 def install() -> None:
     """Put the parts in their places; to be called once a process."""
     masters.install()
+    amp.install()
     data_order.install()
     patience.install()
     writing.install()

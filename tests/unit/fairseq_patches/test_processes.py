@@ -73,7 +73,9 @@ def test_what_a_process_of_several_says_to_the_user(monkeypatch, main, said):
     with socket.socket() as free:
         free.bind(("localhost", 0))
         address = "tcp://localhost:{}".format(free.getsockname()[1])
-    processes = SimpleNamespace(distributed_init_method=address, distributed_world_size=1, distributed_rank=0, tpu=False)
+    processes = SimpleNamespace(
+        distributed_init_method=address, distributed_world_size=1, distributed_rank=0, tpu=False
+    )
     processes.distributed_no_spawn, processes.distributed_backend = False, "gloo"
     common = SimpleNamespace(tpu=False, cpu=True, model_parallel_size=1)
     cfg = SimpleNamespace(common=common, distributed_training=processes)

@@ -1,0 +1,31 @@
+"""``--amp`` with the gradients unscaled once, and the loss scale kept in checkpoints.
+
+torch's scaler remembers by the optimizer whether its gradients are unscaled. fairseq names torch's optimizer when it
+clips and its own wrapper of it when it steps, so the scaler takes them for two and divides by the scale again. And a
+run that goes on would begin with the first scale and skip updates until it had found the right one anew.
+"""
+
+from fairseq.optim.amp_optimizer import AMPOptimizer
+
+KEY = "swcm_amp_scaler"
+
+
+def install() -> None:
+    """Have ``AMPOptimizer`` step, save and load in this way."""
+
+    def step(self, closure=None, groups=None):
+        self.scaler.step(self.optimizer)
+        self.scaler.update()
+
+    def state_dict(self):
+        return dict(self.fp32_optimizer.state_dict(), **{KEY: self.scaler.state_dict()})
+
+    def load_state_dict(self, state_dict, optimizer_overrides=None):
+        state = dict(state_dict)
+        scaler = state.pop(KEY, None)
+        # The wrapped one's, which knows what else of its state has to be set right.
+        self.fp32_optimizer.load_state_dict(state, optimizer_overrides)
+        if scaler and self.scaler.is_enabled():
+            self.scaler.load_state_dict(scaler)
+
+    AMPOptimizer.step, AMPOptimizer.state_dict, AMPOptimizer.load_state_dict = step, state_dict, load_state_dict
