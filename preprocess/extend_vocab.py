@@ -33,12 +33,12 @@ from swcm_fairseq.errors import SwcmError, run_command
 from swcm_fairseq.files import atomic_folder, refuse_overwrite
 from swcm_fairseq.languages import Language, language
 from swcm_fairseq.models.embedding_rows import align, plan_starts
-from swcm_fairseq.vocabulary import stand_ins
+from swcm_fairseq.vocabulary import protected_characters
 from swcm_fairseq.vocabulary.coverage import UNIT_NAMES, Coverage, coverage
 from swcm_fairseq.vocabulary.new_pieces import learn_pieces, new_characters, normalized, signs_within_words
 from swcm_fairseq.vocabulary.pieces import Pieces
+from swcm_fairseq.vocabulary.protected_characters import protect
 from swcm_fairseq.vocabulary.sentencepiece_model import Piece, SentencePieceModel
-from swcm_fairseq.vocabulary.stand_ins import protect
 
 REPORT_NAME, PIECES_NAME = "extend.json", "new_pieces.txt"
 MOST_PAIRS = 100_000  # lines to align; more say little about which pieces go together
@@ -178,7 +178,7 @@ def main(argv=None) -> int:
                 yield from normalized(before, [protect(line, signs) for line in batch], args.workers)
 
     # The signs that encode.py protects with the grown model: those of this language, and those that it knew before.
-    signs = {**signs_within_words(text(stand_ins.ALL), entry), **stand_ins.known_to(before.known)}
+    signs = {**signs_within_words(text(protected_characters.ALL), entry), **protected_characters.known_to(before.known)}
     characters = Counter(character for line in text(signs) for character in line)
     marks = new_characters(before, entry, characters, args.recut)
     if marks.isdisjoint(characters) and not args.recut:

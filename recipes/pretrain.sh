@@ -6,7 +6,7 @@
 #
 # Inputs:   DATA_BIN of recipes/binarize.sh, with text to denoise (names such as kk) and pairs (zh-kk); ENCODER as for
 #           recipes/train.sh; DAE_LANGS such as bo,ug,kk,mn,zh; MT_PAIRS such as zh-bo,zh-ug.
-# Outputs:  OUT_DIR/checkpoint_{best,last}.pt with dict.txt, sentencepiece.bpe.model and start_report.tsv beside them;
+# Outputs:  OUT_DIR/checkpoint_{best,last}.pt with dict.txt, sentencepiece.bpe.model and init_report.tsv beside them;
 #           OUT_DIR/train.log, command.txt, tensorboard. Go on with
 #           recipes/train.sh ... --finetune-from-model OUT_DIR/checkpoint_best.pt
 # Hardware: the settings are the paper's, for GPUs: 8 epochs of 256 pieces at most, 600 examples an update over all

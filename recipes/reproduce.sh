@@ -1,10 +1,10 @@
 #!/usr/bin/env bash
-# The paper's comparisons, its rivals and what was tried against it, on real text: every row with the same updates,
+# The paper's comparisons, its baselines and what was tried against it, on real text: every row with the same updates,
 # batches and tuning effort.
 #
 #   bash recipes/reproduce.sh                      the core: 5 rows, 2,000 and 8,000 pairs, 3 seeds
 #   ROWS="base-b deltalm" SIZES=2000 SEEDS=1 bash recipes/reproduce.sh
-#   GROUPS_OF_ROWS="core table3 rivals" SIZE=full bash recipes/reproduce.sh
+#   GROUPS_OF_ROWS="core table3 baselines" SIZE=full bash recipes/reproduce.sh
 #
 # What it does: for every row of recipes/lib/reproduce_rows.tsv and every number of pairs a language, train with each
 #           learning rate of LRS and the first seed, choose the rate by the validation loss, train with the other seeds

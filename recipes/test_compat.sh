@@ -25,7 +25,8 @@ set -euo pipefail
 export OMP_NUM_THREADS
 
 core=(tests/unit/{criterions,data,decoding,fairseq_patches,models,modules,optim,pretrained,tasks,training,vocabulary}
-    tests/unit/test_{errors,files,torch_files,training_run}.py tests/integration/test_peers_decoding.py tests/faults/test_doors.py
+    tests/unit/test_{errors,files,torch_files,training_run}.py tests/integration/test_peers_decoding.py
+    tests/faults/test_untrusted_files.py
     -m "not network and not slow")
 [ $# -eq 0 ] || core=("$@")
 

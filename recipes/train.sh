@@ -8,7 +8,7 @@
 #           Further flags go to fairseq-train as they are, for example --decoder-init random.
 #           VALIDATION_SCORES=chrfpp BEST_METRIC=chrfpp keeps the checkpoint that translates best, not the one of the
 #           lowest loss (recipes/lib/training.sh).
-# Outputs:  OUT_DIR/checkpoint_{best,last}.pt with dict.txt, sentencepiece.bpe.model and start_report.tsv beside them;
+# Outputs:  OUT_DIR/checkpoint_{best,last}.pt with dict.txt, sentencepiece.bpe.model and init_report.tsv beside them;
 #           OUT_DIR/train.log; OUT_DIR/command.txt, what was run, and in which precision; OUT_DIR/tensorboard.
 # Hardware: a CPU, or all GPUs of the machine (recipes/lib/training.sh says how to use several machines).
 # Time:     2 CPU cores, 28M parameters: about half a second an update of 600 pieces in bf16, where the CPU has it; one

@@ -1,7 +1,7 @@
 """How a line of raw text becomes a clean one: small rules, one a file, applied in a fixed order.
 
 A rule is a pure function from text to text, and its docstring says why it is there and what it loses: what cannot be
-undone is written there. (SentencePiece's own normalization, which comes later: swcm_fairseq/vocabulary/stand_ins.py.)
+undone is written there. (SentencePiece's own normalization, which comes later: vocabulary/protected_characters.py.)
 """
 
 import re

@@ -2,7 +2,7 @@
 
 import re
 
-from swcm_fairseq.vocabulary.stand_ins import STAND_INS
+from swcm_fairseq.vocabulary.protected_characters import PLACEHOLDERS
 
 # Line ends of every kind, tabs, and the ASCII separators: they separate, so something must stay in their place.
 _SEPARATORS = re.compile("[\t-\r\x1c-\x1f\x85\u2028\u2029]+")
@@ -14,7 +14,7 @@ _INVISIBLE = re.compile(
     "[\x00-\x08\x0e-\x1b\x7f-\x84\x86-\x9f\xad\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069\ufdd0-\ufdef\ufeff"
     "\ufff9-\ufffb\ufffe\uffff\U000e0000-\U000e007f"
     + "".join("{}-{}".format(chr(plane + 0xFFFE), chr(plane + 0xFFFF)) for plane in range(0x10000, 0x110000, 0x10000))
-    + "".join(STAND_INS.values())
+    + "".join(PLACEHOLDERS.values())
     + "]+"
 )
 

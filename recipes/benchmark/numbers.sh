@@ -3,7 +3,7 @@
 # same batches with the same settings, and compare the losses; nothing may overflow on the way.
 #
 #   bash recipes/benchmark/numbers.sh [QUICKSTART_DIR]
-#   PRECISIONS="fp32 fp32.2 bf16" bash recipes/benchmark/numbers.sh       beside float32 from another seed, a yardstick
+#   PRECISIONS="fp32 fp32.2 bf16" bash recipes/benchmark/numbers.sh       beside float32 from another seed, a baseline
 #
 # Inputs:   QUICKSTART_DIR, runs/quickstart by default, as recipes/quickstart.sh left it (its data-bin and encoder).
 # Outputs:  QUICKSTART_DIR/numbers/UPDATES: a folder of checkpoints and logs for each precision, and numbers.json.

@@ -1,6 +1,6 @@
 """What growing a vocabulary gave: how the encoder spelled the new language before and after, scores, samples.
 
-Yardsticks on the same test set: ``shuffled``, the references in another order, which is what a model scores that
+Baselines on the same test set: ``shuffled``, the references in another order, which is what a model scores that
 ignores its source; ``copy``, the source as it is; ``old letters``, the references without the characters that the
 old vocabulary lacks, which is the most that a model with the old vocabulary can write.
 """
@@ -13,8 +13,8 @@ import sys
 from swcm_fairseq.errors import run_command
 from swcm_fairseq.files import atomic_write
 from swcm_fairseq.scoring import score
+from swcm_fairseq.scoring.baselines import shuffled
 from swcm_fairseq.scoring.corpus import read_generated, read_lines
-from swcm_fairseq.scoring.yardsticks import shuffled
 
 SAMPLES = 4
 METRICS = (("bleu", "BLEU"), ("chrf", "chrF"), ("chrfpp", "chrF++"))

@@ -1,6 +1,6 @@
-"""The quickstart's scores, its yardsticks and its samples.
+"""The quickstart's scores, its baselines and its samples.
 
-Yardsticks on the same test sets: ``shuffled``, the references in another order, which is what a model scores that
+Baselines on the same test sets: ``shuffled``, the references in another order, which is what a model scores that
 ignores its source; ``copy``, the source as it is.
 """
 
@@ -12,15 +12,15 @@ import sys
 from swcm_fairseq.errors import run_command
 from swcm_fairseq.files import atomic_write
 from swcm_fairseq.scoring import score
+from swcm_fairseq.scoring.baselines import shuffled
 from swcm_fairseq.scoring.corpus import read_generated, read_lines
-from swcm_fairseq.scoring.yardsticks import shuffled
 
 SAMPLES = 10
 METRICS = (("bleu", "BLEU"), ("chrf", "chrF"), ("chrfpp", "chrF++"))
 
 
 def outputs(out: str, systems, lang: str):
-    """Test sources, references, and every system's and yardstick's outputs in one language."""
+    """Test sources, references, and every system's and baseline's outputs in one language."""
     sources = read_lines(os.path.join(out, "split", "test.zh-{}.zh".format(lang)))
     references = read_lines(os.path.join(out, "split", "test.zh-{0}.{0}".format(lang)))
     found = {

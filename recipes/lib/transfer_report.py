@@ -1,4 +1,4 @@
-"""What transfer gave: scores of each language with its tag forced and without, beside the yardsticks.
+"""What transfer gave: scores of each language with its tag forced and without, beside the baselines.
 
 ROUGE-L of the outputs, of the references shuffled among themselves and of each text's first sentence; the share of
 outputs, and of references, in a wrong language. The texts are taken whole, not as far as the model reads them.
@@ -13,8 +13,8 @@ from typing import Dict
 from swcm_fairseq.errors import run_command
 from swcm_fairseq.files import atomic_write
 from swcm_fairseq.scoring import score
+from swcm_fairseq.scoring.baselines import first_sentences, shuffled
 from swcm_fairseq.scoring.corpus import read_generated, read_lines
-from swcm_fairseq.scoring.yardsticks import first_sentences, shuffled
 
 METRICS = ("rougeL", "wrong_language")
 # The share of wrong language may exceed the references' by so many points.
@@ -23,7 +23,7 @@ SAMPLES = 3
 
 
 def outputs(options: argparse.Namespace, code: str) -> Dict[str, list]:
-    """Every system's and yardstick's outputs in one language; the references and the sources too."""
+    """Every system's and baseline's outputs in one language; the references and the sources too."""
     prefix = os.path.join(options.text, "{0}.text_{1}-{1}.".format(options.part, code))
     references, sources = read_lines(prefix + code), read_lines(prefix + "text_" + code)
     found = {"references": references, "shuffled": shuffled(references), "first-sentence": first_sentences(sources)}
@@ -33,7 +33,7 @@ def outputs(options: argparse.Namespace, code: str) -> Dict[str, list]:
 
 
 def passes(systems: Dict[str, Dict[str, float]]) -> bool:
-    """Whether forcing brought the right language, and better summaries than either yardstick."""
+    """Whether forcing brought the right language, and better summaries than either baseline."""
     forced, references = systems["forced"], systems["references"]
     return forced["wrong_language"] <= references["wrong_language"] + ALLOWED and forced["rougeL"] > max(
         systems["shuffled"]["rougeL"], systems["first-sentence"]["rougeL"]

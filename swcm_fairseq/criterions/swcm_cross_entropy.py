@@ -11,8 +11,8 @@ from fairseq.dataclass import FairseqDataclass
 from fairseq.logging import metrics
 from omegaconf import II
 
-from .agreement import between, disagreement, twice
 from .chunked_loss import chunked_cross_entropy
+from .rdrop import chunked_symmetric_kl, double_batch, symmetric_kl
 
 # Logging outputs must be flat; a group's sums are one vector under its name behind this prefix.
 GROUP = "group:"
@@ -67,7 +67,7 @@ class SwcmCrossEntropy(FairseqCriterion):
         The loss is always summed; ``reduce`` is there because fairseq passes it.
         """
         twofold = self.rdrop_alpha > 0 and model.training
-        run = twice(sample) if twofold else sample
+        run = double_batch(sample) if twofold else sample
         target = sample["target"]
         real = run["target"].ne(self.padding_idx)
         compute = self._chunked if self.loss_chunk_tokens != 0 and hasattr(model, "output_parameters") else self._plain
@@ -99,7 +99,7 @@ class SwcmCrossEntropy(FairseqCriterion):
         hidden = features.flatten(0, 1).index_select(0, kept)
         targets = sample["target"].flatten().index_select(0, kept)
         found = chunked_cross_entropy(hidden, weight, bias, targets, self.label_smoothing, self.loss_chunk_tokens)
-        apart = disagreement(hidden, weight, bias, self.loss_chunk_tokens) if twofold else None
+        apart = chunked_symmetric_kl(hidden, weight, bias, self.loss_chunk_tokens) if twofold else None
         return (*found, apart)
 
     def _plain(self, model, sample, real, twofold):
@@ -110,7 +110,7 @@ class SwcmCrossEntropy(FairseqCriterion):
         nll = -log_probs.gather(1, targets.unsqueeze(1)).squeeze(1)
         spread = self.label_smoothing / (log_probs.size(1) - 1)
         loss = (1.0 - self.label_smoothing - spread) * nll.sum() - spread * log_probs.sum()
-        apart = between(*log_probs.chunk(2)) if twofold else None
+        apart = symmetric_kl(*log_probs.chunk(2)) if twofold else None
         return loss, nll.detach(), log_probs.argmax(1).eq(targets), apart
 
     def _group_sums(self, sample, real, nll, correct):

@@ -27,7 +27,7 @@ class XlmSwcmConfig(FairseqDataclass):
     decoder_init: ChoiceEnum(list(NOT_COPIED)) = field(
         default="shared",
         metadata={
-            "help": "start decoder layers from the encoder's, or draw them (random: weight sharing removed). Rivals: "
+            "help": "start decoder layers from the encoder's, or draw them (random: weight sharing removed). Others: "
             "interleaved (as DeltaLM: half the layers, each from two), warm (as Hugging Face: no cross-attention), "
             "feed-forward (these alone)"
         },
@@ -40,7 +40,7 @@ class XlmSwcmConfig(FairseqDataclass):
         metadata={
             "help": "inserted layers: random normal ones; or second copies of the layer before (duplicate: BASE-B), "
             "normal ones from the same encoder layer but for a random cross-attention (warm), or random ones that "
-            "start as the identity (quiet)"
+            "are the identity at first (identity)"
         },
     )
     cross_attention_memory: ChoiceEnum(list(CROSS_ATTENTION_MEMORIES)) = field(

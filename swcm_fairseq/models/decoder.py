@@ -10,8 +10,8 @@ from ..modules.attention import IncrementalState
 from ..modules.embeddings import Embeddings
 from ..modules.layer_plan import PlannedLayer
 from ..modules.layers import DECODER_LAYERS, LayerSizes
-from ..modules.linear import Product
-from ..modules.padding import RealPositions, real_positions, with_padding, without_padding
+from ..modules.linear import PackedLinear
+from ..modules.padding import RealPositions, pad, real_positions, unpad
 from ..modules.rows import regroup, stays
 
 
@@ -48,12 +48,12 @@ class SwcmDecoder(FairseqIncrementalDecoder):
             # Untied is a start from the token table, not a random output: the two drift apart in training.
             self.output_projection.weight.data.copy_(embeddings.tokens.weight.data)
             nn.init.zeros_(self.output_projection.bias)
-        self.product = Product()
+        self.packed_linear = PackedLinear()
         self.need_attn = True
 
     def make_generation_fast_(self, need_attn: bool = False, **unused) -> None:
         """fairseq calls this before it decodes; ``need_attn``: whether the attention will be asked for."""
-        self.product.freeze()
+        self.packed_linear.freeze()
         self.need_attn = need_attn
 
     def forward(
@@ -105,7 +105,7 @@ class SwcmDecoder(FairseqIncrementalDecoder):
             if self.training and incremental_state is None and not return_all_hiddens:
                 real = real_positions(tokens.ne(self.padding_idx))
         if real is not None:
-            x = without_padding(x, real)
+            x = unpad(x, real)
 
         states = [x] if return_all_hiddens else []
         weights: Optional[Tensor] = None
@@ -118,7 +118,7 @@ class SwcmDecoder(FairseqIncrementalDecoder):
                 states.append(x)
 
         if real is not None:
-            x = with_padding(x, real)
+            x = pad(x, real)
         if repeated is not None:
             self._reorder_past(incremental_state, repeated)
             x = x[repeated]
@@ -157,7 +157,7 @@ class SwcmDecoder(FairseqIncrementalDecoder):
     def output_layer(self, features: Tensor) -> Tensor:
         """Features [..., C] -> logits [..., V]."""
         weight, bias = self.output_parameters()
-        return self.product(features, weight, bias)
+        return self.packed_linear(features, weight, bias)
 
     def max_positions(self) -> int:
         """The longest target, in pieces, ``</s>`` included."""

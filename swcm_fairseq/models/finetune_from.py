@@ -38,7 +38,7 @@ def checkpoint_to_start_from(run) -> Optional[str]:
     return None if os.path.exists(own) else run.root.checkpoint.finetune_from_model
 
 
-def check_handover(path: str, symbols: List[str], state: Dict[str, Tensor]) -> None:
+def check_finetune_from(path: str, symbols: List[str], state: Dict[str, Tensor]) -> None:
     """Check that the checkpoint at ``path`` can start a model.
 
     Args:

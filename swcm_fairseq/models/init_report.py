@@ -7,7 +7,7 @@ from torch import Tensor
 from ..files import atomic_write
 from .initialization import Origin
 
-REPORT_NAME = "start_report.tsv"
+REPORT_NAME = "init_report.tsv"
 
 
 def report_lines(state: Dict[str, Tensor], origins: Dict[str, Origin]) -> List[str]:

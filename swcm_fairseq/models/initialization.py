@@ -55,7 +55,7 @@ class Origin(NamedTuple):
     source: str
 
 
-def start_model(model, plan: List[PlannedLayer], encoder, decoder_init: str) -> Dict[str, Origin]:
+def initialize(model, plan: List[PlannedLayer], encoder, decoder_init: str) -> Dict[str, Origin]:
     """Start ``model`` from a pretrained encoder and account for every tensor of its state.
 
     Args:

@@ -20,10 +20,10 @@ from ..vocabulary.dictionary import check_dictionary
 from .config import DEFAULTS, PRESETS, SIZES, XlmSwcmConfig, fill_in, layer_sizes, resolve_sizes
 from .decoder import SwcmDecoder, kept_memories
 from .encoder import SwcmEncoder
-from .finetune_from import add_rows, check_handover, checkpoint_to_start_from
+from .finetune_from import add_rows, check_finetune_from, checkpoint_to_start_from
 from .freezing import freeze
 from .init_report import REPORT_NAME, summary_lines, write_report
-from .initialization import start_model, tie_decoder
+from .initialization import initialize, tie_decoder
 from .rates import scale_rate_of_copied
 
 logger = logging.getLogger(__name__)
@@ -33,14 +33,14 @@ logger = logging.getLogger(__name__)
 class XlmSwcmModel(FairseqEncoderDecoderModel):
     """XLM-SWCM: a multilingual encoder, and a decoder that starts from the encoder's weights.
 
-    "Multilingual Encoder Knows more than You Realize" (Su et al., ACL 2025). Attributes ``start_origins`` says
+    "Multilingual Encoder Knows more than You Realize" (Su et al., ACL 2025). Attributes ``init_origins`` says
     where each tensor of the state came from when the model was built.
     """
 
     def __init__(self, cfg, encoder: SwcmEncoder, decoder: SwcmDecoder):
         super().__init__(encoder, decoder)
         self.cfg = cfg
-        self.start_origins = {}
+        self.init_origins = {}
         self.takes_further_tags = False
 
     @classmethod
@@ -64,7 +64,7 @@ class XlmSwcmModel(FairseqEncoderDecoderModel):
         model = cls(cfg, *_encoder_and_decoder(cfg, source, target))
         if cfg.tie_decoder:
             tie_decoder(model, model.decoder.plan, cfg.decoder_init)
-        model.start_origins = start_model(model, model.decoder.plan, pretrained, cfg.decoder_init)
+        model.init_origins = initialize(model, model.decoder.plan, pretrained, cfg.decoder_init)
         run = TrainingRun.of(cfg)
         if run is not None:
             if cfg.freeze:
@@ -74,12 +74,12 @@ class XlmSwcmModel(FairseqEncoderDecoderModel):
             allow_bf16_off_tpus(run.root)
             if run.root.common.bf16:
                 warn_of_slow_bf16()
-            model._report_start(run)
+            model._report_initialization(run)
             cfg.pretrained_encoder = None
             run.keep_model_settings(cfg, SIZES + tuple(DEFAULTS) + ("pretrained_encoder",))
             earlier = checkpoint_to_start_from(run)
             if earlier is not None:
-                check_handover(earlier, target.symbols, model.state_dict())
+                check_finetune_from(earlier, target.symbols, model.state_dict())
                 model.takes_further_tags = True
         return model
 
@@ -137,13 +137,13 @@ class XlmSwcmModel(FairseqEncoderDecoderModel):
         """Weight [V, C] and bias [V] or None of the output layer."""
         return self.decoder.output_parameters()
 
-    def _report_start(self, run: "TrainingRun") -> None:
+    def _report_initialization(self, run: "TrainingRun") -> None:
         state = self.state_dict()
-        for line in summary_lines(state, self.start_origins):
+        for line in summary_lines(state, self.init_origins):
             logger.info(line)
         if run.is_master:
             path = os.path.join(run.save_dir, REPORT_NAME)
-            write_report(path, state, self.start_origins)
+            write_report(path, state, self.init_origins)
             logger.info("start: every tensor is listed in %s", path)
 
 

@@ -8,9 +8,9 @@ from fairseq.incremental_decoding_utils import with_incremental_state
 from torch import Tensor, nn
 
 from .dropout import Dropout
-from .linear import Product, linear
-from .padding import RealPositions, with_padding, without_padding
-from .sublayer import POST_NORM, Sublayer
+from .linear import PackedLinear, linear
+from .padding import RealPositions, pad, unpad
+from .sublayer import POST, Sublayer
 
 # fairseq's cache for decoding step by step: an entry for each module, of named tensors.
 IncrementalState = Optional[Dict[str, Dict[str, Optional[Tensor]]]]
@@ -30,13 +30,20 @@ class AttentionSublayer(Sublayer):
         dropout: probability on the sublayer's output.
         attention_dropout: probability on the attention weights.
         eps: of the LayerNorm.
-        form: how the sublayer joins its input: ``POST_NORM``, ``PRE_NORM`` or ``BARE`` of ``sublayer.py``.
+        norm_position, residual: see ``Sublayer``.
     """
 
     def __init__(
-        self, width: int, heads: int, dropout: float, attention_dropout: float, eps: float, form: str = POST_NORM
+        self,
+        width: int,
+        heads: int,
+        dropout: float,
+        attention_dropout: float,
+        eps: float,
+        norm_position: str = POST,
+        residual: bool = True,
     ):
-        super().__init__(form)
+        super().__init__(norm_position, residual)
         self.width = width
         self.heads = heads
         self.scale = (width // heads) ** -0.5
@@ -46,7 +53,7 @@ class AttentionSublayer(Sublayer):
         name = self.__class__.__name__
         self.dropout_module = Dropout(dropout, module_name=name)
         self.attention_dropout_module = Dropout(attention_dropout, module_name=name)
-        self.product = Product()
+        self.packed_linear = PackedLinear()
 
     def forward(
         self,
@@ -86,8 +93,8 @@ class AttentionSublayer(Sublayer):
         if real is None:
             attended = attended.reshape(x.shape)
         else:
-            attended = without_padding(attended.flatten(2), real)
-        output = self.product(attended, self.out_proj.weight, self.out_proj.bias)
+            attended = unpad(attended.flatten(2), real)
+        output = self.packed_linear(attended, self.out_proj.weight, self.out_proj.bias)
         batch, length, _ = x.shape
         x = self.joined(x, output)
         return x, weights.mean(dim=1).view(batch, length, -1) if need_weights else None
@@ -96,9 +103,9 @@ class AttentionSublayer(Sublayer):
         self, x: Tensor, incremental_state: IncrementalState, real: Optional[RealPositions]
     ) -> Tuple[Tensor, Tensor, Tensor]:
         """-> query [B, H, T, D], key and value [B, H, S, D]."""
-        projected = self.product(x, self.in_proj.weight, self.in_proj.bias)
+        projected = self.packed_linear(x, self.in_proj.weight, self.in_proj.bias)
         if real is not None:
-            projected = with_padding(projected, real)
+            projected = pad(projected, real)
         query, key, value = self._split_heads(projected, 3).unbind(0)
         if incremental_state is None:
             return query, key, value
@@ -116,14 +123,14 @@ class AttentionSublayer(Sublayer):
         parts = [self.width, 2 * self.width]
         query_weight, memory_weight = self.in_proj.weight.split(parts)
         query_bias, memory_bias = self.in_proj.bias.split(parts)
-        projected = self.product(x, query_weight, query_bias)
+        projected = self.packed_linear(x, query_weight, query_bias)
         if real is not None:
-            projected = with_padding(projected, real)
+            projected = pad(projected, real)
         # Rows that share their memory become one row's steps: [M, B / M * T, C].
         query = self._split_heads(projected.view(memory.size(0), -1, self.width), 1)[0]
         keys_values = self._cached(incremental_state)
         if keys_values is None:
-            keys_values = self._split_heads(self.product(memory, memory_weight, memory_bias), 2)
+            keys_values = self._split_heads(self.packed_linear(memory, memory_weight, memory_bias), 2)
             if incremental_state is not None:
                 keys_values = keys_values.contiguous()
                 self._cache(incremental_state, keys_values)

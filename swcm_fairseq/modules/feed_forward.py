@@ -4,8 +4,8 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from .dropout import Dropout
-from .linear import Product, linear
-from .sublayer import POST_NORM, Sublayer
+from .linear import PackedLinear, linear
+from .sublayer import POST, Sublayer
 
 # torch's own gelu (the exact one) and not fairseq's, which widens bf16 to float32 and back.
 ACTIVATIONS = {"gelu": F.gelu, "relu": F.relu}
@@ -21,7 +21,7 @@ class FeedForwardSublayer(Sublayer):
         dropout: probability on the sublayer's output.
         activation_dropout: probability after the activation.
         eps: of the LayerNorm.
-        form: how the sublayer joins its input: ``POST_NORM``, ``PRE_NORM`` or ``BARE`` of ``sublayer.py``.
+        norm_position: see ``Sublayer``.
     """
 
     def __init__(
@@ -32,9 +32,9 @@ class FeedForwardSublayer(Sublayer):
         dropout: float,
         activation_dropout: float,
         eps: float,
-        form: str = POST_NORM,
+        norm_position: str = POST,
     ):
-        super().__init__(form)
+        super().__init__(norm_position)
         self.fc1 = linear(width, inner_width)
         self.fc2 = linear(inner_width, width)
         self.layer_norm = nn.LayerNorm(width, eps=eps)
@@ -42,10 +42,10 @@ class FeedForwardSublayer(Sublayer):
         name = self.__class__.__name__
         self.dropout_module = Dropout(dropout, module_name=name)
         self.activation_dropout_module = Dropout(activation_dropout, module_name=name)
-        self.product = Product()
+        self.packed_linear = PackedLinear()
 
     def forward(self, x: Tensor) -> Tensor:
         """[B, T, C] -> [B, T, C]."""
-        inner = self.activation(self.product(self.read(x), self.fc1.weight, self.fc1.bias))
-        output = self.product(self.activation_dropout_module(inner), self.fc2.weight, self.fc2.bias)
+        inner = self.activation(self.packed_linear(self.read(x), self.fc1.weight, self.fc1.bias))
+        output = self.packed_linear(self.activation_dropout_module(inner), self.fc2.weight, self.fc2.bias)
         return self.joined(x, output)

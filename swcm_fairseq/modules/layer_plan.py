@@ -3,7 +3,7 @@
 from typing import List, NamedTuple, Optional, Tuple
 
 # What may be inserted after every X layers.
-INSERTED = ("normal", "duplicate", "warm", "quiet")
+INSERTED = ("normal", "duplicate", "warm", "identity")
 
 # What the cross-attention of custom layers may read: for one that starts from encoder layer i, how many encoder layers
 # the source has been through by then. The paper's is the last layer's output; the others are layer-wise coordination
@@ -48,7 +48,7 @@ def layer_plan(
         layer_kind: kind of the layers that start from an encoder layer.
         inserted: ``normal`` inserts a layer that starts random; ``duplicate`` a second copy of the layer before it
             (BASE-B: the same depth, nothing random); ``warm`` a normal layer from the same encoder layer, but for its
-            cross-attention, which starts random; ``quiet`` a random layer that starts as the identity.
+            cross-attention, which starts random; ``identity`` a random layer that starts as the identity.
         interleaved: as DeltaLM does (arXiv 2106.13736): half as many layers, each from two of the encoder's, the
             first one up to cross-attention and the second one from there on.
         shift: cross-attention and what follows it start so many encoder layers further up, or from the last one.

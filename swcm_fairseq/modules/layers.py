@@ -1,4 +1,4 @@
-"""The kinds of layer: the encoder's, and the decoder's custom and normal ones (paper, section 3.2) and quiet ones."""
+"""The kinds of layer: the encoder's; the decoder's custom, normal (paper, section 3.2) and identity ones."""
 
 from typing import NamedTuple, Optional, Tuple
 
@@ -7,7 +7,7 @@ from torch import Tensor, nn
 from .attention import AttentionSublayer, IncrementalState
 from .feed_forward import FeedForwardSublayer
 from .padding import RealPositions
-from .sublayer import BARE, POST_NORM, PRE_NORM
+from .sublayer import POST, PRE
 
 
 class LayerSizes(NamedTuple):
@@ -22,12 +22,20 @@ class LayerSizes(NamedTuple):
     attention_dropout: float
     activation_dropout: float
 
-    def attention(self, form: str = POST_NORM) -> AttentionSublayer:
-        return AttentionSublayer(self.width, self.heads, self.dropout, self.attention_dropout, self.eps, form)
+    def attention(self, norm_position: str = POST, residual: bool = True) -> AttentionSublayer:
+        return AttentionSublayer(
+            self.width, self.heads, self.dropout, self.attention_dropout, self.eps, norm_position, residual
+        )
 
-    def feed_forward(self, form: str = POST_NORM) -> FeedForwardSublayer:
+    def feed_forward(self, norm_position: str = POST) -> FeedForwardSublayer:
         return FeedForwardSublayer(
-            self.width, self.inner_width, self.activation, self.dropout, self.activation_dropout, self.eps, form
+            self.width,
+            self.inner_width,
+            self.activation,
+            self.dropout,
+            self.activation_dropout,
+            self.eps,
+            norm_position,
         )
 
 
@@ -42,7 +50,7 @@ class EncoderLayer(nn.Module):
 
     def __init__(self, sizes: LayerSizes, residual: bool = True):
         super().__init__()
-        self.self_attn = sizes.attention(POST_NORM if residual else BARE)
+        self.self_attn = sizes.attention(residual=residual)
         self.ffn = sizes.feed_forward()
 
     def forward(self, x: Tensor, mask: Optional[Tensor] = None) -> Tensor:
@@ -79,15 +87,15 @@ class DecoderLayer(nn.Module):
             the output, shaped as x, and the weights [B, T, S] or None.
         """
         x, _ = self.self_attn(x, mask=mask, incremental_state=incremental_state, real=real)
-        x = self.behind_self_attention(x)
+        x = self.after_self_attention(x)
         x, weights = self.cross_attn(x, memory, memory_mask, incremental_state, need_weights, real)
-        return self.behind_cross_attention(x), weights
+        return self.after_cross_attention(x), weights
 
-    def behind_self_attention(self, x: Tensor) -> Tensor:
+    def after_self_attention(self, x: Tensor) -> Tensor:
         """[B, T, C] -> [B, T, C]."""
         raise NotImplementedError
 
-    def behind_cross_attention(self, x: Tensor) -> Tensor:
+    def after_cross_attention(self, x: Tensor) -> Tensor:
         """[B, T, C] -> [B, T, C]."""
         raise NotImplementedError
 
@@ -105,36 +113,36 @@ class CustomLayer(DecoderLayer):
         self.cross_attn = sizes.attention()
         self.ffn2 = sizes.feed_forward()
 
-    def behind_self_attention(self, x: Tensor) -> Tensor:
+    def after_self_attention(self, x: Tensor) -> Tensor:
         return self.ffn1(x)
 
-    def behind_cross_attention(self, x: Tensor) -> Tensor:
+    def after_cross_attention(self, x: Tensor) -> Tensor:
         return self.ffn2(x)
 
 
 class NormalLayer(DecoderLayer):
     """The standard decoder layer: self-attention, cross-attention, feed-forward."""
 
-    def __init__(self, sizes: LayerSizes, form: str = POST_NORM):
+    def __init__(self, sizes: LayerSizes, norm_position: str = POST):
         super().__init__()
-        self.self_attn = sizes.attention(form)
-        self.cross_attn = sizes.attention(form)
-        self.ffn = sizes.feed_forward(form)
+        self.self_attn = sizes.attention(norm_position)
+        self.cross_attn = sizes.attention(norm_position)
+        self.ffn = sizes.feed_forward(norm_position)
 
-    def behind_self_attention(self, x: Tensor) -> Tensor:
+    def after_self_attention(self, x: Tensor) -> Tensor:
         return x
 
-    def behind_cross_attention(self, x: Tensor) -> Tensor:
+    def after_cross_attention(self, x: Tensor) -> Tensor:
         return self.ffn(x)
 
 
-class QuietLayer(NormalLayer):
+class IdentityLayer(NormalLayer):
     """A normal layer that starts as the identity: pre-norm, the last matrix of every sublayer zero."""
 
     def __init__(self, sizes: LayerSizes):
-        super().__init__(sizes, PRE_NORM)
+        super().__init__(sizes, PRE)
         for last in (self.self_attn.out_proj, self.cross_attn.out_proj, self.ffn.fc2):
             nn.init.zeros_(last.weight)
 
 
-DECODER_LAYERS = {"custom": CustomLayer, "normal": NormalLayer, "quiet": QuietLayer}
+DECODER_LAYERS = {"custom": CustomLayer, "normal": NormalLayer, "identity": IdentityLayer}

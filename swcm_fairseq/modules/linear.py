@@ -20,7 +20,7 @@ def linear(inputs: int, outputs: int) -> nn.Linear:
     return layer
 
 
-class Product(nn.Module):
+class PackedLinear(nn.Module):
     """``x W^T + b``; frozen, from copies of the weights in the layout that oneDNN reads quickest.
 
     A step of beam search multiplies few rows with all weights, which plain layouts on a processor make two to four

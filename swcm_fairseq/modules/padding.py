@@ -32,12 +32,12 @@ def real_positions(real: Tensor) -> Optional[RealPositions]:
     return RealPositions(places, real.size(0), real.size(1))
 
 
-def without_padding(x: Tensor, real: RealPositions) -> Tensor:
+def unpad(x: Tensor, real: RealPositions) -> Tensor:
     """[B, T, C] -> [1, N, C]."""
     return x.reshape(real.rows * real.columns, x.size(-1)).index_select(0, real.places)[None]
 
 
-def with_padding(x: Tensor, real: RealPositions) -> Tensor:
+def pad(x: Tensor, real: RealPositions) -> Tensor:
     """[1, N, C] -> [B, T, C], zero at padding."""
     padded = x.new_zeros(real.rows * real.columns, x.size(-1)).index_copy(0, real.places, x[0])
     return padded.view(real.rows, real.columns, -1)

@@ -2,27 +2,29 @@
 
 from torch import Tensor, nn
 
-POST_NORM, PRE_NORM, BARE = "post-norm", "pre-norm", "bare"
+POST, PRE = "post", "pre"
 
 
 class Sublayer(nn.Module):
-    """A function f with dropout, LayerNorm and, but for ``bare``, a residual connection.
+    """A function f with dropout, LayerNorm and a residual connection.
 
-    ``post-norm``, XLM-R's: ``LayerNorm(x + dropout(f(x)))``. ``pre-norm``: ``x + dropout(f(LayerNorm(x)))``, the
-    identity where f is zero, which no post-norm sublayer can be. ``bare``: ``LayerNorm(dropout(f(x)))``.
+    Args:
+        norm_position: ``post``, as in XLM-R: ``LayerNorm(x + dropout(f(x)))``; or ``pre``:
+            ``x + dropout(f(LayerNorm(x)))``, the identity where f is zero, which no post-norm sublayer can be.
+        residual: whether x is added.
 
-    Subclasses set ``layer_norm``, ``dropout_module`` and ``product``, in their own order, which is that of the
+    Subclasses set ``layer_norm``, ``dropout_module`` and ``packed_linear``, in their own order, which is that of the
     parameters in checkpoints.
     """
 
-    def __init__(self, form: str):
+    def __init__(self, norm_position: str = POST, residual: bool = True):
         super().__init__()
-        self.pre_norm = form == PRE_NORM
-        self.residual = form != BARE
+        self.pre_norm = norm_position == PRE
+        self.residual = residual
 
     def make_generation_fast_(self, **unused) -> None:
         """fairseq calls this before it decodes."""
-        self.product.freeze()
+        self.packed_linear.freeze()
 
     def read(self, x: Tensor) -> Tensor:
         """What f is given of x [B, T, C]."""

@@ -1,6 +1,6 @@
 """Scores that mean something in every script: one metric a file, one tokenizer for all scripts, signatures.
 
-``score`` is the door; ``swcm-score`` is the same as a command. Nothing here imports torch or fairseq.
+``score`` is the entry point; ``swcm-score`` is the same as a command. Nothing here imports torch or fairseq.
 """
 
 from .metrics import METRICS, measure, score

@@ -13,7 +13,7 @@ from .evaluation import Evaluation, as_json, evaluate
 from .metrics import METRICS
 from .normalization import NORMALIZERS
 from .table import table
-from .testsets import COPY, FIRST_SENTENCE, FIRST_WORDS, SHUFFLED, YARDSTICKS, read_test_set
+from .testsets import BASELINES, COPY, FIRST_SENTENCE, FIRST_WORDS, SHUFFLED, read_test_set
 
 _LANG = "{lang}"  # in a file name, stands for the language
 
@@ -127,10 +127,10 @@ def _count(text: str) -> int:
 
 def _checked(options: argparse.ArgumentParser, arguments: argparse.Namespace) -> List[str]:
     """End with exit code 2 where the arguments do not fit together; returns the metrics' names."""
-    yardsticks = arguments.shuffled or arguments.first_sentence or arguments.first_words or arguments.copy
+    baselines = arguments.shuffled or arguments.first_sentence or arguments.first_words or arguments.copy
     if arguments.hyp and not arguments.ref:
         options.error("--hyp needs --ref")
-    if not arguments.hyp and not arguments.generate_output and not (yardsticks and arguments.ref):
+    if not arguments.hyp and not arguments.generate_output and not (baselines and arguments.ref):
         options.error("give --hyp and --ref, or --generate-output, or --ref and --shuffled")
     names = [name for name in arguments.metrics.split(",") if name]
     unknown = [name for name in names if name not in METRICS]
@@ -138,10 +138,10 @@ def _checked(options: argparse.ArgumentParser, arguments: argparse.Namespace) ->
         options.error("--metrics takes names of {}; not {!r}".format(", ".join(METRICS), arguments.metrics))
     files = [*(arguments.hyp or []), *(arguments.generate_output or [])]
     systems = arguments.names or files
-    if len(systems) != len(files) or len(set(systems)) != len(files) or set(systems) & set(YARDSTICKS):
+    if len(systems) != len(files) or len(set(systems)) != len(files) or set(systems) & set(BASELINES):
         options.error(
             "{} systems need as many different names, none of them {}; give them with --names".format(
-                len(files), ", ".join(YARDSTICKS)
+                len(files), ", ".join(BASELINES)
             )
         )
     patterns = [*files, *(arguments.ref or [])]
@@ -164,7 +164,7 @@ def evaluate_all(arguments: argparse.Namespace, metrics: Sequence[str]) -> List[
         (FIRST_WORDS, arguments.first_words),
         (COPY, arguments.copy),
     )
-    yardsticks = [name for name, wanted in asked if wanted]
+    baselines = [name for name, wanted in asked if wanted]
     results = []
     for lang in arguments.lang:
 
@@ -173,7 +173,7 @@ def evaluate_all(arguments: argparse.Namespace, metrics: Sequence[str]) -> List[
 
         references = [path.replace(_LANG, lang) for path in arguments.ref or []]
         sources = arguments.src and arguments.src.replace(_LANG, lang)
-        test_set = read_test_set(here(hypotheses), here(generated), references, sources, language(lang), yardsticks)
+        test_set = read_test_set(here(hypotheses), here(generated), references, sources, language(lang), baselines)
         results.append(
             evaluate(
                 test_set,

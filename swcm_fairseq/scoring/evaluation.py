@@ -5,7 +5,7 @@ from typing import Any, Dict, List, NamedTuple, Sequence
 from . import resampling
 from .metrics import measure, summary
 from .statistics import Statistics
-from .testsets import YARDSTICKS, TestSet
+from .testsets import BASELINES, TestSet
 
 Measured = Dict[str, Dict[str, Statistics]]  # system -> metric -> statistics
 
@@ -37,7 +37,7 @@ def evaluate(
 ) -> Evaluation:
     """Score every system of a test set; the first is the baseline that the others are tested against.
 
-    Yardsticks are scored and not tested: that they differ is no news. ``resamples`` 0 gives no intervals and no
+    Baselines are scored and not tested: that they differ is no news. ``resamples`` 0 gives no intervals and no
     tests; ``permutations`` 0 no tests.
     """
     measured: Measured = {
@@ -45,7 +45,7 @@ def evaluate(
         for name, outputs in test_set.systems.items()
     }
     scores = {name: summary(found, resamples, seed) for name, found in measured.items()}
-    real: List[str] = [name for name in measured if name not in YARDSTICKS]
+    real: List[str] = [name for name in measured if name not in BASELINES]
     baseline = real[0] if real else next(iter(measured))
     compared = {}
     if resamples and permutations:

@@ -28,7 +28,7 @@ GROUPS = 12  # a run that is more bits rarer than the commonest is left out
 def learn(sentences: Iterable[str], code: str, runs: int = 0) -> Tuple[str, str]:
     """The script of a language's text and its profile of ``runs`` runs (0: the usual number).
 
-    ``recognition.Rivals`` says what a profile is.
+    ``recognition.Candidates`` says what a profile is.
 
     Raises:
         SwcmError: text without a word in the language's scripts.

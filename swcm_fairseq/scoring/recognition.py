@@ -51,12 +51,12 @@ class Recognizer:
 
     def _another(self, words: List[str]) -> bool:
         """Whether some other language explains ``words``, all in the target's scripts, far better."""
-        rivals = _rivals(self.target.scripts)
-        own = np.array([is_the_same(name, self.target.code) for name in rivals.names], dtype=bool)
-        # Without a profile of the target nothing can be said, nor without a rival.
+        candidates = _candidates(self.target.scripts)
+        own = np.array([is_the_same(name, self.target.code) for name in candidates.names], dtype=bool)
+        # Without a profile of the target nothing can be said, nor without another candidate.
         if not own.any() or own.all():
             return False
-        bits = rivals.bits(runs_of(words))
+        bits = candidates.bits(runs_of(words))
         return bits[own].min() - bits[~own].min() > DOUBT
 
 
@@ -77,7 +77,7 @@ def runs_of(words: List[str]) -> Iterator[str]:
                 yield edged[start : start + length]
 
 
-class Rivals:
+class Candidates:
     """How rare runs of letters are in each of several languages: their profiles, read.
 
     A profile holds runs in groups separated by ``|``, those of group g being about g bits rarer than the
@@ -109,10 +109,10 @@ class Rivals:
 
 
 @lru_cache(maxsize=None)
-def _rivals(scripts: Tuple[str, ...]) -> Rivals:
+def _candidates(scripts: Tuple[str, ...]) -> Candidates:
     """The profiles of all languages that are written in one of ``scripts``."""
     texts = {name: text for name, (script, text) in profiles.read_profiles().items() if script in scripts}
-    return Rivals(texts, alphabet=not UNSPACED.intersection(scripts))
+    return Candidates(texts, alphabet=not UNSPACED.intersection(scripts))
 
 
 def _scripts(names) -> str:

@@ -4,18 +4,18 @@ from typing import Dict, List, NamedTuple, Optional, Sequence
 
 from ..errors import SwcmError
 from ..languages import Language
+from .baselines import first_sentences, first_words, shuffled
 from .corpus import read_generated, read_lines, read_references
-from .yardsticks import first_sentences, first_words, shuffled
 
 SHUFFLED = "shuffled"
 FIRST_SENTENCE = "first-sentence"
 FIRST_WORDS = "first-words"
 COPY = "copy"
-YARDSTICKS = (SHUFFLED, FIRST_SENTENCE, FIRST_WORDS, COPY)
+BASELINES = (SHUFFLED, FIRST_SENTENCE, FIRST_WORDS, COPY)
 
 
 class TestSet(NamedTuple):
-    """N sentences: every system's outputs (yardsticks are systems too), their references, their sources if known."""
+    """N sentences: every system's outputs (baselines are systems too), their references, their sources if known."""
 
     systems: Dict[str, List[str]]
     references: List[List[str]]
@@ -28,7 +28,7 @@ def read_test_set(
     references: Sequence[str],
     sources: Optional[str],
     target: Language,
-    yardsticks: Sequence[str] = (),
+    baselines: Sequence[str] = (),
 ) -> TestSet:
     """Read what there is of one language.
 
@@ -38,7 +38,7 @@ def read_test_set(
         references: text files, one a reference; where none are given, those in ``generated`` count.
         sources: text file; where there is none, those in ``generated``.
         target: the language.
-        yardsticks: out of ``YARDSTICKS``, to be added as systems.
+        baselines: out of ``BASELINES``, to be added as systems.
 
     Raises:
         SwcmError: anything that cannot be read or does not fit together.
@@ -72,12 +72,12 @@ def read_test_set(
         problems.append("{} has {} sources, {} has {}".format(source_origin, len(known_sources), origin, len(known)))
     if problems:
         raise SwcmError("hypotheses and references must match line by line", problems)
-    for name in yardsticks:
-        systems[name] = _yardstick(name, known, known_sources, target)
+    for name in baselines:
+        systems[name] = _baseline(name, known, known_sources, target)
     return TestSet(systems, known, known_sources)
 
 
-def _yardstick(name: str, references: List[List[str]], sources: Optional[List[str]], target: Language) -> List[str]:
+def _baseline(name: str, references: List[List[str]], sources: Optional[List[str]], target: Language) -> List[str]:
     if name == SHUFFLED:
         return [some[0] for some in shuffled(references)]
     if sources is None:

@@ -87,7 +87,7 @@ class SwcmTask(FairseqTask):
         self.check_data(run)
         os.makedirs(run.save_dir, exist_ok=True)
         model = super().build_model(cfg, from_checkpoint)
-        self._leave_decoding_kit(run, pieces)
+        self._save_decoding_files(run, pieces)
         return model
 
     def check_data(self, run: TrainingRun) -> None:
@@ -100,7 +100,7 @@ class SwcmTask(FairseqTask):
             check_sentencepiece_model(self.dictionary.symbols, path)
         return path
 
-    def _leave_decoding_kit(self, run: TrainingRun, pieces: Optional[str]) -> None:
+    def _save_decoding_files(self, run: TrainingRun, pieces: Optional[str]) -> None:
         if not run.is_master:
             return
         with atomic_write(os.path.join(run.save_dir, DICTIONARY)) as stream:

@@ -14,8 +14,8 @@ import sentencepiece
 from ..errors import SwcmError
 from ..languages import Language
 from .pieces import Pieces
+from .protected_characters import PLACEHOLDERS
 from .sentencepiece_model import NORMAL, Piece, SentencePieceModel
-from .stand_ins import STAND_INS
 
 SPACE = "\u2581"  # SentencePiece's mark for a space
 
@@ -66,17 +66,19 @@ def new_characters(pieces: Pieces, language: Language, text: Iterable[str], recu
 
 
 def signs_within_words(text: Iterable[str], language: Language) -> Dict[int, str]:
-    """The part of the table of stand-ins whose signs join letters of the language's scripts.
+    """The part of the table of placeholders whose signs join letters of the language's scripts.
 
     Args:
-        text: normalized, with stand-ins for all signs.
+        text: normalized, with placeholders for all signs.
     """
     letter = script_pattern(language).pattern
-    joins = {sign: regex.compile("{0}{1}|{1}{0}".format(letter, stand_in)) for sign, stand_in in STAND_INS.items()}
+    joins = {
+        sign: regex.compile("{0}{1}|{1}{0}".format(letter, placeholder)) for sign, placeholder in PLACEHOLDERS.items()
+    }
     found: Set[str] = set()
     for line in text:
         found.update(sign for sign, pattern in joins.items() if sign not in found and pattern.search(line))
-    return {ord(sign): STAND_INS[sign] for sign in sorted(found)}
+    return {ord(sign): PLACEHOLDERS[sign] for sign in sorted(found)}
 
 
 def learn_pieces(model: SentencePieceModel, text: Iterable[str], marks: Set[str], count: int) -> List[Piece]:

@@ -9,7 +9,7 @@ import regex
 from sentencepiece import SentencePieceProcessor
 
 from ..errors import SwcmError
-from .stand_ins import known_to, protect, restore
+from .protected_characters import known_to, protect, restore
 
 UNKNOWN = "<unk>"
 _SPACE = "\u2581"  # what SentencePiece writes for a space
@@ -60,7 +60,7 @@ class Pieces:
 
     SentencePiece gives text that it does not know as one piece, so a ``</s>``, ``<mask>`` or ``[kk]`` in it would be
     taken for the dictionary's. Such a piece becomes ``<unk>``; other unknown text stands as it is. Signs that the
-    model's normalization would lose go through it in disguise where the model knows that (``stand_ins``).
+    model's normalization would lose go through it in disguise where the model knows that (``protected_characters``).
 
     Has the two methods of fairseq's ``--bpe``, ``encode`` and ``decode``.
     """
@@ -73,7 +73,7 @@ class Pieces:
         self.known = set(self._names)
         self.known.discard(self._names[model.unk_id()])
         self.known.difference_update(name for name, control in zip(self._names, model.is_control(ids)) if control)
-        self._stand_ins = known_to(self._names)
+        self._placeholders = known_to(self._names)
         # The kinds of white space that stand in pieces. Models that normalize have none, or hardly any.
         self._white_space = set(_WHITE_SPACE.findall("".join(self._names)))
 
@@ -130,8 +130,8 @@ class Pieces:
         return bool(self._white_space) and _holds_any(written, self._white_space)
 
     def _protected(self, texts: Sequence[str]) -> List[str]:
-        if self._stand_ins and _holds_any(texts, map(chr, self._stand_ins)):
-            return [protect(text, self._stand_ins) for text in texts]
+        if self._placeholders and _holds_any(texts, map(chr, self._placeholders)):
+            return [protect(text, self._placeholders) for text in texts]
         return list(texts)
 
     def _encode(self, texts: Sequence[str], kind: type, threads: int = 1) -> list:

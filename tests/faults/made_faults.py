@@ -95,7 +95,7 @@ MODULES = [
             "            return x + self.layer_norm(output)\n",
             "the norm stands elsewhere",
         ),
-        ("self.layer_norm(x) if self.pre_norm else x", "x", "quiet layers have no norm"),
+        ("self.layer_norm(x) if self.pre_norm else x", "x", "identity layers have no norm"),
     ),
     *_faults(
         "modules/dropout.py",
@@ -122,8 +122,8 @@ MODULES = [
     *_faults(
         "modules/layers.py",
         ("return self.ffn2(x)", "return self.ffn1(x)", "one feed-forward twice"),
-        ("nn.init.zeros_(last.weight)", "pass", "quiet layers are not quiet at the start"),
-        ("POST_NORM if residual else BARE", "POST_NORM", "--drop-encoder-residual does nothing"),
+        ("nn.init.zeros_(last.weight)", "pass", "identity layers do not start as the identity"),
+        ("sizes.attention(residual=residual)", "sizes.attention()", "--drop-encoder-residual does nothing"),
         (
             "x, weights = self.cross_attn(x, memory, memory_mask, incremental_state, need_weights, real)",
             "x, weights = self.cross_attn(x, memory, None, incremental_state, need_weights, real)",
@@ -328,7 +328,7 @@ CRITERIONS = [
         ("self.rdrop_alpha > 0 and model.training", "self.rdrop_alpha > 0", "validation measures R-Drop too"),
     ),
     *_faults(
-        "criterions/agreement.py",
+        "criterions/rdrop.py",
         ("(first.exp() - second.exp()) * (first - second)", "first.exp() * (first - second)", "one divergence of two"),
     ),
 ]

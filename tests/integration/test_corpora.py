@@ -22,7 +22,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from swcm_fairseq.vocabulary.pieces import Pieces
-from swcm_fairseq.vocabulary.stand_ins import protect
+from swcm_fairseq.vocabulary.protected_characters import protect
 from tests.hostile_files import compiled_catalogue
 from tests.in_process import run_script
 from tests.tiny_encoder import CORPUS, train_sentencepiece
@@ -276,7 +276,7 @@ def test_the_recipe_binarizes_pairs_and_documents(command, run, repo, tmp_path, 
 
 
 def spoken(text):
-    """What the normalization of SentencePiece (nmt_nfkc) leaves of a text, and what stand-ins bring back."""
+    """What the normalization of SentencePiece (nmt_nfkc) leaves of a text, and what placeholders bring back."""
     rules = sentencepiece.SentencePieceNormalizer(
         rule_name="nmt_nfkc", add_dummy_prefix=False, escape_whitespaces=False, remove_extra_whitespaces=True
     )

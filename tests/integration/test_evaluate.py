@@ -120,7 +120,7 @@ def test_one_that_fails_is_named_and_the_others_are_kept(evaluate, tmp_path, gpu
     assert again.stdout.count("there already") == 2 and (tmp_path / "out" / "zh-kk.json").exists()
 
 
-def test_the_named_test_sets_alone_against_the_texts_and_with_yardsticks(evaluate, tmp_path):
+def test_the_named_test_sets_alone_against_the_texts_and_with_baselines(evaluate, tmp_path):
     data(tmp_path, "zh-kk", "en/text-summary")
     (tmp_path / "split" / "en").mkdir(parents=True)
     lines = "".join("бір екі {}\n".format(number) for number in range(3))

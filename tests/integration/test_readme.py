@@ -44,11 +44,11 @@ def test_the_two_trainings_differ_by_one_flag(outputs, checkout):
 
 
 def test_the_encoders_tensors_are_where_the_report_says(outputs, checkout):
-    report = (checkout / "runs/quickstart/shared/start_report.tsv").read_text(encoding="utf-8").splitlines()[1:]
+    report = (checkout / "runs/quickstart/shared/init_report.tsv").read_text(encoding="utf-8").splitlines()[1:]
     kinds = {line.split("\t")[0]: line.split("\t")[2] for line in report}
     assert kinds["encoder.layers.1.ffn.fc1.weight"] == "copied"
     assert kinds["decoder.layers.1.ffn2.fc1.weight"] == "copied"
-    random = (checkout / "runs/quickstart/random/start_report.tsv").read_text(encoding="utf-8")
+    random = (checkout / "runs/quickstart/random/init_report.tsv").read_text(encoding="utf-8")
     assert re.search(r"^decoder\.layers\.1\.ffn2\.fc1\.weight\t\S+\trandom\t", random, re.MULTILINE)
 
 

@@ -10,12 +10,12 @@ import pytest
 
 from swcm_fairseq.languages import language
 from swcm_fairseq.scoring import score
+from swcm_fairseq.scoring.baselines import shuffled
 from swcm_fairseq.scoring.command import main
 from swcm_fairseq.scoring.corpus import read_lines
 from swcm_fairseq.scoring.normalization import normalize
 from swcm_fairseq.scoring.recognition import Recognizer
 from swcm_fairseq.scoring.tokenizers import tokenizer_for
-from swcm_fairseq.scoring.yardsticks import shuffled
 
 pytestmark = pytest.mark.network
 

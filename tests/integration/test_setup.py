@@ -11,7 +11,7 @@ import time
 
 import pytest
 
-STAND_IN = r"""#!/usr/bin/env bash
+PLACEHOLDER = r"""#!/usr/bin/env bash
 # Plays Python VERSION: makes environments that hold a copy of itself, writes down every pip install.
 version=VERSION
 calls=CALLS
@@ -52,7 +52,7 @@ class Bench:
 
     def python(self, version, name="python"):
         path = self.folder / name
-        path.write_text(STAND_IN.replace("VERSION", version).replace("CALLS", "'{}'".format(self.calls)))
+        path.write_text(PLACEHOLDER.replace("VERSION", version).replace("CALLS", "'{}'".format(self.calls)))
         path.chmod(0o755)
         return path
 

@@ -111,7 +111,7 @@ def test_training_leaves_checkpoints_and_all_that_decoding_needs(trained):
         "checkpoint_best.pt",
         "dict.txt",
         "sentencepiece.bpe.model",
-        "start_report.tsv",
+        "init_report.tsv",
     } <= names
     assert not [name for name in names if "tmp" in name]
     updates = re.findall(r"num_updates.: .?(\d+)|num_updates (\d+)", trained.first)
@@ -120,7 +120,7 @@ def test_training_leaves_checkpoints_and_all_that_decoding_needs(trained):
 
 def test_the_start_is_reported_short_in_the_log_and_whole_in_the_file(trained):
     state = safe_load(str(trained.model / "checkpoint_last.pt"))["model"]
-    rows = (trained.model / "start_report.tsv").read_text(encoding="utf-8").splitlines()[1:]
+    rows = (trained.model / "init_report.tsv").read_text(encoding="utf-8").splitlines()[1:]
     assert sorted(row.split("\t")[0] for row in rows) == sorted(state)
     for line in ("start: encoder:", "start: decoder:", "tensors copied", "tensors random", "tensors tied"):
         assert line in trained.first

@@ -10,7 +10,7 @@ from tests.trainings import make_data, read_probe, run_trainings, small_job
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 FLAGS = (
-    "--tie-decoder --inserted-layers quiet --insert-normal-every 1 --drop-encoder-residual 1 --rdrop-alpha 5 "
+    "--tie-decoder --inserted-layers identity --insert-normal-every 1 --drop-encoder-residual 1 --rdrop-alpha 5 "
     "--cross-attention-memory same-layer".split()
 )
 

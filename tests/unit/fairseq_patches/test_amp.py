@@ -52,12 +52,12 @@ class StandIn:
 def scaler(kind, scale):
     if kind == "torch's":
         if not hasattr(torch, "amp") or not hasattr(torch.amp, "GradScaler"):
-            pytest.skip("this torch has no scaler for a CPU; the stand-in plays it")
+            pytest.skip("this torch has no scaler for a CPU; the placeholder plays it")
         return torch.amp.GradScaler("cpu", init_scale=scale)
     return StandIn(scale)
 
 
-def amp(param, kind="stand-in", scale=1024.0):
+def amp(param, kind="placeholder", scale=1024.0):
     cfg = OmegaConf.structured(FairseqConfig)
     # Of eps's size, so that the size of the gradients matters, which Adam otherwise makes light of.
     settings = SimpleNamespace(lr=[0.1], adam_betas=(0.9, 0.99), adam_eps=0.5, weight_decay=0.0)
@@ -66,7 +66,7 @@ def amp(param, kind="stand-in", scale=1024.0):
     return optimizer
 
 
-@pytest.mark.parametrize("kind", ["stand-in", "torch's"])
+@pytest.mark.parametrize("kind", ["placeholder", "torch's"])
 def test_gradients_are_unscaled_once(kind):
     plain, param = (torch.nn.Parameter(torch.tensor([1.0, -2.0])) for _ in range(2))
     alone = amp(plain).fp32_optimizer

@@ -10,7 +10,7 @@ DICTIONARY = toy_dictionary()
 
 VARIANTS = {
     "plain": {},
-    "quiet": {"inserted_layers": "quiet"},
+    "identity": {"inserted_layers": "identity"},
     "tied, a residual dropped": {"tie_decoder": True, "drop_encoder_residual": 2},
     "layer by layer": {"cross_attention_memory": "same-layer"},
     "layer by layer, inputs": {"cross_attention_memory": "same-layer-input"},

@@ -17,7 +17,7 @@ def folder(tmp_path_factory):
 
 
 def rows_of(model):
-    lines = report_lines(model.state_dict(), model.start_origins)
+    lines = report_lines(model.state_dict(), model.init_origins)
     assert lines[0].split("\t") == ["tensor", "shape", "origin", "source"]
     return [line.split("\t") for line in lines[1:]]
 
@@ -92,7 +92,7 @@ def test_without_an_encoder_nothing_is_copied():
 
 def test_the_summary_counts_tensors_and_numbers(folder):
     model = start_from(folder)
-    lines = summary_lines(model.state_dict(), model.start_origins)
+    lines = summary_lines(model.state_dict(), model.init_origins)
     attention, feed_forward = 4 * 24 * 24 + 4 * 24 + 48, 2 * 24 * 40 + 24 + 40 + 48
     normal = 2 * attention + feed_forward
     assert "start: decoder:   18 tensors random ({:,} numbers)".format(normal) in lines
@@ -105,6 +105,6 @@ def test_the_summary_counts_tensors_and_numbers(folder):
 
 def test_the_file_holds_the_whole_report(folder, tmp_path):
     model = start_from(folder)
-    write_report(str(tmp_path / "report.tsv"), model.state_dict(), model.start_origins)
+    write_report(str(tmp_path / "report.tsv"), model.state_dict(), model.init_origins)
     lines = (tmp_path / "report.tsv").read_text(encoding="utf-8").splitlines()
-    assert lines == report_lines(model.state_dict(), model.start_origins)
+    assert lines == report_lines(model.state_dict(), model.init_origins)

@@ -7,7 +7,7 @@ import torch
 from safetensors.torch import load_file
 
 from swcm_fairseq.errors import SwcmError
-from swcm_fairseq.models.initialization import start_model, tag_rows
+from swcm_fairseq.models.initialization import initialize, tag_rows
 from swcm_fairseq.pretrained import read_encoder
 from tests.tiny_encoder import make_encoder_folder
 from tests.toy import build_model, start_from, toy_dictionary
@@ -180,7 +180,7 @@ def test_a_tied_decoder_is_one_with_the_encoder_and_still_drawn_where_it_was(fol
             assert part.in_proj.weight is whole.in_proj.weight and part.layer_norm.bias is whole.layer_norm.bias
         assert layer.ffn1.fc1.weight is layer.ffn2.fc1.weight is origin.ffn.fc1.weight
         name = "decoder.layers.{}.cross_attn.in_proj.weight".format(place)
-        assert model.start_origins[name] == ("tied", "encoder.layers.{}.self_attn.in_proj.weight".format(index))
+        assert model.init_origins[name] == ("tied", "encoder.layers.{}.self_attn.in_proj.weight".format(index))
     inserted = {id(parameter) for parameter in model.decoder.layers[3].parameters()}
     assert not inserted & {id(parameter) for parameter in model.encoder.parameters()}
 
@@ -206,16 +206,16 @@ def test_normal_kind_starts_its_three_parts_from_one_encoder_layer(folder, file)
 
 
 # Part of a custom layer -> the encoder layers that it starts from, by hand; None: drawn.
-RIVALS = {
+BASELINE_INITS = {
     "warm": [{"self_attn": 1, "ffn1": 1, "cross_attn": None, "ffn2": 1}, 1, 4],
     "feed-forward": [{"self_attn": None, "ffn1": 1, "cross_attn": None, "ffn2": 1}, 1, 4],
     "interleaved": [{"self_attn": 2, "ffn1": 2, "cross_attn": 3, "ffn2": 3}, 1, 2],
 }
 
 
-@pytest.mark.parametrize("decoder_init", RIVALS)
-def test_what_rivals_copy(folder, decoder_init):
-    wanted, place, depth = RIVALS[decoder_init]
+@pytest.mark.parametrize("decoder_init", BASELINE_INITS)
+def test_what_baselines_copy(folder, decoder_init):
+    wanted, place, depth = BASELINE_INITS[decoder_init]
     model = start_from(folder, decoder_init=decoder_init, insert_normal_every=0)
     assert len(model.decoder.layers) == depth
     layer = model.decoder.layers[place]
@@ -277,7 +277,7 @@ def test_all_that_does_not_fit_is_named_at_once(folder):
         max_positions=64,
     )
     with pytest.raises(SwcmError) as caught:
-        start_model(model, model.decoder.plan, encoder, "shared")
+        initialize(model, model.decoder.plan, encoder, "shared")
     message = str(caught.value)
     assert "encoder.layer.3.output.dense.weight has no place in the model" in message
     assert (

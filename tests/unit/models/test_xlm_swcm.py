@@ -95,9 +95,12 @@ def test_presets(name, layers, width, inner, heads):
         ({}, "CustomLayer CustomLayer NormalLayer CustomLayer CustomLayer NormalLayer"),
         ({"inserted_layers": "duplicate"}, " ".join(["CustomLayer"] * 6)),
         ({"decoder_layer_kind": "normal"}, " ".join(["NormalLayer"] * 6)),
-        ({"inserted_layers": "quiet"}, "CustomLayer CustomLayer QuietLayer CustomLayer CustomLayer QuietLayer"),
+        (
+            {"inserted_layers": "identity"},
+            "CustomLayer CustomLayer IdentityLayer CustomLayer CustomLayer IdentityLayer",
+        ),
     ],
-    ids=["plain", "BASE-B", "Cino-Transformer", "quiet"],
+    ids=["plain", "BASE-B", "Cino-Transformer", "identity"],
 )
 def test_the_flags_choose_the_layers(flags, kinds):
     model = build_model(toy_dictionary(), insert_normal_every=2, **SIZES, **flags)
@@ -107,7 +110,7 @@ def test_the_flags_choose_the_layers(flags, kinds):
 @pytest.mark.parametrize("start, origin", [("shared", "copied"), ("random", "random")])
 def test_the_flag_says_where_decoder_layers_start(tmp_path, start, origin):
     model = start_from(make_encoder_folder(tmp_path), decoder_init=start, insert_normal_every=0)
-    layers = [one.kind for name, one in model.start_origins.items() if name.startswith("decoder.layers.")]
+    layers = [one.kind for name, one in model.init_origins.items() if name.startswith("decoder.layers.")]
     assert layers and set(layers) == {origin}
 
 
@@ -193,4 +196,4 @@ def test_what_a_run_keeps_has_the_sizes_and_not_the_encoders_path(tmp_path):
     model = XlmSwcmModel.build_model(root.model, task)
     assert root.model.pretrained_encoder is None and root.model.encoder_embed_dim == 24
     assert model.cfg.pretrained_encoder is None
-    assert (tmp_path / "start_report.tsv").exists()
+    assert (tmp_path / "init_report.tsv").exists()

@@ -38,7 +38,7 @@ def test_the_papers_twelve_layers_become_sixteen():
         ("Cino-Transformer", {"layer_kind": "normal"}, "n0 n1 n2 n- n3"),
         ("normal duplicates", {"layer_kind": "normal", "inserted": "duplicate"}, "n0 n1 n2 n2 n3"),
         ("warm insertions", {"inserted": "warm"}, "c0 c1 c2 n2 c3"),
-        ("quiet insertions", {"inserted": "quiet"}, "c0 c1 c2 q- c3"),
+        ("identity insertions", {"inserted": "identity"}, "c0 c1 c2 i- c3"),
     ],
 )
 def test_the_papers_variants(name, flags, expected):

@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from swcm_fairseq.modules.feed_forward import FeedForwardSublayer
-from swcm_fairseq.modules.layers import CustomLayer, EncoderLayer, LayerSizes, NormalLayer, QuietLayer
+from swcm_fairseq.modules.layers import CustomLayer, EncoderLayer, IdentityLayer, LayerSizes, NormalLayer
 
 SIZES = LayerSizes(
     width=8,
@@ -70,9 +70,9 @@ def test_an_encoder_layer_without_residual_leaves_its_input_out(inputs):
     assert [name for name, _ in layer.named_parameters()] == [name for name, _ in whole.named_parameters()]
 
 
-def test_a_quiet_layer_starts_as_the_identity_and_can_learn(inputs):
+def test_an_identity_layer_starts_as_the_identity_and_can_learn(inputs):
     torch.manual_seed(0)
-    layer, (x, memory, future, padding) = QuietLayer(SIZES), inputs
+    layer, (x, memory, future, padding) = IdentityLayer(SIZES), inputs
     output, _ = layer(x, memory, future, padding)
     assert torch.equal(output, x)
     (output * torch.randn_like(output)).sum().backward()
@@ -81,13 +81,13 @@ def test_a_quiet_layer_starts_as_the_identity_and_can_learn(inputs):
 
 
 @torch.no_grad()
-def test_a_quiet_layer_is_pre_norm(inputs):
+def test_an_identity_layer_is_pre_norm(inputs):
     torch.manual_seed(0)
-    layer, (x, memory, future, padding) = scattered(QuietLayer(SIZES)), inputs
+    layer, (x, memory, future, padding) = scattered(IdentityLayer(SIZES)), inputs
     silence(layer.self_attn.out_proj, layer.cross_attn.out_proj)
     inner = torch.nn.functional.gelu(layer.ffn.fc1(layer.ffn.layer_norm(x)))
     torch.testing.assert_close(layer(x, memory, future, padding)[0], x + layer.ffn.fc2(inner))
-    layer = scattered(QuietLayer(SIZES))
+    layer = scattered(IdentityLayer(SIZES))
     silence(layer.ffn.fc2, layer.cross_attn.out_proj)
     # A pre-norm sublayer does not see how large its input is, and adds to it.
     step = layer(x, memory, future, padding)[0] - x

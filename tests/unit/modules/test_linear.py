@@ -5,7 +5,7 @@ import torch
 import torch.nn.functional as F
 
 from swcm_fairseq.modules import linear
-from swcm_fairseq.modules.linear import Product
+from swcm_fairseq.modules.linear import PackedLinear
 
 PACKED = pytest.mark.skipif(
     not hasattr(torch.ops.mkldnn, "_linear_pointwise"), reason="this torch has no packed products: 1.12 lacks them"
@@ -21,12 +21,12 @@ def drawn(*shape, dtype=torch.float32, seed=0):
 @pytest.mark.parametrize("with_bias", [True, False])
 @torch.no_grad()
 def test_frozen_products_equal_plain_ones(dtype, tolerance, shape, with_bias):
-    product = Product()
-    product.freeze()
+    packed_linear = PackedLinear()
+    packed_linear.freeze()
     x, weight = drawn(*shape, dtype=dtype), drawn(24, 40, dtype=dtype, seed=1)
     bias = drawn(24, dtype=dtype, seed=2) if with_bias else None
     for _ in range(2):
-        found = product(x, weight, bias)
+        found = packed_linear(x, weight, bias)
         assert found.dtype is dtype
         torch.testing.assert_close(found, F.linear(x, weight, bias), atol=tolerance, rtol=tolerance)
 
@@ -34,32 +34,32 @@ def test_frozen_products_equal_plain_ones(dtype, tolerance, shape, with_bias):
 @PACKED
 @torch.no_grad()
 def test_parts_of_one_weight_are_kept_apart_and_packed_once():
-    product = Product()
-    product.freeze()
+    packed_linear = PackedLinear()
+    packed_linear.freeze()
     x, weight = drawn(2, 40), drawn(24, 40)
     for _ in range(3):
         for part in (weight, weight[:8], weight[8:]):
-            torch.testing.assert_close(product(x, part, None), F.linear(x, part))
+            torch.testing.assert_close(packed_linear(x, part, None), F.linear(x, part))
     # weight[:8] begins where weight does.
-    assert len(product.packed) == 3
+    assert len(packed_linear.packed) == 3
 
 
 def test_gradients_are_there_when_asked_for():
-    product = Product()
-    product.freeze()
+    packed_linear = PackedLinear()
+    packed_linear.freeze()
     x, weight = drawn(2, 40), drawn(24, 40).requires_grad_()
-    product(x, weight, None).sum().backward()
+    packed_linear(x, weight, None).sum().backward()
     torch.testing.assert_close(weight.grad, x.sum(0).expand(24, 40))
-    assert not product.packed
+    assert not packed_linear.packed
 
 
 @torch.no_grad()
 def test_before_freezing_weights_may_change():
-    product = Product()
+    packed_linear = PackedLinear()
     x, weight = drawn(2, 40), drawn(24, 40)
-    before = product(x, weight, None)
+    before = packed_linear(x, weight, None)
     weight.mul_(2)
-    torch.testing.assert_close(product(x, weight, None), 2 * before)
+    torch.testing.assert_close(packed_linear(x, weight, None), 2 * before)
 
 
 @torch.no_grad()
@@ -78,10 +78,10 @@ def test_a_torch_whose_packed_products_are_wrong_is_not_used(monkeypatch):
 
     monkeypatch.setattr(linear, "_WORKING", {})
     monkeypatch.setattr(torch, "ops", Ops)
-    product = Product()
-    product.freeze()
+    packed_linear = PackedLinear()
+    packed_linear.freeze()
     x, weight = drawn(2, 40), drawn(24, 40)
-    torch.testing.assert_close(product(x, weight, None), F.linear(x, weight))
+    torch.testing.assert_close(packed_linear(x, weight, None), F.linear(x, weight))
 
 
 def test_linear_layers_start_narrow_with_a_zero_bias():

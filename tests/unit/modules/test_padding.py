@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from swcm_fairseq.modules.padding import real_positions, with_padding, without_padding
+from swcm_fairseq.modules.padding import pad, real_positions, unpad
 from tests.toy import toy_dictionary, toy_model, toy_sources
 
 DICTIONARY = toy_dictionary()
@@ -13,14 +13,14 @@ REAL = torch.tensor([[False, True, True], [True, False, False]])
 def test_there_and_back():
     real = real_positions(REAL)
     x = torch.arange(12.0).view(2, 3, 2)
-    alone = without_padding(x, real)
+    alone = unpad(x, real)
     assert alone.tolist() == [[[2.0, 3.0], [4.0, 5.0], [6.0, 7.0]]]
-    assert torch.equal(with_padding(alone, real), x * REAL[..., None])
+    assert torch.equal(pad(alone, real), x * REAL[..., None])
 
 
 def test_gradients_go_where_the_numbers_came_from():
     real = real_positions(REAL)
-    for function, shape in ((without_padding, (2, 3, 2)), (with_padding, (1, 3, 2))):
+    for function, shape in ((unpad, (2, 3, 2)), (pad, (1, 3, 2))):
         x = torch.randn(shape, dtype=torch.float64, requires_grad=True)
         assert torch.autograd.gradcheck(lambda x, function=function: function(x, real), (x,))
 
@@ -32,9 +32,9 @@ def test_a_little_padding_is_cheaper_than_leaving_it_out(padded, left_out):
     assert (real_positions(real) is not None) == left_out
 
 
-@pytest.fixture(params=["custom and normal", "quiet"])
+@pytest.fixture(params=["custom and normal", "identity"])
 def model(request):
-    return toy_model(DICTIONARY, inserted_layers="quiet" if request.param == "quiet" else "normal")
+    return toy_model(DICTIONARY, inserted_layers="identity" if request.param == "identity" else "normal")
 
 
 def batch(left):

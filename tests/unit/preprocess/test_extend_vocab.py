@@ -17,7 +17,7 @@ from swcm_fairseq.decoding import packed
 from swcm_fairseq.decoding.packing import pack
 from swcm_fairseq.languages import language
 from swcm_fairseq.models.embedding_rows import Start, align, plan_starts, spell, start_rows
-from swcm_fairseq.models.finetune_from import check_handover
+from swcm_fairseq.models.finetune_from import check_finetune_from
 from swcm_fairseq.pretrained import read_encoder
 from swcm_fairseq.vocabulary.coverage import count_units
 from swcm_fairseq.vocabulary.pieces import Pieces
@@ -460,7 +460,7 @@ def test_a_checkpoint_grows_to_be_trained_on(extend, checkpoint, tmp_path):
     assert "last_optimizer_state" not in found and found["cfg"] == state["cfg"]
     assert all(tensor.dtype == torch.bfloat16 for tensor in found["model"].values())
     grown = packed.read(str(tmp_path / "grown"))
-    check_handover(start, grown.dictionary.symbols, grown.model.state_dict())
+    check_finetune_from(start, grown.dictionary.symbols, grown.model.state_dict())
     # Packed, it is the grown model, and free to write what is new.
     pack(start, str(tmp_path / "packed-again"))
     again = packed.read(str(tmp_path / "packed-again"))

@@ -19,7 +19,7 @@ from hypothesis import strategies as st
 
 from swcm_fairseq.errors import SwcmError
 from swcm_fairseq.languages import language
-from swcm_fairseq.vocabulary.stand_ins import STAND_INS
+from swcm_fairseq.vocabulary.protected_characters import PLACEHOLDERS
 
 normalize = Normalizer(RULES)
 
@@ -296,7 +296,7 @@ def test_a_language_gets_the_rules_of_its_scripts():
 
 
 def test_signs_that_encoding_reserves_are_taken_away():
-    assert strip_control("a{}b".format("".join(STAND_INS.values()))) == "ab"
+    assert strip_control("a{}b".format("".join(PLACEHOLDERS.values()))) == "ab"
 
 
 SCRIPTS = "\u0f0c\u0f77 \u0640 \ufefb \u0649\u0654 ت\u0678ل Бaлa кi \u1820\u202f\u1824 e\u0301 \u0f71\u0f72 \U0001f600"

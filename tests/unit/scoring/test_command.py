@@ -41,7 +41,7 @@ def test_two_files_and_the_generate_output_score_the_same(files, capsys):
     assert json.loads(capsys.readouterr().out) == from_files == score(HYPOTHESES, REFERENCES, "kk", resamples=1000)
 
 
-def test_several_systems_and_the_yardstick_in_the_shape_of_the_scores_file(files, capsys):
+def test_several_systems_and_the_baseline_in_the_shape_of_the_scores_file(files, capsys):
     main(["--lang", "kk", "--hyp", files["hyp"], files["ref"], "--ref", files["ref"], "--shuffled", "--json"])
     systems = json.loads(capsys.readouterr().out)["systems"]
     assert list(systems) == [files["hyp"], files["ref"], "shuffled"]
@@ -150,7 +150,7 @@ def test_an_empty_line_in_a_further_file_of_references_is_none(files, tmp_path, 
     assert "|nrefs:var|" in found["signatures"]["exact_match"]
 
 
-def test_yardsticks_from_the_sources(files, tmp_path, capsys):
+def test_baselines_from_the_sources(files, tmp_path, capsys):
     (tmp_path / "src").write_text("бір сөз ғана бар еді. Соңы.\nекі үлкен кітап\nүш\n", encoding="utf-8")
     command = ["--lang", "kk", "--hyp", files["hyp"], "--ref", files["ref"], "--src", str(tmp_path / "src"), "--json"]
     main(command + ["--copy", "--first-sentence", "--first-words", "--metrics", "exact_match", "--resamples", "0"])

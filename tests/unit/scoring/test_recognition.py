@@ -7,7 +7,7 @@ from swcm_fairseq.languages import language
 from swcm_fairseq.scoring import profiles, score
 from swcm_fairseq.scoring.learn_profiles import learn
 from swcm_fairseq.scoring.learn_profiles import main as learn_command
-from swcm_fairseq.scoring.recognition import Recognizer, Rivals, is_the_same, runs_of
+from swcm_fairseq.scoring.recognition import Candidates, Recognizer, is_the_same, runs_of
 
 # Two everyday sentences each.
 TEXTS = {
@@ -83,12 +83,14 @@ def test_runs_of_a_word_by_hand():
 
 def test_bits_by_hand():
     # One language: a as common as can be, b half of that; the other has b alone. 2^-0 + 2^-1 is 1.5 of the commonest.
-    rivals = Rivals({"one": "a|b", "other": "b"}, alphabet=False)
-    assert rivals.bits(["a"])[0] == pytest.approx(0.585, abs=1e-3)
-    assert rivals.bits(["b"]) == pytest.approx([1.585, 0], abs=1e-3)
+    candidates = Candidates({"one": "a|b", "other": "b"}, alphabet=False)
+    assert candidates.bits(["a"])[0] == pytest.approx(0.585, abs=1e-3)
+    assert candidates.bits(["b"]) == pytest.approx([1.585, 0], abs=1e-3)
     unseen = 1.585 + 0.5
-    assert rivals.bits(["a", "x"]) == pytest.approx([0.585 + unseen, 2 * unseen], abs=1e-3)
-    assert Rivals({"one": "a|b", "other": "b"}, alphabet=True).bits(["a"])[1] == pytest.approx(unseen + 10, abs=1e-3)
+    assert candidates.bits(["a", "x"]) == pytest.approx([0.585 + unseen, 2 * unseen], abs=1e-3)
+    assert Candidates({"one": "a|b", "other": "b"}, alphabet=True).bits(["a"])[1] == pytest.approx(
+        unseen + 10, abs=1e-3
+    )
 
 
 def test_profiles_are_learned_from_text(tmp_path):

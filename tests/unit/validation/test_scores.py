@@ -1,4 +1,4 @@
-"""A validation pass by hand: batches, as processes get them, against other doors to decoding and scoring."""
+"""A validation pass by hand: batches, as processes get them, against other entry points to decoding and scoring."""
 
 import itertools
 import logging
@@ -80,7 +80,7 @@ def validate(task, model, size=3, processes=1):
 
 
 def expected(parts, target, beam=1, chosen=None):
-    """The scores of one pair by the package's other doors."""
+    """The scores of one pair by the package's other entry points."""
     outputs = parts.translator.translate(SOURCES[target], target=target, beam=beam, max_len=MAX_LENGTH)
     chosen = range(len(outputs)) if chosen is None else chosen
     return score([outputs[i] for i in chosen], [parts.references[target][i] for i in chosen], target, NAMES)

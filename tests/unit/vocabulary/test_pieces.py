@@ -10,20 +10,20 @@ from swcm_fairseq.errors import SwcmError
 from swcm_fairseq.vocabulary.pieces import Pieces, load_model
 from tests.tiny_encoder import CORPUS, train_sentencepiece
 
-SIGN, STAND_IN = "\u202f", "\U000f202f"
+SIGN, PLACEHOLDER = "\u202f", "\U000f202f"
 SYMBOLS = ["</s>", "<mask>", "<unk>", "<x>", "[kk]", "[kk_Arab]", "[ཀ]", "<>", "[", "<", "]>", "[k k]"]
 TIBETAN = "བོད་ཡིག་གི་ཚིག"
 
 
 @pytest.fixture(scope="module")
 def model():
-    corpus = list(CORPUS) + ["а{}б {}".format(STAND_IN, text) for text in CORPUS]
+    corpus = list(CORPUS) + ["а{}б {}".format(PLACEHOLDER, text) for text in CORPUS]
     return sentencepiece.SentencePieceProcessor(model_proto=train_sentencepiece(corpus, 320))
 
 
 def plainly(model, text):
     """The pieces of a text, and how many of them are unknown: one text, one piece at a time."""
-    pieces = model.encode(text.replace(SIGN, STAND_IN), out_type=str)
+    pieces = model.encode(text.replace(SIGN, PLACEHOLDER), out_type=str)
     ids = [model.piece_to_id(piece) for piece in pieces]
     unknown = [i == model.unk_id() or model.is_control(i) for i in ids]
     for place, piece in enumerate(pieces):
@@ -57,7 +57,7 @@ def test_lines_and_lists_are_what_sentencepiece_gives_but_for_the_guard(model, s
     assert found.pieces == sum(len(cut) for cut, _ in expected)
     assert found.unknown == sum(lacking for _, lacking in expected)
     assert not found.split and (found.unknown > 0) == (strange > 0)
-    protected = [text.replace(SIGN, STAND_IN) for text in texts]
+    protected = [text.replace(SIGN, PLACEHOLDER) for text in texts]
     assert pieces.ids(texts) == [model.encode(text) for text in protected]
 
 
@@ -109,7 +109,7 @@ def test_a_piece_that_only_looks_like_a_symbol_is_kept(model):
 def test_decode_undoes_encode(model):
     pieces = Pieces(model)
     for text in [*CORPUS, "бір {} cd".format(TIBETAN), "<ab", "а{0}б {0}в".format(SIGN)]:
-        normalized = model.normalize(text.replace(SIGN, STAND_IN)).replace(STAND_IN, SIGN)
+        normalized = model.normalize(text.replace(SIGN, PLACEHOLDER)).replace(PLACEHOLDER, SIGN)
         assert pieces.decode(pieces.encode(text)) == normalized.replace("▁", " ").strip()
         assert pieces.decode(" ".join(pieces.cut([text])[0])) == pieces.decode(pieces.encode(text))
     assert pieces.decode(pieces.encode("а{}б".format(SIGN))) == "а{}б".format(SIGN)

@@ -7,7 +7,7 @@ from torch.utils.checkpoint import checkpoint
 from .chunked_loss import default_chunk_size
 
 
-def twice(sample):
+def double_batch(sample):
     """The batch ``sample`` with every sentence once more behind all others; counts stay as they are."""
     doubled = {name: _doubled(value) for name, value in sample.items()}
     doubled["net_input"] = {name: _doubled(value) for name, value in sample["net_input"].items()}
@@ -18,7 +18,7 @@ def _doubled(value):
     return torch.cat([value, value]) if torch.is_tensor(value) and value.dim() else value
 
 
-def disagreement(hidden, weight, bias, chunk_size=-1):
+def chunked_symmetric_kl(hidden, weight, bias, chunk_size=-1):
     """Kullback-Leibler divergences both ways between both runs' outputs, summed over the tokens.
 
     Args:
@@ -42,9 +42,11 @@ def disagreement(hidden, weight, bias, chunk_size=-1):
 
 def _of_chunk(first, second, weight, bias):
     logits = [F.linear(hidden, weight.to(hidden.dtype), bias) for hidden in (first, second)]
-    return between(*(F.log_softmax(one, -1, dtype=torch.promote_types(one.dtype, torch.float32)) for one in logits))
+    return symmetric_kl(
+        *(F.log_softmax(one, -1, dtype=torch.promote_types(one.dtype, torch.float32)) for one in logits)
+    )
 
 
-def between(first, second):
+def symmetric_kl(first, second):
     """KL(P || Q) + KL(Q || P) of logarithms of probabilities (..., V), summed over all rows."""
     return ((first.exp() - second.exp()) * (first - second)).sum()

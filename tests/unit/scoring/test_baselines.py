@@ -4,7 +4,7 @@ import pytest
 
 from swcm_fairseq.errors import SwcmError
 from swcm_fairseq.languages import language
-from swcm_fairseq.scoring.yardsticks import first_sentences, first_words, shuffled
+from swcm_fairseq.scoring.baselines import first_sentences, first_words, shuffled
 
 
 @pytest.mark.parametrize("count", [2, 3, 4, 7, 100])

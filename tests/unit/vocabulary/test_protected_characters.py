@@ -1,7 +1,7 @@
 import sentencepiece
 
 from swcm_fairseq.vocabulary.pieces import Pieces
-from swcm_fairseq.vocabulary.stand_ins import STAND_INS, known_to, protect, restore
+from swcm_fairseq.vocabulary.protected_characters import PLACEHOLDERS, known_to, protect, restore
 from tests.tiny_encoder import train_sentencepiece
 
 MONGOLIAN = "ᠮᠣᠩᠭᠣᠯ\u202fᠤᠨ ᠪᠢᠴᠢᠭ\u180b ᠨᠡᠷ\u180eᠡ\u200d"
@@ -13,7 +13,7 @@ def model(corpus):
 
 def test_protecting_is_undone():
     assert restore(protect(MONGOLIAN)) == MONGOLIAN
-    assert not set(STAND_INS) & set(protect(MONGOLIAN))
+    assert not set(PLACEHOLDERS) & set(protect(MONGOLIAN))
     assert protect("plain") == "plain" and restore("plain") == "plain"
 
 
@@ -23,7 +23,7 @@ def test_only_what_a_model_has_a_piece_for_is_protected():
     assert protect("\u202f\u200c", table) == "\U000f202f\u200c"
 
 
-def test_a_model_that_learned_stand_ins_brings_the_signs_back():
+def test_a_model_that_learned_placeholders_brings_the_signs_back():
     pieces = model([protect(MONGOLIAN)])
     assert pieces.decode(pieces.encode(MONGOLIAN)) == MONGOLIAN
 

@@ -9,7 +9,7 @@ from ..errors import SwcmError
 from ..languages import Language
 from .tokenizers import tokenizer_for
 
-SEED = 20250215  # fixed, so that the yardstick of a test set is one number
+SEED = 20250215  # fixed, so that the baseline of a test set is one number
 
 Sentence = TypeVar("Sentence")
 

@@ -20,7 +20,7 @@ from swcm_fairseq.errors import SwcmError
 from swcm_fairseq.fairseq_patches.loading import is_program
 from swcm_fairseq.fairseq_patches.progress import read_progress
 from swcm_fairseq.fairseq_patches.resuming import finish_interrupted_save
-from swcm_fairseq.models.finetune_from import check_handover, tensor_shapes
+from swcm_fairseq.models.finetune_from import check_finetune_from, tensor_shapes
 from swcm_fairseq.pretrained import read_encoder
 from swcm_fairseq.pretrained.tensor_files import read_json
 from swcm_fairseq.tasks.swcm_finetuning import SwcmFinetuningTask
@@ -122,7 +122,7 @@ def test_a_glance_into_a_checkpoint_runs_nothing(trap, tmp_path):
     assert read_progress(path) is None
     assert tensor_shapes(path) == {"a": (2, 3)}
     with pytest.raises(SwcmError, match="does not fit"):
-        check_handover(path, toy_dictionary().symbols, {})
+        check_finetune_from(path, toy_dictionary().symbols, {})
     finish_interrupted_save(str(tmp_path))
     assert not trap.sprung()
 

@@ -7,7 +7,7 @@ import torch
 from torch.nn.functional import linear
 
 from swcm_fairseq.criterions import SwcmCrossEntropy
-from swcm_fairseq.criterions.agreement import between, disagreement, twice
+from swcm_fairseq.criterions.rdrop import chunked_symmetric_kl, double_batch, symmetric_kl
 
 from .test_swcm_cross_entropy import PAD, Model, Task, batch
 
@@ -33,11 +33,11 @@ def test_disagreement_is_the_formulas(chunk_size, with_bias):
     torch.manual_seed(0)
     hidden, weight = drawn(2 * TOKENS, WIDTH), drawn(VOCABULARY, WIDTH)
     bias = drawn(VOCABULARY) if with_bias else None
-    found = disagreement(hidden, weight, bias, chunk_size)
+    found = chunked_symmetric_kl(hidden, weight, bias, chunk_size)
     logits = linear(hidden, weight, bias)
     assert float(found) == pytest.approx(by_hand(logits[:TOKENS], logits[TOKENS:]), rel=1e-9)
     wanted = [one for one in (hidden, weight, bias) if one is not None]
-    expected = torch.autograd.grad(between(*logits.log_softmax(-1).chunk(2)), wanted)
+    expected = torch.autograd.grad(symmetric_kl(*logits.log_softmax(-1).chunk(2)), wanted)
     for one, other in zip(torch.autograd.grad(found, wanted), expected):
         torch.testing.assert_close(one, other)
 
@@ -59,8 +59,8 @@ def test_the_loss_is_the_mean_of_both_runs_and_their_disagreement(chunk_tokens, 
     model, sample = Dropping().train(), batch()
     alone = SwcmCrossEntropy(Task(), False, smoothing, 0)
     loss, size, log = SwcmCrossEntropy(Task(), False, smoothing, chunk_tokens, rdrop_alpha=3.0)(model, sample)
-    expected, _, expected_log = alone(model, twice(sample))
-    logits, _ = model(**twice(sample)["net_input"])
+    expected, _, expected_log = alone(model, double_batch(sample))
+    logits, _ = model(**double_batch(sample)["net_input"])
     real = sample["target"].ne(PAD)
     apart = by_hand(*(half[real] for half in logits.chunk(2)))
     assert apart > 0.1

@@ -7,7 +7,7 @@ The normalization of XLM-R's kind of models (nmt_nfkc) makes a plain space of
 
 and a space in pieces says nothing of what it was. So each is written as a sign of a private-use plane, 0xF0000 further
 on, before text is cut, and read back after pieces are joined. The other signs of Mongolian spelling (U+180E, U+200D and
-the variation selectors) go through unharmed. It is done where the model has a piece with the stand-in, which it has
+the variation selectors) go through unharmed. It is done where the model has a piece with the placeholder, which it has
 after learning pieces from text that went through ``protect``; an encoder without knows the space, and gets it.
 
 What that normalization loses besides, and nothing brings back: it is Unicode's form NFKC (full-width punctuation, "…",
@@ -18,27 +18,27 @@ spaces are one, and there are none at the ends.
 import re
 from typing import Dict, Iterable
 
-#: What is protected -> its stand-in.
-STAND_INS: Dict[str, str] = {sign: chr(0xF0000 + ord(sign)) for sign in "\u202f\u200c"}
+#: What is protected -> its placeholder.
+PLACEHOLDERS: Dict[str, str] = {sign: chr(0xF0000 + ord(sign)) for sign in "\u202f\u200c"}
 #: The same as ``protect`` takes it.
-ALL: Dict[int, str] = {ord(sign): stand_in for sign, stand_in in STAND_INS.items()}
+ALL: Dict[int, str] = {ord(sign): placeholder for sign, placeholder in PLACEHOLDERS.items()}
 
-_ANY_SIGN = re.compile("[{}]".format("".join(STAND_INS)))
-_ANY_STAND_IN = re.compile("[{}]".format("".join(STAND_INS.values())))
-_ORIGINALS = {ord(stand_in): sign for sign, stand_in in STAND_INS.items()}
+_ANY_SIGN = re.compile("[{}]".format("".join(PLACEHOLDERS)))
+_ANY_PLACEHOLDER = re.compile("[{}]".format("".join(PLACEHOLDERS.values())))
+_ORIGINALS = {ord(placeholder): sign for sign, placeholder in PLACEHOLDERS.items()}
 
 
 def known_to(pieces: Iterable[str]) -> Dict[int, str]:
-    """The part of the table, for ``protect``, whose stand-ins occur in a model's pieces."""
+    """The part of the table, for ``protect``, whose placeholders occur in a model's pieces."""
     text = "".join(pieces)
-    return {sign: stand_in for sign, stand_in in ALL.items() if stand_in in text}
+    return {sign: placeholder for sign, placeholder in ALL.items() if placeholder in text}
 
 
 def protect(text: str, table: Dict[int, str] = ALL) -> str:
-    """Put stand-ins for the signs in ``table``."""
+    """Put placeholders for the signs in ``table``."""
     return text.translate(table) if _ANY_SIGN.search(text) else text
 
 
 def restore(text: str) -> str:
     """Undo ``protect``."""
-    return text.translate(_ORIGINALS) if _ANY_STAND_IN.search(text) else text
+    return text.translate(_ORIGINALS) if _ANY_PLACEHOLDER.search(text) else text
