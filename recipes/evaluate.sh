@@ -125,15 +125,16 @@ on_each_gpu() {
 # gpu_numbers: the GPUs this process may use, one a line.
 gpu_numbers() {
     if [ -n "${CUDA_VISIBLE_DEVICES:-}" ]; then
-        tr ',' '\n' <<<"$CUDA_VISIBLE_DEVICES"
+        tr ',' '\n' <<<"$CUDA_VISIBLE_DEVICES" | head -n "$SWCM_GPUS"
     else
-        seq 0 $(($(swcm_gpus) - 1))
+        seq 0 $((SWCM_GPUS - 1))
     fi
 }
 
 mkdir -p "$out"
 undone=0
-if [ "$(swcm_gpus)" -gt 1 ] && [ ${#names[@]} -gt 1 ]; then
+find_gpus
+if [ "$SWCM_GPUS" -gt 1 ] && [ ${#names[@]} -gt 1 ]; then
     on_each_gpu "$@" || undone=1
 else
     for name in "${names[@]}"; do decode "$name" "$@" || undone=1; done

@@ -17,7 +17,7 @@
 #           OUT/text/*.counts.json, how many passages were cut to MAX_PIECES and how many answers went with that; every
 #           step's files beside.
 # Hardware: a CPU with 2 cores and 8 GiB of memory, or all GPUs of the machine: then set KEEP_LAYERS= (all layers),
-#           MAX_PIECES=510, MAX_TOKENS and UPDATES to what the data deserve.
+#           MAX_PIECES=510, BATCH_TOKENS and UPDATES to what the data deserve.
 # Time:     11 minutes on 2 cores that had other work to do with the defaults, the environment included.
 # Expect:   Debian 12.15, English, 271 test questions: exact match 17, token F1 37, ROUGE-L 38, where the passages' first
 #           words score 0, 27 and 28, and the references shuffled 0, 1 and 2. Without denoising first (DENOISING=0,
@@ -41,9 +41,9 @@ set -euo pipefail
 : "${MAX_LEN:=60}"             # most pieces of an answer
 : "${DENOISING:=300}"          # updates of denoising the training passages first, which teaches copying; 0: none
 : "${DENOISING_LR:=5e-4}"
-: "${MAX_TOKENS:=1200}"        # pieces a batch and device; a passage with its short answer counts as the passage
+: "${BATCH_TOKENS:=1200}"      # pieces an update; a passage with its short answer counts as the passage
 : "${UPDATES:=300}"            # of learning to answer
-export MAX_LEN MAX_TOKENS
+export MAX_LEN BATCH_TOKENS
 case $# in
 0 | 1 | 3) ;;
 *) usage_error "bash recipes/finetune_mrc.sh [TRAIN [VALID TEST]]" ;;
@@ -116,7 +116,7 @@ start=()
 step "5/7 denoising"
 if [ "$DENOISING" != 0 ]; then
     UPDATES=$DENOISING LR=$DENOISING_LR EPOCHS=1000 WARMUP=50 SENTENCES=100 UPDATE_FREQ=1 MAX_LENGTH=$((MAX_PIECES + 2)) \
-        MAX_TOKENS=$((MAX_TOKENS / 2)) SCHEDULED_SAMPLING=none \
+        MAX_TOKENS=$((BATCH_TOKENS / 2)) SCHEDULED_SAMPLING=none \
         bash "$recipes/pretrain.sh" "$OUT/data-bin" "$OUT/encoder" "$OUT/denoised" "$ANSWER_LANG"
     start=(--finetune-from-model "$OUT/denoised/checkpoint_last.pt")
 fi

@@ -13,7 +13,7 @@
 # Outputs:  OUT/scores.json, ROUGE-1/2/L with 95% intervals, share of wrong language and length ratio, of the
 #           model, the references shuffled and the first sentences; OUT/model, checkpoints; every step's files beside.
 # Hardware: a CPU with 2 cores and 8 GiB of memory, or all GPUs of the machine: then set KEEP_LAYERS= (all layers),
-#           MAX_SOURCE, MAX_TOKENS and UPDATES to what the data deserve.
+#           MAX_SOURCE, BATCH_TOKENS and UPDATES to what the data deserve.
 # Time:     11 minutes on 2 cores that had other work to do, with the defaults, the environment included.
 # Expect:   Debian 12.15, English, 200 test packages, ROUGE-L: references shuffled 4, first sentences 27 (2.6 times as
 #           long as the references), the model 21 at 0.85 of their length. 26 in 15 minutes with DENOISING=300
@@ -35,11 +35,11 @@ set -euo pipefail
 : "${MAX_CHARS:=5000}"         # longest text
 : "${MAX_SOURCE:=96}"          # pieces that the model reads of a text; the rest is cut off
 : "${MAX_LEN:=60}"             # most pieces of an output
-: "${MAX_TOKENS:=1200}"        # pieces a batch and device; a long text with its short summary counts as the text
+: "${BATCH_TOKENS:=1200}"      # pieces an update; a long text with its short summary counts as the text
 : "${DENOISING:=200}"          # updates of denoising the text and the summaries before; 0 for none
 : "${DENOISING_LR:=5e-4}"
 : "${UPDATES:=350}"
-export UPDATES MAX_LEN MAX_TOKENS
+export UPDATES MAX_LEN BATCH_TOKENS
 case $DATASET in
 "") : "${FIELDS:=text summary}" ;;
 lcsts) : "${FIELDS:=text summary}" ;;
@@ -120,7 +120,7 @@ step "5/7 denoising: the decoder learns to write the language, and to copy"
 start=()
 if [ "$DENOISING" != 0 ]; then
     UPDATES=$DENOISING LR=$DENOISING_LR EPOCHS=1000 WARMUP=50 SENTENCES=100 UPDATE_FREQ=1 MAX_LENGTH=$MAX_SOURCE \
-        MAX_TOKENS=$((MAX_TOKENS / 2)) SCHEDULED_SAMPLING=none \
+        MAX_TOKENS=$((BATCH_TOKENS / 2)) SCHEDULED_SAMPLING=none \
         bash "$recipes/pretrain.sh" "$OUT/data-bin" "$OUT/encoder" "$OUT/denoised" "$SUMMARY_LANG"
     start=(--finetune-from-model "$OUT/denoised/checkpoint_last.pt")
 fi

@@ -25,9 +25,10 @@ set -euo pipefail
 : "${UPDATES:=0}"                  # stop after so many updates; 0 goes by EPOCHS
 : "${LR:=1e-4}"
 : "${WARMUP:=1000}"                # updates
-: "${SENTENCES:=60}"               # examples a batch and device
+: "${BATCH_SENTENCES:=600}"        # examples an update over all devices: the paper's
+: "${SENTENCES:=60}"               # examples a batch and device: what fits
 : "${MAX_TOKENS:=16000}"           # pieces a batch and device, padding included
-: "${UPDATE_FREQ:=5}"              # batches an update: 60 x 5 x 2 devices are the paper's 600
+: "${UPDATE_FREQ:=}"               # batches an update and device (as many as BATCH_SENTENCES take)
 : "${MAX_LENGTH:=256}"             # pieces; longer text is cut into several examples
 : "${SAMPLING_ALPHA:=0.3}"         # p_i = q_i^alpha / sum_j q_j^alpha
 : "${MT_SHARE:=0.1}"               # share of examples that are translation
@@ -56,6 +57,7 @@ if done_already "$out/done" "pretraining in $out"; then
 fi
 use_environment
 precision_flags "$out"
+share_sentences "$BATCH_SENTENCES"
 
 arguments=(
     "$data" --user-dir "$SWCM_ROOT/swcm_fairseq" --save-dir "$out"

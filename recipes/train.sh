@@ -24,8 +24,9 @@ set -euo pipefail
 : "${UPDATES:=1000}"       # training steps
 : "${LR:=5e-4}"            # of the copied and the new tensors alike
 : "${WARMUP:=100}"         # updates until the rate is reached; then it falls in a straight line to zero
-: "${MAX_TOKENS:=600}"     # pieces a batch and device, padding included; larger batches learn more slowly here
-: "${UPDATE_FREQ:=1}"      # batches an update
+: "${BATCH_TOKENS:=600}"   # pieces an update, padding included, over all devices; larger ones learn more slowly here
+: "${MAX_TOKENS:=}"        # pieces a batch and device (its share of BATCH_TOKENS)
+: "${UPDATE_FREQ:=1}"      # batches an update and device
 : "${LABEL_SMOOTHING:=0.1}"
 : "${DROPOUT:=0.1}"
 : "${CLIP:=1.0}"
@@ -42,6 +43,7 @@ if done_already "$out/done" "training in $out"; then
 fi
 use_environment
 precision_flags "$out"
+share_batch "$BATCH_TOKENS"
 validation_flags
 
 arguments=(

@@ -121,7 +121,7 @@ fi
 
 step "7/8 fine-tuning on summaries in $FROM${few:+, and $FEW_SHOT in each of $TO}"
 cut=(--truncate-source --max-source-positions "$MAX_SOURCE")
-UPDATES=$UPDATES LR=$LR WARMUP=40 MAX_TOKENS=$((SENTENCES * MAX_SOURCE)) \
+UPDATES=$UPDATES LR=$LR WARMUP=40 BATCH_TOKENS=$((SENTENCES * MAX_SOURCE)) \
     bash "$recipes/train.sh" "$OUT/data-bin" "$OUT/encoder" "$OUT/model" \
     "$(joined "text_$FROM-$FROM" "${few[@]+"${few[@]}"}" "${hidden[@]}")" \
     --finetune-from-model "$PRETRAINED" --batch-size "$SENTENCES" "${cut[@]}"

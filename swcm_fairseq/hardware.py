@@ -1,6 +1,7 @@
-"""Which precision the machine at hand is quick in.
+"""What the machine at hand can do: the GPUs that torch can use, and the precision that it is quick in.
 
     python -m swcm_fairseq.hardware [--precision auto|bf16|fp16|fp32]     prints the precision, a tab, and the reason
+    python -m swcm_fairseq.hardware --gpus        prints how many GPUs torch can use; fails where it cannot use one
 
 A CPU without bf16 instructions multiplies bf16 in a plain loop, tens of times slower than float32. GPUs before compute
 capability 8.0 emulate bf16 too; they have fp16. ``SWCM_DEVICE=cpu`` leaves the GPUs alone.
@@ -10,6 +11,8 @@ import argparse
 import functools
 import logging
 import os
+import re
+import subprocess
 import sys
 import time
 from typing import List, NamedTuple, Optional
@@ -40,7 +43,60 @@ class Precision(NamedTuple):
 
 def usable_gpus() -> int:
     """GPUs that this process may use; none with ``SWCM_DEVICE=cpu``."""
-    return 0 if os.environ.get("SWCM_DEVICE") == "cpu" else torch.cuda.device_count()
+    if os.environ.get("SWCM_DEVICE") == "cpu" or not torch.cuda.is_available():
+        return 0  # device_count() alone may count what the driver is too old for
+    return torch.cuda.device_count()
+
+
+def gpus_meant() -> int:
+    """GPUs to train on; 0 where the machine shows none, they are hidden, or ``SWCM_DEVICE=cpu`` means a CPU.
+
+    Raises:
+        SwcmError: a GPU is there that torch cannot use, and a training would run on the CPU without a word.
+    """
+    device = os.environ.get("SWCM_DEVICE") or "auto"
+    if device not in ("auto", "cpu", "cuda"):
+        raise SwcmError("SWCM_DEVICE is auto, cpu or cuda, not {}".format(device))
+    found, visible = usable_gpus(), os.environ.get("CUDA_VISIBLE_DEVICES")
+    if found or device == "cpu":
+        return found
+    driver = _nvidia_driver()
+    hidden = visible is not None and visible.strip().split(",")[0] in ("", "-1", "NoDevFiles")
+    if device == "auto" and (driver is None or hidden):
+        return 0
+    built = "built for CUDA {}".format(torch.version.cuda) if torch.version.cuda else "built without CUDA"
+    raise SwcmError(
+        "{}torch {} ({}) finds none that it can use{}. Install {}, or choose another torch with SWCM_TORCH, or set "
+        "SWCM_DEVICE=cpu".format(
+            "no NVIDIA GPU is to be seen, and "
+            if driver is None
+            else "this machine has a GPU (driver {}), but ".format(driver),
+            torch.__version__,
+            built,
+            "" if visible is None else " with CUDA_VISIBLE_DEVICES={}".format(visible),
+            _driver_wanted(),
+        )
+    )
+
+
+def _nvidia_driver() -> Optional[str]:
+    """The version of NVIDIA's driver, "unknown" where a GPU is there that does not say, or None without a GPU."""
+    try:
+        asked = ["nvidia-smi", "--query-gpu=driver_version", "--format=csv,noheader"]
+        said = (
+            subprocess.run(asked, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, timeout=30).stdout.decode().split()
+        )
+    except (OSError, subprocess.TimeoutExpired):
+        said = []
+    if said and re.match(r"\d+\.\d", said[0]):
+        return said[0]
+    return "unknown" if os.path.exists("/dev/nvidia0") else None
+
+
+def _driver_wanted() -> str:
+    major = (torch.version.cuda or "").split(".")[0]
+    least = {"11": "450", "12": "525", "13": "580"}.get(major)
+    return "a newer driver (CUDA {} wants {} or newer)".format(major, least) if least else "a driver that it knows"
 
 
 @functools.lru_cache(maxsize=None)
@@ -119,7 +175,9 @@ def warn_of_slow_bf16() -> None:
 def main(arguments: Optional[List[str]] = None) -> None:
     parser = argparse.ArgumentParser(prog="python -m swcm_fairseq.hardware", description=__doc__.split("\n")[0])
     parser.add_argument("--precision", default="auto", help="auto, bf16, fp16 or fp32")
-    print("\t".join(choose_precision(parser.parse_args(arguments).precision)))
+    parser.add_argument("--gpus", action="store_true", help="print how many GPUs torch can use instead")
+    args = parser.parse_args(arguments)
+    print(gpus_meant() if args.gpus else "\t".join(choose_precision(args.precision)))
 
 
 if __name__ == "__main__":

@@ -38,7 +38,8 @@ if [ -z "$PRECISIONS" ]; then
     PRECISIONS=fp32
     best=$("$SWCM_PY" -m swcm_fairseq.hardware | cut -f 1)
     [ "$best" != bf16 ] || PRECISIONS="$PRECISIONS bf16"
-    [ "$(swcm_gpus)" -eq 0 ] || PRECISIONS="$PRECISIONS fp16"
+    find_gpus
+    [ "$SWCM_GPUS" -eq 0 ] || PRECISIONS="$PRECISIONS fp16"
 fi
 read -r -a precisions <<<"$PRECISIONS"
 for precision in "${precisions[@]}"; do

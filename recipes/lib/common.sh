@@ -57,16 +57,28 @@ alone() {
     done
 }
 
-# swcm_gpus: number of NVIDIA GPUs this process may use; CUDA_VISIBLE_DEVICES is heeded.
-swcm_gpus() {
-    if [ -n "${CUDA_VISIBLE_DEVICES+set}" ]; then
-        printf '%s\n' "$CUDA_VISIBLE_DEVICES" | tr ',' '\n' | grep -c '^[A-Z0-9]' || true
-    elif command -v nvidia-smi >/dev/null 2>&1; then
-        nvidia-smi -L 2>/dev/null | grep -c '^GPU' || true
-    else
-        echo 0
+# find_gpus: sets SWCM_GPUS to the number of GPUs that the environment's torch can use. It is asked once, since another
+# count would be another's: a driver may be too old for torch, torch built without CUDA, CUDA_VISIBLE_DEVICES name a device
+# twice. Ends with an error where the machine has a GPU that torch cannot use. SWCM_DEVICE=cpu means a CPU.
+find_gpus() {
+    local asked="${SWCM_DEVICE:-} ${CUDA_VISIBLE_DEVICES-all} $SWCM_PY"
+    [ "${SWCM_GPUS_ASKED:-}" != "$asked" ] || return 0
+    if [ "${SWCM_DEVICE:-}" = cpu ]; then
+        # For all that knows nothing of SWCM_DEVICE, fairseq among it.
+        export CUDA_VISIBLE_DEVICES=
+        asked="cpu  $SWCM_PY"
     fi
+    if [ "${SWCM_DEVICE:-}" != cuda ] && { [ -z "${CUDA_VISIBLE_DEVICES-all}" ] || ! shows_gpu; }; then
+        SWCM_GPUS=0
+    else
+        SWCM_GPUS=$(PYTHONPATH=$SWCM_ROOT${PYTHONPATH:+:$PYTHONPATH} "$SWCM_PY" -m swcm_fairseq.hardware --gpus) || exit 1
+    fi
+    SWCM_GPUS_ASKED=$asked
+    export SWCM_GPUS SWCM_GPUS_ASKED
 }
+
+# shows_gpu: whether there is anything on this machine that could be a GPU (the last two: Windows' subsystem, AMD).
+shows_gpu() { command -v nvidia-smi >/dev/null 2>&1 || [ -e /dev/nvidia0 ] || [ -e /dev/dxg ] || [ -e /dev/kfd ]; }
 
 # swcm_cores: number of processors this process may use.
 swcm_cores() { nproc 2>/dev/null || getconf _NPROCESSORS_ONLN 2>/dev/null || echo 1; }

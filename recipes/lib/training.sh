@@ -1,9 +1,12 @@
 # shellcheck shell=bash
 # How a recipe trains on whatever there is; to be sourced after common.sh.
 #
-# Inputs    GPUs are all that CUDA_VISIBLE_DEVICES leaves; without any, SWCM_CPU_PROCESSES processes on the CPU.
+# Inputs    GPUs are all that CUDA_VISIBLE_DEVICES leaves; without any, or with SWCM_DEVICE=cpu, SWCM_CPU_PROCESSES
+#           processes on the CPU.
 #           Several machines: the same command on each, with NNODES (their number), NODE_RANK (0, 1, ...), MASTER_ADDR
 #           (the first one's address) and MASTER_PORT; the folder for checkpoints must be the same for all.
+#           recipes/slurm.sbatch sets them under Slurm.
+# Batches   BATCH_TOKENS is what an update learns from, whatever the number of devices; each has its share a batch.
 # Scores    With VALIDATION_SCORES a recipe decodes its validation set too, each time it validates, and logs the scores;
 #           BEST_METRIC, one of them, then chooses checkpoint_best.pt in the place of the loss. For example
 #           VALIDATION_SCORES=chrfpp,rougeL BEST_METRIC=chrfpp.
@@ -20,14 +23,19 @@
 : "${VALIDATION_MAX_LEN:=100}"   # most pieces of an output
 : "${BEST_METRIC:=}"             # one of the scores, or of the losses that are logged; none: the loss
 
-# swcm_train ARGUMENTS: fairseq-train with one process for each device of each machine, all training one model.
+# find_processes: sets processes_here, those of this machine, and processes, those of all.
+find_processes() {
+    find_gpus
+    processes_here=$([ "$SWCM_GPUS" -gt 0 ] && echo "$SWCM_GPUS" || echo "$SWCM_CPU_PROCESSES")
+    processes=$((processes_here * NNODES))
+}
+
+# swcm_train ARGUMENTS: fairseq-train with one process for each device of each machine, all training one model. Where
+# there are several, torchrun starts them: fairseq itself takes what Slurm says for an order to wait for others.
 swcm_train() {
-    local gpus here total
-    gpus=$(swcm_gpus)
-    here=$([ "$gpus" -gt 0 ] && echo "$gpus" || echo "$SWCM_CPU_PROCESSES")
-    total=$((here * NNODES))
-    if [ "$NNODES" -eq 1 ] && { [ "$gpus" -gt 0 ] || [ "$here" -eq 1 ]; }; then
-        # fairseq itself starts a process for each GPU of the machine.
+    local processes_here processes
+    find_processes
+    if [ "$processes" -eq 1 ]; then
         fairseq-train "$@"
         return
     fi
@@ -37,18 +45,41 @@ swcm_train() {
         [ -n "$MASTER_ADDR" ] || die "NNODES=$NNODES: set MASTER_ADDR to the address of machine 0"
         where=(--nnodes "$NNODES" --node_rank "$NODE_RANK" --master_addr "$MASTER_ADDR" --master_port "$MASTER_PORT")
     fi
-    local flags=(--distributed-world-size "$total")
-    if [ "$gpus" -eq 0 ]; then
-        # torchrun says who is who, but without CUDA fairseq does not listen, and its usual wrapper of the model
-        # wants CUDA devices.
-        flags+=(--distributed-backend gloo --distributed-init-method env:// --distributed-no-spawn
-            --ddp-backend legacy_ddp)
+    local defaults=() flags=(--distributed-world-size "$processes")
+    if [ "$SWCM_GPUS" -eq 0 ]; then
+        # torchrun says who is who, but without CUDA fairseq does not listen.
+        flags+=(--distributed-backend gloo --distributed-init-method env:// --distributed-no-spawn)
+        defaults=(--ddp-backend legacy_ddp)
     fi
     # torchrun gives each process the same arguments; its number is in the environment.
     # shellcheck disable=SC2016
-    OMP_NUM_THREADS=${OMP_NUM_THREADS:-$(threads_each "$here")} \
-        torchrun "${where[@]}" --nproc_per_node "$here" --no_python \
-        bash -c 'exec fairseq-train "$@" --distributed-rank "$RANK"' fairseq-train "$@" "${flags[@]}"
+    OMP_NUM_THREADS=${OMP_NUM_THREADS:-$(threads_each "$processes_here")} \
+        torchrun "${where[@]}" --nproc_per_node "$processes_here" --no_python \
+        bash -c 'exec fairseq-train "$@" --distributed-rank "$RANK"' fairseq-train "${defaults[@]+"${defaults[@]}"}" \
+        "$@" "${flags[@]}"
+}
+
+# share_batch BATCH_TOKENS: sets MAX_TOKENS and UPDATE_FREQ, where the user has not, such that an update has so many
+# pieces on any number of devices; batch_line says how.
+# shellcheck disable=SC2034
+share_batch() {
+    local processes_here processes
+    find_processes
+    : "${UPDATE_FREQ:=1}"
+    : "${MAX_TOKENS:=$(($1 / (processes * UPDATE_FREQ)))}"
+    [ "$MAX_TOKENS" -gt 0 ] || die "BATCH_TOKENS=$1: too few for $processes devices and UPDATE_FREQ=$UPDATE_FREQ"
+    batch_line="pieces an update: $((MAX_TOKENS * processes * UPDATE_FREQ)) at most, on $processes device(s) in \
+$UPDATE_FREQ batch(es) of $MAX_TOKENS"
+}
+
+# share_sentences BATCH_SENTENCES: the same for batches that are counted in examples, SENTENCES of them a batch.
+# shellcheck disable=SC2034
+share_sentences() {
+    local processes_here processes
+    find_processes
+    : "${UPDATE_FREQ:=$((($1 + SENTENCES * processes - 1) / (SENTENCES * processes)))}"
+    batch_line="examples an update: $((SENTENCES * processes * UPDATE_FREQ)) at most, on $processes device(s) in \
+$UPDATE_FREQ batch(es) of $SENTENCES"
 }
 
 # threads_each PROCESSES: the processors of this machine, shared evenly.
@@ -100,18 +131,24 @@ validation_flags() {
 # train_shown OUT UPDATES ARGUMENTS: swcm_train into the folder OUT; the whole output goes to OUT/train.log, the
 # command to OUT/command.txt, and the terminal sees how the loss falls. OUT/done says that it came to its end.
 train_shown() {
-    local out=$1 updates=$2
+    local out=$1 updates=$2 log=$1/train.log
     shift 2
     mkdir -p "$out"
-    {
-        printf '# %s\n' "$precision_line"
-        printf '%q ' fairseq-train "$@"
-    } >"$out/command.txt"
-    say "training into $out (whole log: $out/train.log)"
+    # The folder is the same for all machines; the first one writes of the training as a whole.
+    if [ "$NODE_RANK" -eq 0 ]; then
+        {
+            printf '# %s\n' "$precision_line"
+            printf '%q ' fairseq-train "$@"
+        } >"$out/command.txt"
+    else
+        log=$out/train.machine$NODE_RANK.log
+    fi
+    say "training into $out (whole log: $log)"
     say "$precision_line"
-    swcm_train "$@" 2>&1 | tee -a "$out/train.log" |
+    [ -z "${batch_line:-}" ] || say "$batch_line"
+    swcm_train "$@" 2>&1 | tee -a "$log" |
         "$SWCM_PY" "$SWCM_ROOT/recipes/lib/show_progress.py" --updates "$updates" \
             --scores "$VALIDATION_SCORES" ||
-        die "training failed; see $out/train.log"
+        die "training failed; see $log"
     touch "$out/done"
 }

@@ -40,7 +40,9 @@ def evaluate(run, repo, tmp_path):
     program("swcm-score", '#!/bin/sh\nexec "$SWCM_TEST_PYTHON" -m swcm_fairseq.scoring.command "$@"\n')
 
     def call(*names, gpus=0, check=True, flags=(), **env):
-        program("nvidia-smi", "#!/bin/sh\nfor i in $(seq {}); do echo GPU $i: one; done\n".format(gpus))
+        # The environment's torch is asked how many GPUs it can use.
+        program("python", "#!/bin/sh\ncase $* in '-m swcm_fairseq.hardware --gpus') echo {} ;; esac\n".format(gpus))
+        program("nvidia-smi", "#!/bin/sh\n")
         environment = {"SWCM_VENV": programs.parent, "SWCM_TEST": tmp_path, "CUDA_VISIBLE_DEVICES": None}
         environment["PATH"] = "{}{}{}".format(programs, os.pathsep, os.environ["PATH"])
         environment["SWCM_TEST_PYTHON"] = os.sys.executable
@@ -93,7 +95,7 @@ def test_all_test_sets_of_a_folder_one_after_another_without_a_gpu(evaluate, tmp
     assert "there already" in evaluate().stdout and calls(tmp_path) == found, "what is done is not done again"
 
 
-@pytest.mark.parametrize("env, devices", [({}, {"0", "1"}), ({"CUDA_VISIBLE_DEVICES": "3,5"}, {"3", "5"})])
+@pytest.mark.parametrize("env, devices", [({}, {"0", "1"}), ({"CUDA_VISIBLE_DEVICES": "3,5,-1"}, {"3", "5"})])
 def test_each_gpu_has_a_test_set_of_its_own(evaluate, tmp_path, env, devices):
     data(tmp_path, "zh-kk", "zh-mn", "zh-ug", "zh-bo")
     evaluate(gpus=2, SWCM_TEST_TOGETHER=2, **env)

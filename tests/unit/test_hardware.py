@@ -18,6 +18,7 @@ def machine(monkeypatch):
         monkeypatch.delenv("SWCM_DEVICE", raising=False)
         monkeypatch.setattr(hardware, "bf16_speed", lambda: speed)
         monkeypatch.setattr(torch.cuda, "device_count", lambda: len(gpus))
+        monkeypatch.setattr(torch.cuda, "is_available", lambda: len(gpus) > 0)
         monkeypatch.setattr(torch.cuda, "get_device_capability", lambda number: gpus[number])
 
     return make
@@ -78,3 +79,89 @@ def test_a_cpu_without_bf16_instructions_is_found_out(run):
     hidden = {"ATEN_CPU_CAPABILITY": "avx2", "ONEDNN_MAX_CPU_ISA": "AVX2", "SWCM_DEVICE": "cpu"}
     name, reason = run(["python", "-m", "swcm_fairseq.hardware"], env=hidden).stdout.strip().split("\t")
     assert name == "fp32" and "slower than float32" in reason
+
+
+def driver(monkeypatch, version):
+    monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
+    monkeypatch.delenv("SWCM_DEVICE", raising=False)
+    monkeypatch.setattr(hardware, "_nvidia_driver", lambda: version)
+
+
+def test_gpus_that_torch_can_use_are_counted(machine, monkeypatch, capsys):
+    machine(gpus=[(8, 0), (8, 0)])
+    driver(monkeypatch, "580.1")
+    hardware.main(["--gpus"])
+    assert capsys.readouterr().out == "2\n"
+
+
+def test_devices_that_cuda_cannot_start_do_not_count(machine, monkeypatch):
+    # With a driver that is too old torch may count them all the same.
+    machine(gpus=[(8, 0)])
+    driver(monkeypatch, "470.1")
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    with pytest.raises(SwcmError):
+        hardware.gpus_meant()
+
+
+@pytest.mark.parametrize("built, says", [("13.0", "CUDA 13 wants 580 or newer"), ("99.1", "a driver that it knows")])
+def test_a_gpu_that_torch_cannot_use_is_named_with_the_ways_out(machine, monkeypatch, built, says):
+    machine()
+    driver(monkeypatch, "535.104")
+    monkeypatch.setattr(torch.version, "cuda", built)
+    with pytest.raises(SwcmError) as caught:
+        hardware.gpus_meant()
+    said = str(caught.value)
+    assert all(part in said for part in ("driver 535.104", torch.__version__, "CUDA " + built, says))
+    assert "SWCM_TORCH" in said and "SWCM_DEVICE=cpu" in said and "\n" not in said
+
+
+def test_a_torch_without_cuda_is_named(machine, monkeypatch):
+    machine()
+    driver(monkeypatch, "unknown")
+    monkeypatch.setattr(torch.version, "cuda", None)
+    with pytest.raises(SwcmError, match="built without CUDA"):
+        hardware.gpus_meant()
+
+
+@pytest.mark.parametrize("visible", ["0,0", "7", "GPU-1"])
+def test_a_list_of_devices_that_leaves_none_is_named(machine, monkeypatch, visible):
+    machine()
+    driver(monkeypatch, "580.1")
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", visible)
+    with pytest.raises(SwcmError, match="with CUDA_VISIBLE_DEVICES=" + visible):
+        hardware.gpus_meant()
+
+
+@pytest.mark.parametrize("hidden", ["", "-1", "-1,0"])
+def test_gpus_that_are_hidden_are_not_asked_for(machine, monkeypatch, hidden):
+    machine()
+    driver(monkeypatch, "580.1")
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", hidden)
+    assert hardware.gpus_meant() == 0
+
+
+def test_the_device_can_be_said(machine, monkeypatch):
+    machine(gpus=[(8, 0)])
+    driver(monkeypatch, "580.1")
+    monkeypatch.setenv("SWCM_DEVICE", "cpu")
+    assert hardware.gpus_meant() == 0
+    monkeypatch.setenv("SWCM_DEVICE", "tpu")
+    with pytest.raises(SwcmError, match="SWCM_DEVICE is auto, cpu or cuda, not tpu"):
+        hardware.gpus_meant()
+    machine()
+    driver(monkeypatch, None)
+    assert hardware.gpus_meant() == 0
+    monkeypatch.setenv("SWCM_DEVICE", "cuda")
+    with pytest.raises(SwcmError, match="no NVIDIA GPU is to be seen"):
+        hardware.gpus_meant()
+
+
+def test_the_driver_is_what_nvidia_smi_says(monkeypatch, tmp_path):
+    smi = tmp_path / "nvidia-smi"
+    monkeypatch.setenv("PATH", "{}{}{}".format(tmp_path, os.pathsep, os.environ["PATH"]))
+    monkeypatch.setattr(os.path, "exists", lambda path: False)
+    assert hardware._nvidia_driver() is None
+    for said, version in [("535.104.05\\n535.104.05", "535.104.05"), ("NVIDIA-SMI has failed", None)]:
+        smi.write_text("#!/bin/sh\nprintf '{}'\n".format(said))
+        smi.chmod(0o755)
+        assert hardware._nvidia_driver() == version
