@@ -40,7 +40,7 @@ from swcm_preprocess.restarting import RestartableOutputs, was_interrupted
 
 import numpy as np
 
-from swcm_fairseq.errors import SwcmError, run_command
+from swcm_fairseq.errors import SwcmError, printable, run_command
 from swcm_fairseq.files import refuse_overwrite
 from swcm_fairseq.version import __version__
 
@@ -160,7 +160,7 @@ def report_of(tally: Tally, corpus: Corpus, codes: Sequence[str]) -> Dict[str, A
         "normalized": dict(zip(codes, tally.changed)),
     }
     if corpus.problems.number:
-        report["undecodable"] = corpus.problems.in_words()
+        report["undecodable"] = list(map(printable, corpus.problems.in_words()))
     return report
 
 
@@ -176,6 +176,12 @@ def parse_arguments(argv=None) -> Tuple[argparse.Namespace, List[str], Shards]:
     parser.add_argument("--lang", metavar="CODE", help="its language")
     parser.add_argument("--out", metavar="PREFIX", required=True, help="outputs are PREFIX.CODE and PREFIX.counts.json")
     parser.add_argument("--documents", action="store_true", help="a line is a document; </s> in it parts its sentences")
+    parser.add_argument(
+        "--catalogue",
+        action="store_true",
+        help="the lines are a program's messages: take marks of shortcuts away (~File, Шы_ғу), and leave out pairs "
+        "whose sides have different variables (%%1, $name)",
+    )
 
     def number(flag: str, meaning: str, kind=float, **more) -> None:
         default = more.setdefault("default", getattr(defaults, flag.strip("-").replace("-", "_")))
@@ -243,6 +249,7 @@ def settings_of(options: argparse.Namespace, codes: Sequence[str]) -> Settings:
     return Settings(
         codes=tuple(codes),
         documents=options.documents,
+        catalogue=options.catalogue,
         without=frozenset(left_out),
         transliterate=frozenset(filter(None, [options.transliterate])),
         min_script=options.min_script,

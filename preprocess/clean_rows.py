@@ -13,7 +13,7 @@ The reasons to leave a line out, in the order of the tests; the first that appli
     repetition       the same again and again
     identical        (pairs) one side is the other
     length_ratio     (pairs) one side is much longer
-    variables_differ (pairs) one side lacks a variable of the other
+    variables_differ (pairs, with --catalogue) one side lacks a variable of the other
     held_out         stands in a file of --held-out
     duplicate        was there before
     near_duplicate   nearly the same was there before (with --near-duplicates)
@@ -70,6 +70,7 @@ class Settings(NamedTuple):
 
     codes: Tuple[str, ...]
     documents: bool = False
+    catalogue: bool = False
     without: FrozenSet[str] = frozenset()
     transliterate: FrozenSet[str] = frozenset()
     min_script: float = 0.3
@@ -101,7 +102,9 @@ class Cleaner:
         entries = [language(code) for code in settings.codes]
         rules = settings.without - frozenset(REASONS)
         self.settings = settings
-        self._normalize = [_normalizer(rules_for(entry, rules), entry, settings) for entry in entries]
+        self._normalize = [
+            _normalizer(rules_for(entry, rules, settings.catalogue), entry, settings) for entry in entries
+        ]
         self._longest_raw = RAW_TO_CLEAN * settings.max_chars
         sides = [_tests_of_a_side(entry, settings) for entry in entries]
         # A reason of any side comes before a later reason of the other.
@@ -111,12 +114,13 @@ class Cleaner:
         pair: Dict[str, Callable[[str, str], bool]] = {
             "identical": are_identical,
             "length_ratio": differ_in_length(settings.max_ratio),
-            "variables_differ": differ_in_variables,
         }
+        if settings.catalogue:
+            pair["variables_differ"] = differ_in_variables
         self._pair = [item for item in pair.items() if item[0] not in settings.without] if len(entries) == 2 else []
-        self._held_out = is_held_out(held_out_texts(settings.held_out)) if settings.held_out else None
-        if "held_out" in settings.without:
-            self._held_out = None
+        self._held_out = None
+        if settings.held_out and "held_out" not in settings.without:
+            self._held_out = is_held_out(held_out_texts(settings.held_out, self._normalize, self._sentences))
 
     def __call__(self, batch: Sequence[Row]) -> Cleaned:
         """Clean the rows of a batch, in order."""
@@ -159,10 +163,12 @@ class Cleaner:
             if test(*plain):
                 return name
         if self._held_out:
-            parts = [part.strip() for text in texts for part in text.split(SENTENCE_END)]
-            if self._held_out(*(parts if self.settings.documents else texts)):
+            if self._held_out(*(part for text in texts for part in self._sentences(text))):
                 return "held_out"
         return None
+
+    def _sentences(self, text: str) -> List[str]:
+        return [part.strip() for part in text.split(SENTENCE_END)] if self.settings.documents else [text]
 
     def _of_side(self, name: str, side: int) -> str:
         return name if len(self.settings.codes) == 1 else "{}:{}".format(name, self.settings.codes[side])
@@ -204,15 +210,18 @@ def _then(first: Callable[[str], str], second: Callable[[str], str]) -> Callable
 
 
 def _on_one_line(normalize: Callable[[str], str]) -> Callable[[str], str]:
-    # An entity may stand for a line end, and the rule that takes it away may be left out.
-    return lambda text: normalize(text).replace("\n", " ")
+    # An entity may stand for a line end, and the rule that takes it away may be left out. A carriage return at the end
+    # would be taken for a part of the line end when the file is read.
+    return lambda text: normalize(text).replace("\n", " ").replace("\r", " ")
 
 
 def _by_sentence(normalize: Callable[[str], str]) -> Callable[[str], str]:
     def clean_document(text: str) -> str:
         sentences = (normalize(sentence) for sentence in text.split(SENTENCE_END))
         # Decoding entities must not make a new end of a sentence.
-        sentences = (sentence.replace(SENTENCE_END, " ").replace("\n", " ").strip() for sentence in sentences)
+        sentences = (
+            sentence.replace(SENTENCE_END, " ").replace("\n", " ").replace("\r", " ").strip() for sentence in sentences
+        )
         return " {} ".format(SENTENCE_END).join(sentence for sentence in sentences if sentence)
 
     return clean_document

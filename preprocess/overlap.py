@@ -14,6 +14,7 @@ is the same on every machine.
 """
 
 import collections
+import unicodedata
 from fractions import Fraction
 from typing import Callable, Dict, FrozenSet, Iterable, Iterator, List, Sequence, Tuple
 
@@ -30,7 +31,12 @@ _START, _END = "\x02", "\x03"
 
 
 def fingerprint(text: str) -> str:
-    """What is compared: letters in lower case, every number as 0; a text without either stands for itself."""
+    """What is compared: letters in lower case, every number as 0; a text without either stands for itself.
+
+    Letters that Unicode can spell in several ways are spelled in one (NFKC): the two sides of a comparison may come
+    from different programs.
+    """
+    text = unicodedata.normalize("NFKC", text)
     return _NUMBER.sub("0", _NO_TEXT.sub("", text.casefold())) or text
 
 

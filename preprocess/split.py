@@ -11,8 +11,11 @@ Twins, and twins of twins, are a cluster, which goes to one part as a whole, in 
 have are held out first, so that the test sets of several languages are comparable; a pivot sentence stands in a
 test set once, with its first translation. Clusters of more than --max-cluster sentences stay in train.
 
+Lines that are blank on one side or both are no pairs and go nowhere.
+
 Writes DIR/{train,valid,test}.zh-kk.{zh,kk} and DIR/split.counts.json, where read = train + valid + test + left_out for
-each pair. The result is a function of the files and of --seed.
+each pair; "blank" says how many of those that are left out are blank.
+The result is a function of the files and of --seed.
 """
 
 import argparse
@@ -23,6 +26,7 @@ import random
 import sys
 from typing import Callable, Dict, List, NamedTuple, Sequence, Set, Tuple
 
+from swcm_preprocess.filters.empty import is_blank
 from swcm_preprocess.lines import read_aligned
 from swcm_preprocess.overlap import Elements, Of, closest, clusters, fingerprint, index, ngrams, twins
 
@@ -35,6 +39,7 @@ HELD_OUT = ("test", "valid")  # in the order in which they are filled
 
 Line = Tuple[str, str]  # pivot, other side
 Corpus = Dict[str, List[Line]]  # name of the pair ("zh-kk") -> its lines
+Counts = Dict[str, int]
 
 
 class Measure(NamedTuple):
@@ -60,9 +65,14 @@ def pivots(pairs: Corpus) -> List[str]:
     return sorted({pivot for lines in pairs.values() for pivot, _ in lines})
 
 
-def read_pairs(prefixes: Sequence[str], pivot: str) -> Corpus:
-    """Read ``PREFIX.zh`` and ``PREFIX.kk`` for each ``.../zh-kk``; pivot first in every line."""
+def read_pairs(prefixes: Sequence[str], pivot: str) -> Tuple[Corpus, Counts]:
+    """Read ``PREFIX.zh`` and ``PREFIX.kk`` for each ``.../zh-kk``; pivot first in every line.
+
+    Returns:
+        the lines that hold text on both sides, and of each pair how many do not.
+    """
     corpus: Corpus = {}
+    blank: Counts = {}
     problems = []
     for prefix in prefixes:
         name = os.path.basename(prefix)
@@ -81,10 +91,12 @@ def read_pairs(prefixes: Sequence[str], pivot: str) -> Corpus:
         if absent:
             problems += ["{}: no such file".format(path) for path in absent]
             continue
-        corpus[name] = list(read_aligned(paths))
+        lines = list(read_aligned(paths))
+        corpus[name] = [line for line in lines if not any(map(is_blank, line))]
+        blank[name] = len(lines) - len(corpus[name])
     if problems:
         raise SwcmError("pairs that cannot be split", problems)
-    return corpus
+    return corpus, blank
 
 
 def group(corpus: Corpus, compare: Sequence[Measure], similarity: str) -> List[List[str]]:
@@ -261,7 +273,7 @@ def main() -> None:
     compare = measures(n, options.spm)
     wanted = {"test": options.test, "valid": options.valid}
     with atomic_folder(options.out, options.force) as folder:
-        corpus = read_pairs(options.pairs, options.pivot)
+        corpus, blank = read_pairs(options.pairs, options.pivot)
         groups = group(corpus, compare, options.similarity)
         parts = hold_out(corpus, groups, wanted, options.max_cluster, options.seed)
         split = distribute(corpus, parts, wanted, options.max_train, options.seed)
@@ -279,14 +291,19 @@ def main() -> None:
                     with open(path, "w", encoding="utf-8", newline="\n") as stream:
                         stream.writelines(line[side] + "\n" for line in pairs[name])
             kept = {part: len(pairs[name]) for part, pairs in split.items()}
-            kept["left_out"] = len(lines) - sum(kept.values())
-            counts["pairs"][name] = dict(kept, read=len(lines))
-            assert kept["left_out"] >= 0
+            read = len(lines) + blank[name]
+            kept["left_out"] = read - sum(kept.values())
+            counts["pairs"][name] = dict(kept, read=read, blank=blank[name])
+            assert kept["left_out"] >= blank[name]
         with open(os.path.join(folder, "split.counts.json"), "w", encoding="utf-8", newline="\n") as stream:
             json.dump(counts, stream, indent=2)
             stream.write("\n")
     for name, kept in counts["pairs"].items():
-        print("{}: train {train}, valid {valid}, test {test}, left out {left_out}, of {read}".format(name, **kept))
+        print(
+            "{}: train {train}, valid {valid}, test {test}, left out {left_out} (blank {blank}), of {read}".format(
+                name, **kept
+            )
+        )
     for name, found in counts["closest_in_train"]["test"]["closest"].items():
         print("the test sentence closest to training shares {greatest} of its {}".format(name, **found))
 

@@ -49,8 +49,10 @@ pair=$PIVOT-$NEW_LANG
 begin 7
 
 step "3/7 text"
+kind=()
 if [ -z "$TEXT" ]; then
     TEXT=$OUT/raw
+    [ "$DATA" != libreoffice ] || kind=(--catalogue)
     case $DATA in
     libreoffice) PIVOT=$PIVOT LANGS=$NEW_LANG bash "$recipes/data/libreoffice.sh" "$TEXT" ;;
     udhr) bash "$recipes/data/udhr.sh" "$TEXT" ;;
@@ -58,7 +60,8 @@ if [ -z "$TEXT" ]; then
 fi
 done_already "$OUT/clean/$pair.counts.json" "clean $pair" ||
     "$SWCM_PY" "$preprocess/clean.py" --src "$TEXT/$pair.$PIVOT" --tgt "$TEXT/$pair.$NEW_LANG" --src-lang "$PIVOT" \
-        --tgt-lang "$NEW_LANG" --max-chars "$MAX_CHARS" --max-ratio 6 --out "$OUT/clean/$pair"
+        --tgt-lang "$NEW_LANG" --max-chars "$MAX_CHARS" --max-ratio 6 "${kind[@]+"${kind[@]}"}" \
+        --out "$OUT/clean/$pair"
 done_already "$OUT/split/split.counts.json" "split" ||
     "$SWCM_PY" "$preprocess/split.py" --pairs "$OUT/clean/$pair" --pivot "$PIVOT" --out "$OUT/split" \
         --valid "$VALID_PAIRS" --test "$TEST_PAIRS" --max-train "$TRAIN_PAIRS"

@@ -78,7 +78,7 @@ else
     done_already "$OUT/clean/text-summary.counts.json" "clean text" ||
         with_sides "$preprocess/clean.py" --src "$OUT/raw/train.text" --tgt "$OUT/raw/train.summary" --src-lang text \
             --tgt-lang summary --max-chars "$MAX_CHARS" --near-duplicates 0.8 \
-            --without length_ratio,variables_differ,identical,shortcuts "${held_out[@]+"${held_out[@]}"}" \
+            --without length_ratio,identical "${held_out[@]+"${held_out[@]}"}" \
             --out "$OUT/clean/text-summary"
     if [ $# -eq 3 ]; then
         mkdir -p "$split"

@@ -39,15 +39,16 @@ joined=$(IFS=,; echo "${pairs[*]}")
 begin 8
 
 step "3/8 text"
+kind=()
 if [ -z "$TEXT" ]; then
-    TEXT=$OUT/raw
+    TEXT=$OUT/raw kind=(--catalogue)
     LANGS="${langs[*]}" bash "$recipes/data/libreoffice.sh" "$TEXT"
 fi
 for lang in "${langs[@]}"; do
     done_already "$OUT/clean/zh-$lang.counts.json" "clean zh-$lang" ||
         "$SWCM_PY" "$preprocess/clean.py" --src "$TEXT/zh-$lang.zh" --tgt "$TEXT/zh-$lang.$lang" \
             --src-lang zh --tgt-lang "$lang" --spm "$ENCODER/sentencepiece.bpe.model" --max-pieces "$MAX_PIECES" \
-            --out "$OUT/clean/zh-$lang"
+            "${kind[@]+"${kind[@]}"}" --out "$OUT/clean/zh-$lang"
 done
 done_already "$OUT/split/split.counts.json" "split" ||
     "$SWCM_PY" "$preprocess/split.py" --pairs "${pairs[@]/#/$OUT/clean/}" --pivot zh --out "$OUT/split" \

@@ -76,15 +76,16 @@ if [ -z "$ENCODER" ]; then
     ENCODER=$OUT/encoder-full
     bash "$recipes/encoders/e5_small.sh" "$ENCODER"
 fi
+kind=()
 if [ -z "$TEXT" ]; then
-    TEXT=$OUT/raw
+    TEXT=$OUT/raw kind=(--catalogue)
     LANGS="$LANGS" bash "$recipes/data/libreoffice.sh" "$TEXT"
 fi
 for lang in "${langs[@]}"; do
     done_already "$OUT/clean/zh-$lang.counts.json" "clean zh-$lang" ||
         "$SWCM_PY" "$preprocess/clean.py" --src "$TEXT/zh-$lang.zh" --tgt "$TEXT/zh-$lang.$lang" --src-lang zh \
             --tgt-lang "$lang" --spm "$ENCODER/sentencepiece.bpe.model" --max-pieces "$MAX_PIECES" \
-            --out "$OUT/clean/zh-$lang"
+            "${kind[@]+"${kind[@]}"}" --out "$OUT/clean/zh-$lang"
 done
 
 # split_of PAIRS: at most so many a language for training; what is held out is the same for all.

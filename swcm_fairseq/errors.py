@@ -1,6 +1,7 @@
 """The one kind of error that a user can mend, and how commands report it."""
 
 import errno
+import io
 import os
 import sys
 import time
@@ -31,6 +32,22 @@ def some(symbols: Sequence[str], shown: int = 8) -> str:
     """The first few of ``symbols``, quoted, and how many more there are."""
     more = len(symbols) - shown
     return " ".join(map(repr, symbols[:shown])) + (" and {} more".format(more) if more > 0 else "")
+
+
+def escape_output() -> None:
+    """Let standard output and error write what their encoding lacks as an escape, ``\\u0416``.
+
+    Terminals in GBK or Latin-1 lack most scripts, and a file's name need not be text in any encoding. A traceback
+    for that would come when the work is done.
+    """
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper) and hasattr(stream, "reconfigure"):
+            stream.reconfigure(errors="backslashreplace")
+
+
+def printable(text: str) -> str:
+    """``text`` as every UTF-8 file can hold it: the bytes of a file's name that are no text are escaped."""
+    return text.encode("utf-8", "backslashreplace").decode("utf-8")
 
 
 def report_without_traceback(previous: Callable) -> Callable:
@@ -65,8 +82,9 @@ def run_command(main: Callable[[], Optional[int]]) -> int:
     """Run a command's ``main`` and return its exit code: 0 done, 1 the work failed (argparse exits with 2).
 
     A ``SwcmError`` or an error of the file system is one line on standard error, and so is Ctrl-C; anything else is a
-    bug and keeps its traceback.
+    bug and keeps its traceback. What cannot be printed is escaped.
     """
+    escape_output()
     try:
         return main() or 0
     except (SwcmError, OSError) as error:

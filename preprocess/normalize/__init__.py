@@ -20,12 +20,13 @@ class Rule(NamedTuple):
 
     ``signs``, the inside of a character class: text without any of these characters stays as it is. (Unicode's form
     and plain spaces are not asked by signs: see ``Normalizer``.) ``scripts``: the languages that need it are written
-    in one of them; none means all languages.
+    in one of them; none means all languages. ``catalogue``: it is for the messages of programs alone.
     """
 
     apply: Callable[[str], str]
     signs: str
     scripts: FrozenSet[str] = frozenset()
+    catalogue: bool = False
 
 
 # Invisible characters go first, for they hide the others' patterns; entities before markup, because crawled
@@ -35,7 +36,7 @@ RULES: Dict[str, Rule] = {
     "control": Rule(control.strip_control, control.SIGNS),
     "entities": Rule(entities.decode_entities, entities.SIGNS),
     "markup": Rule(markup.strip_markup, markup.SIGNS),
-    "shortcuts": Rule(shortcuts.strip_shortcuts, shortcuts.SIGNS),
+    "shortcuts": Rule(shortcuts.strip_shortcuts, shortcuts.SIGNS, catalogue=True),
     "tibetan": Rule(tibetan.unify_tibetan, tibetan.SIGNS, frozenset(["Tibetan"])),
     "arabic": Rule(arabic.unify_arabic, arabic.SIGNS, frozenset(["Arabic"])),
     "lookalikes": Rule(lookalikes.unify_lookalikes, lookalikes.SIGNS, frozenset(["Cyrillic"])),
@@ -49,8 +50,15 @@ _WITHOUT_SIGNS = ("unicode", "spaces")
 MOST_PASSES = 8
 
 
-def rules_for(language: Optional[Language] = None, left_out: Iterable[str] = ()) -> Dict[str, Rule]:
+def rules_for(
+    language: Optional[Language] = None, left_out: Iterable[str] = (), catalogue: bool = False
+) -> Dict[str, Rule]:
     """The rules that a language needs, in order; without a language those of all scripts.
+
+    Args:
+        language: of the text.
+        left_out: names of rules that are not wanted.
+        catalogue: the text is the messages of a program.
 
     Raises:
         SwcmError: a name in ``left_out`` that is no rule.
@@ -62,7 +70,9 @@ def rules_for(language: Optional[Language] = None, left_out: Iterable[str] = ())
     return {
         name: rule
         for name, rule in RULES.items()
-        if name not in left_out and (language is None or not rule.scripts or rule.scripts & set(language.scripts))
+        if name not in left_out
+        and (catalogue or not rule.catalogue)
+        and (language is None or not rule.scripts or rule.scripts & set(language.scripts))
     }
 
 

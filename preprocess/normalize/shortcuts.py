@@ -1,4 +1,7 @@
-"""Marks of keyboard shortcuts in the labels of a program: ``~File``, ``Шы_ғу``, ``文件(~F)``."""
+"""Marks of keyboard shortcuts in the labels of a program: ``~File``, ``Шы_ғу``, ``文件(~F)``.
+
+For catalogues of messages alone: elsewhere ``~50 kg`` is about 50, and ``user_name`` a name.
+"""
 
 import re
 

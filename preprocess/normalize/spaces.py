@@ -6,9 +6,13 @@ _MONGOLIAN = "\u1800-\u180d\u180f-\u18af"
 # The narrow no-break space U+202F joins a suffix to its word in traditional Mongolian: there it is part of the
 # spelling. Elsewhere it is a space like the others.
 _NARROW = re.compile("(?<![{0}])\u202f(?![{0}])".format(_MONGOLIAN))
-# Every other space of Unicode. A non-joiner beside a space, or at an end, joins nothing.
+# A non-joiner beside a space, or at an end, joins nothing. But behind U+0647 it makes the vowel of Kurdish and of older
+# Uyghur text, and behind Indic letters it keeps the sign of the lost vowel.
 # (The look behind keeps the search linear in long runs of non-joiners.)
-_SPACES = re.compile("(?<!\u200c)\u200c*[ \t-\r\x1c-\x1f\x85\xa0\u1680\u2000-\u200a\u2028\u2029\u205f\u3000]+\u200c*")
+_LAST = "(?<![\u0647\u0900-\u0dff\u200c])\u200c+"
+# Every other space of Unicode.
+_SPACES = re.compile("(?:" + _LAST + ")?[ \t-\r\x1c-\x1f\x85\xa0\u1680\u2000-\u200a\u2028\u2029\u205f\u3000]+\u200c*")
+_AT_END = re.compile(_LAST + r"\Z")
 
 # A plain space may have to go too, but there are some in every text: see ``normalize``.
 SIGNS = "\t-\r\x1c-\x1f\x85\xa0\u1680\u2000-\u200a\u200c\u2028\u2029\u202f\u205f\u3000"
@@ -20,4 +24,4 @@ def collapse_spaces(text: str) -> str:
     Lost: kinds and numbers of spaces, no-break spaces among them.
     """
     text = _SPACES.sub(" ", _NARROW.sub(" ", text))
-    return text.strip(" \u200c")
+    return _AT_END.sub("", text.rstrip(" ")).lstrip(" \u200c").rstrip(" ")

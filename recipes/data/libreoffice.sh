@@ -13,7 +13,7 @@
 # Hardware  any; 10 MB of disk.
 # Time      10 seconds and the download of 3 MB.
 # Expect    with version 4:7.4.7-1+deb12u14: 25,557 pairs zh-kk, 18,267 zh-mn, 13,344 zh-ug. Other versions give
-#           other counts. The text is under MPL-2.0.
+#           other counts. The text is under MPL-2.0. It is a program's messages: clean it with --catalogue.
 set -euo pipefail
 # shellcheck source-path=SCRIPTDIR source=../lib/common.sh
 . "$(dirname "${BASH_SOURCE[0]}")/../lib/common.sh"

@@ -1,7 +1,8 @@
 """Split questions into train, valid and test so that a passage, with all questions on it, is on one side only.
 
 Reads IN/train.{question,passage,answer}, line by line aligned, and IN/valid.* and IN/test.* where there are any;
-further answers are in answer.2 to answer.9, empty lines where there are none. What is not there is held out of the
+further answers are in answer.2 to answer.9, empty lines where there are none. Lines without a question, a passage or an
+answer are left out and counted. What is not there is held out of the
 training questions, passage by passage; training passages that stand in what is there are left out. Writes the same
 names into OUT, and OUT/counts.json.
 """
@@ -14,6 +15,7 @@ import random
 import sys
 from typing import Dict, List, Sequence, Set, Tuple
 
+from swcm_preprocess.filters.empty import is_blank
 from swcm_preprocess.lines import read_aligned
 from swcm_preprocess.overlap import fingerprint
 
@@ -60,11 +62,13 @@ def split(
     return parts
 
 
-def read(folder: str, part: str) -> List[Row]:
-    """The rows of one part; further answers that it does not have are empty."""
+def read(folder: str, part: str) -> Tuple[List[Row], int]:
+    """The rows of one part, and how many lack a question, passage or answer; further answers may be empty."""
     paths = [os.path.join(folder, "{}.{}".format(part, side)) for side in SIDES + FURTHER]
     there = paths[: len(SIDES)] + [path for path in paths[len(SIDES) :] if os.path.exists(path)]
-    return [row + ("",) * (len(paths) - len(there)) for row in read_aligned(there)]
+    rows = [row + ("",) * (len(paths) - len(there)) for row in read_aligned(there)]
+    whole = [row for row in rows if not any(map(is_blank, row[: len(SIDES)]))]
+    return whole, len(rows) - len(whole)
 
 
 def main() -> int:
@@ -78,8 +82,11 @@ def main() -> int:
     parser.add_argument("--seed", type=int, default=1, metavar="N", help="of what is held out (%(default)s)")
     options = parser.parse_args()
     there = [name for name in HELD_OUT if os.path.exists(os.path.join(options.questions, name + ".question"))]
-    given = {name: read(options.questions, name) for name in there}
-    rows = read(options.questions, "train")
+    given, blank = {}, {}
+    for name in there:
+        given[name], blank[name] = read(options.questions, name)
+    rows, blank["train"] = read(options.questions, "train")
+    left_out = {"blank": blank} if any(blank.values()) else {}
     wanted = {"valid": options.valid, "test": options.test}
     with atomic_folder(options.out) as folder:
         parts = split(rows, given, wanted, options.max_train, options.seed)
@@ -94,7 +101,7 @@ def main() -> int:
             name: {"questions": len(part), "passages": len({row[1] for row in part})} for name, part in parts.items()
         }
         with open(os.path.join(folder, "counts.json"), "w", encoding="utf-8", newline="\n") as stream:
-            json.dump(dict(counts, read=len(rows)), stream, indent=2)
+            json.dump(dict(counts, read=len(rows) + blank["train"], **left_out), stream, indent=2)
             stream.write("\n")
     print(
         ", ".join("{questions} questions on {passages} passages for ".format(**counts[name]) + name for name in counts)

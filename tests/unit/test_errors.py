@@ -1,9 +1,10 @@
+import os
 import subprocess
 import sys
 
 import pytest
 
-from swcm_fairseq.errors import SwcmError, report_without_traceback, run_command
+from swcm_fairseq.errors import SwcmError, printable, report_without_traceback, run_command
 
 
 def test_problems_stand_on_lines_of_their_own():
@@ -67,3 +68,26 @@ def test_a_process_ends_with_code_one_and_without_traceback(repo):
     )
     done = subprocess.run([sys.executable, "-c", program.format(str(repo))], stderr=subprocess.PIPE)
     assert (done.returncode, done.stderr) == (1, b"error: mend this\n")
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "latin-1", "gbk", "ascii"])
+@pytest.mark.parametrize("stream", ["stdout", "stderr"])
+def test_what_cannot_be_printed_is_escaped(repo, encoding, stream):
+    text = "қазақ \udcd6 é 中"
+    program = (
+        "import sys; sys.path.insert(0, {!r}); from swcm_fairseq.errors import run_command;"
+        "sys.exit(run_command(lambda: print({}, file=sys.{})))"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", program.format(str(repo), ascii(text), stream)],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        env=dict(os.environ, PYTHONIOENCODING=encoding + ":strict"),
+    )
+    assert done.returncode == 0, done.stderr
+    written = done.stdout if stream == "stdout" else done.stderr
+    assert written.decode(encoding).rstrip() == text.encode(encoding, "backslashreplace").decode(encoding)
+
+
+def test_printable_is_text_for_every_file():
+    assert printable("қ \udcd6.kk") == "қ \\udcd6.kk"

@@ -60,6 +60,7 @@ def pair_arguments(tmp_path, lines=PAIR):
         "kk",
         "--out",
         tmp_path / "out" / "zh-kk",
+        "--catalogue",
     ]
 
 
@@ -150,7 +151,17 @@ def test_cleaning_the_output_again_changes_nothing(clean, tmp_path):
     clean(*pair_arguments(tmp_path))
     out = tmp_path / "out"
     clean(
-        "--src", out / "zh-kk.zh", "--tgt", out / "zh-kk.kk", "--src-lang", "zh", "--tgt-lang", "kk", "--out", "again"
+        "--src",
+        out / "zh-kk.zh",
+        "--tgt",
+        out / "zh-kk.kk",
+        "--src-lang",
+        "zh",
+        "--tgt-lang",
+        "kk",
+        "--out",
+        "again",
+        "--catalogue",
     )
     for code in ("zh", "kk"):
         assert (tmp_path / ("again." + code)).read_bytes() == (out / ("zh-kk." + code)).read_bytes()
@@ -232,3 +243,49 @@ def test_a_line_of_endless_markup_is_not_looked_at(clean, tmp_path):
     clean("--text", "raw.kk", "--lang", "kk", "--out", "clean")
     counts = json.loads((tmp_path / "clean.counts.json").read_text(encoding="utf-8"))
     assert counts["dropped"] == {"too_long": 1}
+
+
+def test_running_text_keeps_what_is_a_mark_in_catalogues_alone(clean, tmp_path):
+    pairs = [
+        ("袋子约重~50公斤。", "Қаптың салмағы ~50 кг."),
+        ("填写user_name一栏。", "user_name өрісін толтырыңыз."),
+        ("价格涨到$5。", "Бағасы 5 долларға жетті."),
+        ("价格上涨了50%。", "Баға %50 өсті."),
+        ("请您先按下<Enter>键，然后输入<name>保存。", "<Enter> пернесін басып, <name> жазыңыз."),
+    ]
+    arguments = [each for each in pair_arguments(tmp_path, pairs) if each != "--catalogue"]
+    clean(*arguments)
+    assert read(tmp_path / "out" / "zh-kk.zh") == [source for source, _ in pairs]
+    assert read(tmp_path / "out" / "zh-kk.kk") == [target for _, target in pairs]
+
+
+def test_held_out_lines_are_compared_in_the_form_that_cleaning_gives(clean, tmp_path):
+    import unicodedata
+
+    # Accents apart, an entity and a tag, shapes of Arabic letters, Latin letters in a Cyrillic word, hidden signs.
+    cases = {
+        "kk": ("Ёлка мен қайың", unicodedata.normalize("NFD", "Ёлка мен қайың")),
+        "mn": ("Үзэсгэлэн <b>нээгдэв</b> &amp; хаагдав", "Үзэсгэлэн нээгдэв & хаагдав"),
+        "ug": ("ئاتا بالا", "\ufe8b\ufe8e\ufe97\ufe8e \ufe91\ufe8e\ufefc"),
+        "kk_Cyrl": ("Бүгін ауа райы", "Бүг\u0069н ауа рай\u200bы"),
+        "zh": ("今天天气很好", "今天\u200b天气很好！"),
+        "en": ("A full width 2", "Ａ ｆｕｌｌ ｗｉｄｔｈ ２"),
+    }
+    for code, forms in cases.items():
+        for name, (kept, held) in {"one": forms, "other": forms[::-1]}.items():
+            write(tmp_path / "raw", [kept])
+            write(tmp_path / "test", [held])
+            clean("--text", "raw", "--lang", code, "--held-out", "test", "--out", code + name)
+            assert read(tmp_path / (code + name + "." + code)) == [], (code, name)
+    # A sentence that only the source side of the pair would spell so.
+    write(tmp_path / "test", ["Файлды (~F) ашу"])
+    arguments = pair_arguments(tmp_path, [("打开文件", "Файлды ашу")])
+    clean(*arguments, "--held-out", "test")
+    assert read(tmp_path / "out" / "zh-kk.kk") == []
+
+
+def test_documents_leave_out_the_sentences_of_held_out_documents(clean, tmp_path):
+    write(tmp_path / "test.kk", ["Бірінші сөйлем. </s> Екінші сөйлем."])
+    write(tmp_path / "raw.kk", ["Басқа сөйлем. </s> екінші сөйлем", "Үшінші сөйлем."])
+    clean("--text", "raw.kk", "--lang", "kk", "--held-out", "test.kk", "--documents", "--out", "clean")
+    assert read(tmp_path / "clean.kk") == ["Үшінші сөйлем."]

@@ -91,6 +91,23 @@ def test_agreement():
     assert not differ_in_variables("%1 %2 a", "%2 %1 %1 b")
 
 
+@pytest.mark.parametrize(
+    "one, other, differ",
+    [
+        ("价格上涨了50%。", "باھاسى %50 ئۆرلىدى.", False),
+        ("价格上涨了百分之50。", "Fiyat %50 arttı.", False),
+        ("50 ٪", "%50", False),
+        ("150%", "%50", True),
+        ("50 %1", "%50 %1", True),
+        ("%1 文件", "Файл 1", True),
+        ("在 %1 处", "1% -д", True),
+        ("%50 %1", "50% $name", True),
+    ],
+)
+def test_a_share_is_no_variable(one, other, differ):
+    assert differ_in_variables(one, other) is differ and differ_in_variables(other, one) is differ
+
+
 def test_damage():
     assert is_damaged("a\ufffdb") and not is_damaged("ab?")
 

@@ -32,6 +32,19 @@ normalize = Normalizer(RULES)
         ("a\u2028b", "a b"),
         ("\ufeffa\u200eb\u202ac\xad", "abc"),
         ("\U000e0041x\ufffe\U0001ffff", "x"),
+        # Scripts that have no use for joiners.
+        ("сә\u200bлем, сә\u200dлем, сә\u200cлем\u2060!", "сәлем, сәлем, сәлем!"),
+        ("今天\u200b天气 \u200bfoo\u200b", "今天天气 foo"),
+        ("\u200bپاختا\u200bدا", "پاختادا"),
+        ("\u200d(한\u200b국)", "(한국)"),
+        # Scripts that have: Persian, Urdu, Hindi, Sinhala, Malayalam, Mongolian, Tibetan, Khmer, Thai beside Latin.
+        ("می\u200cخواهم ه\u200d (\u200cما)", "می\u200cخواهم ه\u200d (\u200cما)"),
+        ("क्\u200dष क्\u200c ශ්\u200dරී ന്\u200d", "क्\u200dष क्\u200c ශ්\u200dරී ന്\u200d"),
+        ("\u182e\u200d\u180b \u1820\u180e\u1820", "\u182e\u200d\u180b \u1820\u180e\u1820"),
+        ("ཀ\u200bཁ ខ្មែរ\u200bនេះ ไทย\u200bGoogle", "ཀ\u200bཁ ខ្មែរ\u200bនេះ ไทย\u200bGoogle"),
+        # Pictures that are made of several, and the flag of a region.
+        ("👩\u200d🚀 ❤️\u200d🔥", "👩\u200d🚀 ❤️\u200d🔥"),
+        ("🏴\U000e0067\U000e0062\U000e007f", "🏴\U000e0067\U000e0062\U000e007f"),
         # What changes how a word is written or divided stays: joiners, Mongolian signs, Tibetan tshegs.
         ("\u200c\u200d\u200b\u2060", "\u200c\u200d\u200b\u2060"),
         ("\u180b\u180e\u202f\u0f0b\u0f0c", "\u180b\u180e\u202f\u0f0b\u0f0c"),
@@ -76,6 +89,15 @@ def test_entities(raw, clean):
         ("<All Files>", "<All Files>"),
         ("<wizard_name>", "<wizard_name>"),
         ("<<", "<<"),
+        # Words: keys, arguments, addresses. Also those that HTML has, unless something shows that they are tags.
+        ("<Enter> пернесі, <Ctrl>+<F1>", "<Enter> пернесі, <Ctrl>+<F1>"),
+        ("cp <source> <target>, --title=<title>", "cp <source> <target>, --title=<title>"),
+        ("<PATH> <url> <serik@example.org>", "<PATH> <url> <serik@example.org>"),
+        ("<title>Бас бет</title><source src=a.mp4>", " Бас бет "),
+        ("</section>а</font>", "а"),
+        # Not HTML's, and tags all the same.
+        ("<emph>Ашу</emph> <Emph>Ашу</EMPH>", "Ашу Ашу"),
+        ("<o:p></o:p>а<foo/>", "а"),
     ],
 )
 def test_markup(raw, clean):
@@ -133,6 +155,9 @@ def test_shortcuts(raw, clean):
         ),
         ("می\u200c\u200cخواهم", "می\u200c\u200cخواهم"),
         ("كۆرسەت\u200c ", "كۆرسەت"),
+        # The vowel of older Uyghur text; a consonant without its vowel.
+        ("ئه\u200c ئه\u200c", "ئه\u200c ئه\u200c"),
+        ("क्\u200c क", "क्\u200c क"),
         ("a\u200c \u200cb", "a b"),
         ("\u0f0b \u0f0c", "\u0f0b \u0f0c"),
     ],
@@ -205,6 +230,12 @@ def test_hostile_lines_take_linear_time(line):
     normalize(line)
     # A tenth of a second here; a quadratic search takes minutes.
     assert time.process_time() - started < 10
+
+
+def test_rules_for_catalogues_are_for_them_alone():
+    text = "Салмағы ~50 кг, user_name өрісі"
+    assert Normalizer(rules_for(language("kk")))(text) == text
+    assert "shortcuts" in rules_for(language("kk"), catalogue=True)
 
 
 def test_rules_can_be_left_out():

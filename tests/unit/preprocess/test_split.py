@@ -179,3 +179,20 @@ def test_errors_name_all_that_is_wrong(split, split_run, tmp_path):
     (tmp_path / "full").mkdir()
     (tmp_path / "full" / "file").touch()
     fails(split_run([clean / "zh-kk"], tmp_path / "full", check=False), "--force")
+
+
+def test_blank_lines_and_halves_go_nowhere_and_are_counted(split_run, tmp_path):
+    rng = random.Random(4)
+    texts = ["".join(chr(0x4E00 + rng.randrange(2000)) for _ in range(8)) for _ in range(60)]
+    lines = [(text, "ф{}".format(number)) for number, text in enumerate(texts)]
+    lines[3] = lines[7] = ("", "")
+    lines[5], lines[6], lines[8] = (lines[5][0], " "), ("\u3000", "ф"), (lines[8][0], "\u200b\u2060")
+    for side, suffix in enumerate(("zh", "kk")):
+        (tmp_path / ("zh-kk." + suffix)).write_text("".join(row[side] + "\n" for row in lines), encoding="utf-8")
+    split_run([tmp_path / "zh-kk"], tmp_path / "out")
+    parts = {part: rows(tmp_path / "out", part, "kk") for part in PARTS}
+    assert sorted(row for part in parts.values() for row in part) == sorted(
+        row for number, row in enumerate(lines) if number not in (3, 5, 6, 7, 8)
+    )
+    counts = json.loads((tmp_path / "out" / "split.counts.json").read_text(encoding="utf-8"))["pairs"]["zh-kk"]
+    assert counts == {"train": 25, "valid": 10, "test": 20, "left_out": 5, "read": 60, "blank": 5}
