@@ -21,6 +21,8 @@ set -euo pipefail
 
 # shellcheck source=recipes/lib/common.sh
 . "$(dirname "${BASH_SOURCE[0]}")/lib/common.sh"
+# shellcheck source=recipes/lib/steps.sh
+. "$SWCM_ROOT/recipes/lib/steps.sh"
 
 : "${NEW_LANG:=dz}"           # the new language
 : "${PIVOT:=zh}"               # the language to translate from
@@ -78,15 +80,8 @@ done_already "$OUT/grown/config.json" "grown encoder" ||
 prepare() {
     local out=$OUT/$1 encoder=$2
     shift 2
-    done_already "$out/encoder/config.json" "encoder in $out" ||
-        "$SWCM_PY" "$preprocess/prune_encoder.py" --encoder "$encoder" --corpus "$OUT"/split/train.* \
-            ${KEEP_LAYERS:+--keep-layers "$KEEP_LAYERS"} --out "$out/encoder" "$@"
-    done_already "$out/dict.txt" "dictionary" ||
-        "$SWCM_PY" "$preprocess/build_dict.py" --encoder "$out/encoder" --langs "$PIVOT,$NEW_LANG" \
-            --out "$out/dict.txt"
-    done_already "$out/pieces/sentencepiece.bpe.model" "pieces" ||
-        "$SWCM_PY" "$preprocess/encode.py" --spm "$out/encoder/sentencepiece.bpe.model" --out "$out/pieces" \
-            "$OUT"/split/*."$pair".*
+    prune_encoder "$encoder" "$out" "$PIVOT,$NEW_LANG" "$OUT"/split/train.* -- "$@"
+    encode_text "$out/encoder" "$out/pieces" "$OUT"/split/*."$pair".*
     bash "$recipes/binarize.sh" "$out/pieces" "$out/dict.txt" "$out/data-bin" "$pair"
 }
 

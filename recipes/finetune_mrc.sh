@@ -27,6 +27,8 @@ set -euo pipefail
 
 # shellcheck source=recipes/lib/common.sh
 . "$(dirname "${BASH_SOURCE[0]}")/lib/common.sh"
+# shellcheck source=recipes/lib/steps.sh
+. "$SWCM_ROOT/recipes/lib/steps.sh"
 
 : "${ANSWER_LANG:=en}"
 : "${OUT:=$SWCM_ROOT/runs/mrc-$ANSWER_LANG}"
@@ -82,12 +84,7 @@ else
     printf '\u2581%s\n' "$SEPARATOR" >"$OUT/separator.txt"
     keep=(--keep-pieces "$OUT/separator.txt")
 fi
-done_already "$OUT/encoder/config.json" "encoder" ||
-    python "$preprocess/prune_encoder.py" --encoder "$ENCODER" --corpus "$split"/train.{question,passage,answer} \
-        --min-count "$MIN_COUNT" "${keep[@]+"${keep[@]}"}" ${KEEP_LAYERS:+--keep-layers "$KEEP_LAYERS"} \
-        --out "$OUT/encoder"
-done_already "$OUT/dict.txt" "dictionary" ||
-    python "$preprocess/build_dict.py" --encoder "$OUT/encoder" --langs "$ANSWER_LANG" --out "$OUT/dict.txt"
+prune_encoder "$ENCODER" "$OUT" "$ANSWER_LANG" "$split"/train.{question,passage,answer} -- "${keep[@]+"${keep[@]}"}"
 spm=$OUT/encoder/sentencepiece.bpe.model
 for part in train valid test; do
     source=$OUT/text/$part.question-answer.question
@@ -98,17 +95,14 @@ for part in train valid test; do
     for answer in "$split/$part".answer*; do cp "$answer" "$OUT/text/$part.question-answer.${answer##*/"$part."}"; done
 done
 # In a question's line </s> may be the separator; in an answer it is text.
-done_already "$OUT/pieces/train.question-answer.question" "pieces of questions" ||
-    python "$preprocess/encode.py" "${documents[@]+"${documents[@]}"}" --spm "$spm" --out "$OUT/pieces" \
-        "$OUT"/text/{train,valid,test}.question-answer.question
-done_already "$OUT/pieces/train.question-answer.answer" "pieces of answers" ||
-    python "$preprocess/encode.py" --spm "$spm" --out "$OUT/pieces" "$OUT"/text/*.question-answer.answer
+encode_text "$OUT/encoder" "$OUT/pieces" "$OUT"/text/{train,valid,test}.question-answer.question \
+    -- "${documents[@]+"${documents[@]}"}"
+encode_text "$OUT/encoder" "$OUT/pieces" "$OUT"/text/*.question-answer.answer
 names=(question-answer)
 if [ "$DENOISING" != 0 ]; then
     names+=("$ANSWER_LANG")
     for part in train valid; do LC_ALL=C sort -u "$split/$part.passage" >"$OUT/text/$part.$ANSWER_LANG"; done
-    done_already "$OUT/pieces/train.$ANSWER_LANG" "pieces of passages" ||
-        python "$preprocess/encode.py" --spm "$spm" --out "$OUT/pieces" "$OUT"/text/{train,valid}."$ANSWER_LANG"
+    encode_text "$OUT/encoder" "$OUT/pieces" "$OUT"/text/{train,valid}."$ANSWER_LANG"
 fi
 bash "$recipes/binarize.sh" "$OUT/pieces" "$OUT/dict.txt" "$OUT/data-bin" "${names[@]}"
 

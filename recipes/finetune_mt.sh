@@ -21,6 +21,8 @@ set -euo pipefail
 
 # shellcheck source=recipes/lib/common.sh
 . "$(dirname "${BASH_SOURCE[0]}")/lib/common.sh"
+# shellcheck source=recipes/lib/steps.sh
+. "$SWCM_ROOT/recipes/lib/steps.sh"
 
 : "${UPDATES:=1000}"
 : "${PAIR:=zh-kk}"
@@ -80,13 +82,8 @@ else
 fi
 
 step "4/6 a smaller encoder, pieces, binarized"
-done_already "$OUT/encoder/config.json" "encoder" ||
-    "$SWCM_PY" "$preprocess/prune_encoder.py" --encoder "$ENCODER" --corpus "$split/train.$PAIR".* \
-        ${KEEP_LAYERS:+--keep-layers "$KEEP_LAYERS"} --out "$OUT/encoder"
-done_already "$OUT/dict.txt" "dictionary" ||
-    "$SWCM_PY" "$preprocess/build_dict.py" --encoder "$OUT/encoder" --langs "$source,$target" --out "$OUT/dict.txt"
-done_already "$OUT/pieces/sentencepiece.bpe.model" "pieces" ||
-    "$SWCM_PY" "$preprocess/encode.py" --spm "$OUT/encoder/sentencepiece.bpe.model" --out "$OUT/pieces" "$split"/*."$PAIR".*
+prune_encoder "$ENCODER" "$OUT" "$source,$target" "$split/train.$PAIR".*
+encode_text "$OUT/encoder" "$OUT/pieces" "$split"/*."$PAIR".*
 bash "$recipes/binarize.sh" "$OUT/pieces" "$OUT/dict.txt" "$OUT/data-bin" "$PAIR"
 
 step "5/6 training"

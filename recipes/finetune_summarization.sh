@@ -22,6 +22,8 @@ set -euo pipefail
 
 # shellcheck source=recipes/lib/common.sh
 . "$(dirname "${BASH_SOURCE[0]}")/lib/common.sh"
+# shellcheck source=recipes/lib/steps.sh
+. "$SWCM_ROOT/recipes/lib/steps.sh"
 
 : "${SUMMARY_LANG:=en}"
 : "${DATASET:=}"
@@ -94,25 +96,16 @@ else
 fi
 
 step "4/7 a smaller encoder, pieces, binarized"
-done_already "$OUT/encoder/config.json" "encoder" ||
-    python "$preprocess/prune_encoder.py" --encoder "$ENCODER" --corpus "$split"/train.text-summary.* \
-        --min-count "$MIN_COUNT" ${KEEP_LAYERS:+--keep-layers "$KEEP_LAYERS"} --out "$OUT/encoder"
-done_already "$OUT/dict.txt" "dictionary" ||
-    python "$preprocess/build_dict.py" --encoder "$OUT/encoder" --langs "$SUMMARY_LANG" --out "$OUT/dict.txt"
-done_already "$OUT/pieces/sentencepiece.bpe.model" "pieces" ||
-    python "$preprocess/encode.py" --spm "$OUT/encoder/sentencepiece.bpe.model" --out "$OUT/pieces" \
-        "$split"/*.text-summary.*
+prune_encoder "$ENCODER" "$OUT" "$SUMMARY_LANG" "$split"/train.text-summary.*
+encode_text "$OUT/encoder" "$OUT/pieces" "$split"/*.text-summary.*
 names=(text-summary)
 if [ "$DENOISING" != 0 ]; then
     names+=("$SUMMARY_LANG")
-    if ! done_already "$OUT/pieces/train.$SUMMARY_LANG" "pieces to denoise"; then
-        mkdir -p "$OUT/text"
-        for part in train valid; do
-            LC_ALL=C sort -u "$split/$part.text-summary".* >"$OUT/text/$part.$SUMMARY_LANG"
-        done
-        python "$preprocess/encode.py" --spm "$OUT/encoder/sentencepiece.bpe.model" --out "$OUT/pieces" \
-            "$OUT"/text/{train,valid}."$SUMMARY_LANG"
-    fi
+    mkdir -p "$OUT/text"
+    for part in train valid; do
+        LC_ALL=C sort -u "$split/$part.text-summary".* >"$OUT/text/$part.$SUMMARY_LANG"
+    done
+    encode_text "$OUT/encoder" "$OUT/pieces" "$OUT"/text/{train,valid}."$SUMMARY_LANG"
 fi
 bash "$recipes/binarize.sh" "$OUT/pieces" "$OUT/dict.txt" "$OUT/data-bin" "${names[@]}"
 

@@ -15,6 +15,8 @@ set -euo pipefail
 
 # shellcheck source=recipes/lib/common.sh
 . "$(dirname "${BASH_SOURCE[0]}")/lib/common.sh"
+# shellcheck source=recipes/lib/steps.sh
+. "$SWCM_ROOT/recipes/lib/steps.sh"
 
 : "${OUT:=$SWCM_ROOT/runs/quickstart}"
 : "${COMPARE:=1}"              # 0: without the second training, whose decoder starts random
@@ -39,33 +41,17 @@ joined=$(IFS=,; echo "${pairs[*]}")
 begin 8
 
 step "3/8 text"
-kind=()
-if [ -z "$TEXT" ]; then
-    TEXT=$OUT/raw kind=(--catalogue)
-    LANGS="${langs[*]}" bash "$recipes/data/libreoffice.sh" "$TEXT"
-fi
-for lang in "${langs[@]}"; do
-    done_already "$OUT/clean/zh-$lang.counts.json" "clean zh-$lang" ||
-        "$SWCM_PY" "$preprocess/clean.py" --src "$TEXT/zh-$lang.zh" --tgt "$TEXT/zh-$lang.$lang" \
-            --src-lang zh --tgt-lang "$lang" --spm "$ENCODER/sentencepiece.bpe.model" --max-pieces "$MAX_PIECES" \
-            "${kind[@]+"${kind[@]}"}" --out "$OUT/clean/zh-$lang"
-done
+libreoffice_pairs "$OUT" "${langs[*]}"
 done_already "$OUT/split/split.counts.json" "split" ||
     "$SWCM_PY" "$preprocess/split.py" --pairs "${pairs[@]/#/$OUT/clean/}" --pivot zh --out "$OUT/split" \
         --spm "$ENCODER/sentencepiece.bpe.model" --valid "$VALID_PAIRS" --test "$TEST_PAIRS" \
         --max-train "$TRAIN_PAIRS"
 
 step "4/8 a smaller encoder: the pieces of the training text, layers ${KEEP_LAYERS:-all}"
-done_already "$OUT/encoder/config.json" "encoder" ||
-    "$SWCM_PY" "$preprocess/prune_encoder.py" --encoder "$ENCODER" --corpus "$OUT"/split/train.* \
-        ${KEEP_LAYERS:+--keep-layers "$KEEP_LAYERS"} --out "$OUT/encoder"
-done_already "$OUT/dict.txt" "dictionary" ||
-    "$SWCM_PY" "$preprocess/build_dict.py" --encoder "$OUT/encoder" --langs "zh,${LANGS// /,}" --out "$OUT/dict.txt"
+prune_encoder "$ENCODER" "$OUT" "zh,${LANGS// /,}" "$OUT"/split/train.*
 
 step "5/8 pieces, binarized"
-done_already "$OUT/pieces/sentencepiece.bpe.model" "pieces" ||
-    "$SWCM_PY" "$preprocess/encode.py" --spm "$OUT/encoder/sentencepiece.bpe.model" --out "$OUT/pieces" \
-        "$OUT"/split/*.zh-*.*
+encode_text "$OUT/encoder" "$OUT/pieces" "$OUT"/split/*.zh-*.*
 bash "$recipes/binarize.sh" "$OUT/pieces" "$OUT/dict.txt" "$OUT/data-bin" "${pairs[@]}"
 
 step "6/8 training, decoder started from the encoder"

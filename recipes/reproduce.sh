@@ -22,6 +22,8 @@ set -euo pipefail
 
 # shellcheck source=recipes/lib/common.sh
 . "$(dirname "${BASH_SOURCE[0]}")/lib/common.sh"
+# shellcheck source=recipes/lib/steps.sh
+. "$SWCM_ROOT/recipes/lib/steps.sh"
 
 : "${SIZE:=small}"
 case $SIZE in
@@ -76,17 +78,7 @@ if [ -z "$ENCODER" ]; then
     ENCODER=$OUT/encoder-full
     bash "$recipes/encoders/e5_small.sh" "$ENCODER"
 fi
-kind=()
-if [ -z "$TEXT" ]; then
-    TEXT=$OUT/raw kind=(--catalogue)
-    LANGS="$LANGS" bash "$recipes/data/libreoffice.sh" "$TEXT"
-fi
-for lang in "${langs[@]}"; do
-    done_already "$OUT/clean/zh-$lang.counts.json" "clean zh-$lang" ||
-        "$SWCM_PY" "$preprocess/clean.py" --src "$TEXT/zh-$lang.zh" --tgt "$TEXT/zh-$lang.$lang" --src-lang zh \
-            --tgt-lang "$lang" --spm "$ENCODER/sentencepiece.bpe.model" --max-pieces "$MAX_PIECES" \
-            "${kind[@]+"${kind[@]}"}" --out "$OUT/clean/zh-$lang"
-done
+libreoffice_pairs "$OUT" "${langs[*]}"
 
 # split_of PAIRS: at most so many a language for training; what is held out is the same for all.
 split_of() {
@@ -96,25 +88,18 @@ split_of() {
 }
 largest=$(printf '%s\n' "${sizes[@]}" 8000 | sort -n | tail -n 1)
 split_of "$largest"
-done_already "$OUT/encoder/config.json" "encoder" ||
-    "$SWCM_PY" "$preprocess/prune_encoder.py" --encoder "$ENCODER" --corpus "$OUT/$largest"/split/train.* \
-        ${KEEP_LAYERS:+--keep-layers "$KEEP_LAYERS"} --out "$OUT/encoder"
-done_already "$OUT/dict.txt" "dictionary" ||
-    "$SWCM_PY" "$preprocess/build_dict.py" --encoder "$OUT/encoder" --langs "zh,${LANGS// /,}" --out "$OUT/dict.txt"
+prune_encoder "$ENCODER" "$OUT" "zh,${LANGS// /,}" "$OUT/$largest"/split/train.*
 
 # data_of PAIRS: OUT/PAIRS/data-bin, with the text of every language for denoising too.
 data_of() {
     local folder=$OUT/$1 part lang
     split_of "$1"
-    if ! done_already "$folder/pieces/sentencepiece.bpe.model" "pieces of $1 pairs"; then
-        mkdir -p "$folder/text"
-        for part in train valid; do
-            for lang in "${langs[@]}"; do cp "$folder/split/$part.zh-$lang.$lang" "$folder/text/$part.$lang"; done
-            LC_ALL=C sort -u "$folder/split/$part".zh-*.zh >"$folder/text/$part.zh"
-        done
-        "$SWCM_PY" "$preprocess/encode.py" --spm "$OUT/encoder/sentencepiece.bpe.model" --out "$folder/pieces" \
-            "$folder"/split/*.zh-*.* "$folder"/text/*
-    fi
+    mkdir -p "$folder/text"
+    for part in train valid; do
+        for lang in "${langs[@]}"; do cp "$folder/split/$part.zh-$lang.$lang" "$folder/text/$part.$lang"; done
+        LC_ALL=C sort -u "$folder/split/$part".zh-*.zh >"$folder/text/$part.zh"
+    done
+    encode_text "$OUT/encoder" "$folder/pieces" "$folder"/split/*.zh-*.* "$folder"/text/*
     bash "$recipes/binarize.sh" "$folder/pieces" "$OUT/dict.txt" "$folder/data-bin" zh "${langs[@]}" "${pairs[@]}"
 }
 

@@ -38,6 +38,8 @@ set -euo pipefail
 
 # shellcheck source=recipes/lib/common.sh
 . "$(dirname "${BASH_SOURCE[0]}")/lib/common.sh"
+# shellcheck source=recipes/lib/steps.sh
+. "$SWCM_ROOT/recipes/lib/steps.sh"
 
 : "${FROM:=en}"
 : "${TO:=ru uk pl}"
@@ -66,7 +68,7 @@ fi
 [[ $FEW_SHOT =~ ^[0-9]+$ ]] || usage_error "FEW_SHOT is a number of pairs, not '$FEW_SHOT'"
 export BEAM MAX_LEN SEED
 
-recipes=$SWCM_ROOT/recipes preprocess=$SWCM_ROOT/preprocess
+recipes=$SWCM_ROOT/recipes
 python() { PYTHONPATH=$SWCM_ROOT${PYTHONPATH:+:$PYTHONPATH} "$SWCM_PY" "$@"; }
 read -r -a targets <<<"$TO"
 languages=("$FROM" "${targets[@]}")
@@ -97,16 +99,10 @@ done_already "$OUT/text" "text to train and test on" ||
         --few-shot "$FEW_SHOT" --rehearse "$REHEARSE" --seed "$SEED" --out "$OUT/text"
 
 step "4/8 a smaller encoder: the pieces of the training text, layers ${KEEP_LAYERS:-all}"
-done_already "$OUT/encoder/config.json" "encoder" ||
-    python "$preprocess/prune_encoder.py" --encoder "$ENCODER" --corpus "$OUT"/text/train.* --min-count "$MIN_COUNT" \
-        ${KEEP_LAYERS:+--keep-layers "$KEEP_LAYERS"} --out "$OUT/encoder"
-done_already "$OUT/dict.txt" "dictionary" ||
-    python "$preprocess/build_dict.py" --encoder "$OUT/encoder" --langs "$(joined "${languages[@]}")" \
-        --out "$OUT/dict.txt"
+prune_encoder "$ENCODER" "$OUT" "$(joined "${languages[@]}")" "$OUT"/text/train.*
 
 step "5/8 pieces, binarized"
-done_already "$OUT/pieces/sentencepiece.bpe.model" "pieces" ||
-    python "$preprocess/encode.py" --spm "$OUT/encoder/sentencepiece.bpe.model" --out "$OUT/pieces" "$OUT"/text/*
+encode_text "$OUT/encoder" "$OUT/pieces" "$OUT"/text/*
 bash "$recipes/binarize.sh" "$OUT/pieces" "$OUT/dict.txt" "$OUT/data-bin" \
     "${languages[@]}" "${translations[@]}" "${tests[@]}" "${hidden[@]}"
 

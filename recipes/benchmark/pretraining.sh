@@ -14,6 +14,8 @@ set -euo pipefail
 
 # shellcheck source=recipes/lib/common.sh
 . "$(dirname "${BASH_SOURCE[0]}")/../lib/common.sh"
+# shellcheck source=recipes/lib/steps.sh
+. "$SWCM_ROOT/recipes/lib/steps.sh"
 
 : "${PAIRS:=1500}"      # a language, drawn from the quickstart's training pairs
 : "${PRETRAINING:=400}" # updates of denoising and translation, half and half; 0 for none
@@ -60,9 +62,7 @@ for part in ("train", "valid", "test"):
 END
     mv "$out/text.tmp" "$out/text"
 fi
-done_already "$out/pieces/sentencepiece.bpe.model" "pieces" ||
-    "$SWCM_PY" "$SWCM_ROOT/preprocess/encode.py" --spm "$quick/encoder/sentencepiece.bpe.model" --out "$out/pieces" \
-        "$out"/text/*
+encode_text "$quick/encoder" "$out/pieces" "$out"/text/*
 bash "$recipes/binarize.sh" "$out/pieces" "$quick/dict.txt" "$out/data-bin" zh "${langs[@]}" "${pairs[@]}"
 
 start=()
