@@ -50,6 +50,7 @@ setup(
     extras_require={
         "test": [
             "pytest>=7",
+            "pytest-xdist>=3",
             "hypothesis>=6",
             "transformers>=4.30",
             "ctranslate2>=4.5,<5",

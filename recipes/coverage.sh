@@ -25,11 +25,11 @@ OUT=$(cd "$OUT" && pwd)
 rm -rf "$OUT"/data*
 cd "$SWCM_ROOT"
 export COVERAGE_FILE=$OUT/data
-cover() { "$SWCM_PY" -m coverage "$@" --rcfile="$SWCM_ROOT/tests/coverage.ini"; }
+cover() { "$SWCM_PY" -m coverage "$@" --rcfile="$SWCM_ROOT/.coveragerc"; }
 
 [ $# -gt 0 ] || set -- tests
 status=0
-"$SWCM_PY" -m coverage run --rcfile="$SWCM_ROOT/tests/coverage.ini" -m pytest -p no:cacheprovider "$@" || status=$?
+"$SWCM_PY" -m coverage run --rcfile="$SWCM_ROOT/.coveragerc" -m pytest -p no:cacheprovider "$@" || status=$?
 cover combine --quiet
 cover json --quiet -o "$OUT/coverage.json"
 cover html --quiet -d "$OUT/html"

@@ -1,22 +1,35 @@
 #!/usr/bin/env bash
 # Runs the tests, after making the environment if need be.
 #
-# Usage     recipes/test.sh [PYTEST_ARGUMENTS], for example: recipes/test.sh -m "not slow" -k scoring
+#   bash recipes/test.sh                      all that need no other Python: what to run before a commit
+#   bash recipes/test.sh fast                 the unit tests, in 3 minutes
+#   bash recipes/test.sh [PYTEST_ARGUMENTS]   for example -m "not slow", or tests/unit/scoring -k rouge
+#   CI=true bash recipes/test.sh              these, and what takes long: what continuous integration runs
+#
 # Inputs    the checkout; tests make their own data. CI=true: tests that need the network fail without it, and the
 #           tests of other Pythons run too (recipes/test_compat.sh) where Python 3.8 is found.
+#   JOBS      tests that run at once (one a processor, 4 at most)
 # Output    pytest's report, with the slowest tests at its end; exit code 0 when all passed.
 # Hardware  2 processors, 8 GiB.
-# Time      25 minutes; with other Pythons, which run meanwhile, the same.
+# Time      fast: 3 minutes on 2 processors; all: 20 to 25.
 set -euo pipefail
 # shellcheck source-path=SCRIPTDIR source=lib/common.sh
 . "$(dirname "${BASH_SOURCE[0]}")/lib/common.sh"
 
+: "${JOBS:=$(swcm_cores)}"
+[ "$JOBS" -le 4 ] || JOBS=4
 # Tensors in tests are so small that more threads only wait for each other.
 : "${OMP_NUM_THREADS:=1}"
 export OMP_NUM_THREADS
 
 use_environment
 cd "$SWCM_ROOT"
+# A file's tests stay together, since they share what takes long to make.
+pytest=("$SWCM_PY" -m pytest --numprocesses "$JOBS" --dist loadfile --durations=20)
+if [ "${1:-}" = fast ]; then
+    shift
+    exec "${pytest[@]}" tests/unit -m "not network and not slow" "$@"
+fi
 # browser_for_tests: there is one on PATH; where CI=true, one is installed, since the test of the report then wants it.
 browser_for_tests() {
     local name
@@ -40,7 +53,8 @@ if [ "${CI:-}" = true ] && [ $# -eq 0 ]; then
     trap 'kill "$others" 2>/dev/null || true; rm -f "$printed"' EXIT
 fi
 failed=0
-"$SWCM_PY" -m pytest tests --durations=20 "$@" || failed=$?
+[ $# -gt 0 ] || set -- tests
+"${pytest[@]}" "$@" || failed=$?
 if [ -n "$others" ]; then
     wait "$others" || failed=1
     cat "$printed"

@@ -81,7 +81,8 @@ find_gpus() {
 shows_gpu() { command -v nvidia-smi >/dev/null 2>&1 || [ -e /dev/nvidia0 ] || [ -e /dev/dxg ] || [ -e /dev/kfd ]; }
 
 # swcm_cores: number of processors this process may use.
-swcm_cores() { nproc 2>/dev/null || getconf _NPROCESSORS_ONLN 2>/dev/null || echo 1; }
+# (nproc itself would count no more than OMP_NUM_THREADS.)
+swcm_cores() { env -u OMP_NUM_THREADS nproc 2>/dev/null || getconf _NPROCESSORS_ONLN 2>/dev/null || echo 1; }
 
 # use_environment: make the environment if need be, and put its commands (fairseq-train, swcm-score, ...) first.
 # SWCM_SKIP_SETUP=1 takes the environment at SWCM_VENV as it is, for one that was not made by recipes/setup.sh.

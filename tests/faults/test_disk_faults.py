@@ -10,8 +10,8 @@ import time
 import pytest
 
 from tests.faults.kills import contents
-from tests.tiny_encoder import make_encoder_folder, train_sentencepiece
-from tests.toy import toy_dictionary, write_data_bin
+from tests.support.tiny_encoder import make_encoder_folder, train_sentencepiece
+from tests.support.toy import toy_dictionary, write_data_bin
 
 TRAINING = """--task swcm_finetuning --lang-pairs zh-kk --arch xlm_swcm_tiny --criterion swcm_cross_entropy
     --optimizer adamw --lr 1e-3 --max-tokens 60 --cpu --num-workers 0 --seed 1 --no-epoch-checkpoints

@@ -14,10 +14,10 @@ from pathlib import Path
 from swcm_fairseq.errors import run_command
 from tests.faults.kills import contents, forked, kill_again_and_again, run_to_its_end, wanted
 from tests.faults.train_kills import train_and_kill
-from tests.generation import hypotheses
-from tests.in_process import import_script
-from tests.tiny_encoder import CORPUS, make_encoder_folder, train_sentencepiece
-from tests.toy import toy_checkpoint, write_data_bin
+from tests.support.generation import hypotheses
+from tests.support.in_process import import_script
+from tests.support.tiny_encoder import CORPUS, make_encoder_folder, train_sentencepiece
+from tests.support.toy import toy_checkpoint, write_data_bin
 
 
 class Stage:

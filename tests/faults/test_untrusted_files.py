@@ -24,10 +24,10 @@ from swcm_fairseq.models.finetune_from import check_finetune_from, tensor_shapes
 from swcm_fairseq.pretrained import read_encoder
 from swcm_fairseq.pretrained.tensor_files import read_json
 from swcm_fairseq.tasks.swcm_finetuning import SwcmFinetuningTask
-from tests.evil import Trap
-from tests.tiny_encoder import make_encoder_folder
-from tests.toy import toy_checkpoint, toy_dictionary, write_data_bin
-from tests.trainings import run_trainings
+from tests.support.evil import Trap
+from tests.support.tiny_encoder import make_encoder_folder
+from tests.support.toy import toy_checkpoint, toy_dictionary, write_data_bin
+from tests.support.trainings import run_trainings
 
 REFUSED = "asks for {}.system".format(os.name)
 

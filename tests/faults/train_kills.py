@@ -29,7 +29,7 @@ def train_and_kill(folder, kills: int, timeout: int = 1200) -> str:
         AssertionError: an update that was done again differs, or one is missing.
     """
     from tests.faults.kills import report
-    from tests.trainings import make_data, read_probe
+    from tests.support.trainings import make_data, read_probe
 
     folder = Path(str(folder))
     # Two or three updates come between two kills.
@@ -57,7 +57,7 @@ def train_and_kill(folder, kills: int, timeout: int = 1200) -> str:
 def _train(folder: Path, name: str, data: str, updates: int, saving: str) -> int:
     """Start the training in a child process; returns its id."""
     from tests.faults.kills import forked
-    from tests.trainings import _train as watched
+    from tests.support.trainings import _train as watched
 
     flags = SETTINGS.format(root=ROOT, updates=updates).split() + saving.split() + ["--save-dir", str(folder / name)]
 

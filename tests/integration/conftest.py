@@ -6,7 +6,7 @@ import sys
 
 import pytest
 
-from tests.readme import TINY, blocks
+from tests.support.readme import TINY, blocks
 
 
 @pytest.fixture(scope="session")

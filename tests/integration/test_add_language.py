@@ -9,9 +9,9 @@ from fairseq.data import Dictionary
 
 from swcm_fairseq.decoding import packed
 from swcm_fairseq.vocabulary.pieces import Pieces
-from tests.in_process import run_script
-from tests.tiny_encoder import make_encoder_folder
-from tests.toy import toy_checkpoint, write_data_bin, write_pairs
+from tests.support.in_process import run_script
+from tests.support.tiny_encoder import make_encoder_folder
+from tests.support.toy import toy_checkpoint, write_data_bin, write_pairs
 
 NOUNS = {"文件": "ཡིག་སྣོད་", "书": "དཔེ་དེབ་", "学校": "སློབ་གྲྭ་", "羊": "ལུག་", "天气": "གནམ་གཤིས་", "朋友": "ཆ་རོགས་"}
 VERBS = {"打开": "ཁ་ཕྱེ།", "保存": "སྲུངས།", "学习": "སྦྱང་།", "看": "བལྟ།", "去": "འགྱོ།", "来": "འོང་།"}

@@ -7,9 +7,9 @@ import shutil
 import pytest
 
 from swcm_fairseq.pretrained import read_encoder
-from tests.tiny_encoder import make_encoder_folder, train_sentencepiece
-from tests.toy import toy_checkpoint, toy_dictionary, write_data_bin
-from tests.trainings import run_trainings
+from tests.support.tiny_encoder import make_encoder_folder, train_sentencepiece
+from tests.support.toy import toy_checkpoint, toy_dictionary, write_data_bin
+from tests.support.trainings import run_trainings
 
 LINES = ["▁ 学 校", "▁ 打 开", "▁ 山"]
 

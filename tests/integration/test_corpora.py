@@ -23,9 +23,9 @@ from hypothesis import strategies as st
 
 from swcm_fairseq.vocabulary.pieces import Pieces
 from swcm_fairseq.vocabulary.protected_characters import protect
-from tests.hostile_files import compiled_catalogue
-from tests.in_process import run_script
-from tests.tiny_encoder import CORPUS, train_sentencepiece
+from tests.support.hostile_files import compiled_catalogue
+from tests.support.in_process import run_script
+from tests.support.tiny_encoder import CORPUS, train_sentencepiece
 
 SAMPLES = {
     # Language -> sentences in its script; Dzongkha's and Tibetan's differ in their words alone.
@@ -447,7 +447,7 @@ def test_other_settings_do_not_go_on(command, repo, tmp_path):
 HOSTILE = """
 import contextlib, io, json, os, resource, signal, sys, time
 sys.path[:0] = [{root!r}, {root!r} + "/preprocess"]
-from tests.hostile_files import hostile_files
+from tests.support.hostile_files import hostile_files
 from swcm_preprocess import clean, encode, read
 from swcm_fairseq.errors import run_command
 spm, count = sys.argv[1], int(sys.argv[2])

@@ -6,7 +6,7 @@ import sys
 
 import pytest
 
-from tests.trainings import make_data, read_probe
+from tests.support.trainings import make_data, read_probe
 
 UPDATES, SAVED = 6, 4
 
@@ -29,7 +29,7 @@ def swcm_train(tmp_path_factory, repo, run):
     watched.parent.mkdir()
     watched.write_text(
         '#!/bin/sh\nexec {} {} "$@"\n'.format(
-            shlex.quote(sys.executable), shlex.quote(str(repo / "tests" / "trainings.py"))
+            shlex.quote(sys.executable), shlex.quote(str(repo / "tests" / "support" / "trainings.py"))
         )
     )
     watched.chmod(0o755)

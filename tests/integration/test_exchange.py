@@ -16,9 +16,9 @@ import torch
 import swcm_fairseq
 from swcm_fairseq.decoding.packing import pack
 from swcm_fairseq.pretrained import read_encoder
-from tests.generation import hypotheses
-from tests.tiny_encoder import make_encoder_folder
-from tests.toy import toy_dictionary, write_data_bin
+from tests.support.generation import hypotheses
+from tests.support.tiny_encoder import make_encoder_folder
+from tests.support.toy import toy_dictionary, write_data_bin
 
 SENTENCES = ["打开文件", "今天天气很好", "孩子们在学校里学习数学和历史。"]
 TRAINING = """--task swcm_finetuning --lang-pairs zh-kk --arch xlm_swcm --criterion swcm_cross_entropy --optimizer adamw

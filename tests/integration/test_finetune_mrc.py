@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from tests.tiny_encoder import CORPUS, make_encoder_folder
+from tests.support.tiny_encoder import CORPUS, make_encoder_folder
 
 WORDS = " ".join(CORPUS[5:10]).replace(".", "").replace(",", "").split()
 

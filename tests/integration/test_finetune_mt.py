@@ -6,7 +6,7 @@ from random import Random
 import pytest
 
 from swcm_fairseq.scoring.corpus import read_lines
-from tests.tiny_encoder import CORPUS, make_encoder_folder
+from tests.support.tiny_encoder import CORPUS, make_encoder_folder
 
 ZH = [char for line in CORPUS[:5] for char in line if "\u4e00" <= char <= "\u9fff"]
 KK = " ".join(CORPUS[5:10]).replace(".", "").replace(",", "").split()

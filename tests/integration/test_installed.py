@@ -6,8 +6,8 @@ import zipfile
 
 import pytest
 
-from tests.generation import hypotheses
-from tests.toy import toy_checkpoint
+from tests.support.generation import hypotheses
+from tests.support.toy import toy_checkpoint
 
 
 @pytest.fixture(scope="module")

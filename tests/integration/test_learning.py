@@ -4,8 +4,8 @@ import random
 
 import pytest
 
-from tests.generation import hypotheses
-from tests.toy import PIECES, toy_dictionary, write_data_bin
+from tests.support.generation import hypotheses
+from tests.support.toy import PIECES, toy_dictionary, write_data_bin
 
 TRAINING = """--task swcm_finetuning --source-lang zh --target-lang kk --arch xlm_swcm_tiny --dropout 0
     --attention-dropout 0 --criterion swcm_cross_entropy

@@ -2,8 +2,8 @@
 
 import json
 
-from tests.tiny_encoder import make_encoder_folder
-from tests.toy import write_pairs
+from tests.support.tiny_encoder import make_encoder_folder
+from tests.support.toy import write_pairs
 
 from .test_finetune_mt import pair
 

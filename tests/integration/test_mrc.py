@@ -3,7 +3,7 @@
 import pytest
 
 from swcm_fairseq.vocabulary.pieces import Pieces
-from tests.tiny_encoder import CORPUS, sentencepiece_pieces, train_sentencepiece
+from tests.support.tiny_encoder import CORPUS, sentencepiece_pieces, train_sentencepiece
 
 
 @pytest.mark.parametrize("separator, documents", [("</s>", ["--documents"]), ("|", [])])

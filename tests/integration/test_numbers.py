@@ -11,7 +11,7 @@ from fairseq.trainer import Trainer
 import swcm_fairseq.models
 import swcm_fairseq.tasks.swcm_finetuning
 import swcm_fairseq.tasks.swcm_pretraining  # noqa: F401  (registered, as --user-dir does for the commands)
-from tests.toy import toy_dictionary, write_data_bin
+from tests.support.toy import toy_dictionary, write_data_bin
 
 # Of unlike lengths, so that the halves of a batch have neither as many pieces nor as many of each language.
 LINES = ["a b c d e f g h", "b", "c d e", "d e f g h i j k l", "a c", "f g h i", "k l m n o", "s t"]

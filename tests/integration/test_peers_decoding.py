@@ -15,7 +15,7 @@ from fairseq.sequence_generator import SequenceGenerator
 from fairseq.sequence_scorer import SequenceScorer
 
 from swcm_fairseq.vocabulary.dictionary import symbols_that_are_no_text
-from tests.toy import toy_dictionary, toy_model, toy_sources
+from tests.support.toy import toy_dictionary, toy_model, toy_sources
 
 PIECES = "abcd"
 

@@ -5,7 +5,7 @@ import random
 import pytest
 import torch
 
-from tests.generation import hypotheses
+from tests.support.generation import hypotheses
 
 WORDS = {"src": "un deux trois quatre cinq six sept".split(), "tgt": "one two three four five six seven".split()}
 

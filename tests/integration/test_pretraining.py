@@ -8,8 +8,8 @@ import pytest
 from swcm_fairseq.data.data_bin import load_documents
 from swcm_fairseq.pretrained import read_encoder
 from swcm_fairseq.torch_files import safe_load
-from tests.tiny_encoder import make_encoder_folder
-from tests.toy import toy_dictionary, write_data_bin
+from tests.support.tiny_encoder import make_encoder_folder
+from tests.support.toy import toy_dictionary, write_data_bin
 
 
 def lines(pieces, count, sentences, seed):

@@ -7,7 +7,7 @@ import shlex
 
 import pytest
 
-from tests.readme import LANGS, TINY
+from tests.support.readme import LANGS, TINY
 
 pytestmark = [pytest.mark.network, pytest.mark.slow]
 

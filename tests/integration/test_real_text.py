@@ -11,7 +11,7 @@ import torch
 from swcm_fairseq.data.noise import NoiseSettings, add_noise, noise_generator
 from swcm_fairseq.vocabulary.pieces import Pieces
 from swcm_fairseq.vocabulary.units import Units
-from tests.toy import start_from
+from tests.support.toy import start_from
 
 pytestmark = [pytest.mark.network, pytest.mark.slow]
 

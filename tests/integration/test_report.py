@@ -7,7 +7,7 @@ import pytest
 
 from swcm_fairseq.decoding import packed
 from swcm_fairseq.scoring.command import main
-from tests.browser import find_browser, look_at
+from tests.support.browser import find_browser, look_at
 
 LANGS = {
     "kk": [
@@ -35,8 +35,8 @@ LOG = """\
 def packed_folder(tmp_path_factory):
     """A packed model with random weights, whose pieces are a real SentencePiece model's."""
     from swcm_fairseq.pretrained import read_encoder
-    from tests.tiny_encoder import make_encoder_folder
-    from tests.toy import start_from, toy_dictionary
+    from tests.support.tiny_encoder import make_encoder_folder
+    from tests.support.toy import start_from, toy_dictionary
 
     folder = tmp_path_factory.mktemp("model")
     encoder = make_encoder_folder(folder / "encoder", layers=2, width=16, heads=2, ffn=16)

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.trainings import make_data, read_probe, run_trainings
+from tests.support.trainings import make_data, read_probe, run_trainings
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 UPDATES = 12

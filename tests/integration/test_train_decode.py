@@ -14,9 +14,9 @@ import torch
 import swcm_fairseq
 from swcm_fairseq.pretrained import read_encoder
 from swcm_fairseq.torch_files import safe_load
-from tests.generation import hypotheses, printed
-from tests.tiny_encoder import make_encoder_folder
-from tests.toy import toy_dictionary
+from tests.support.generation import hypotheses, printed
+from tests.support.tiny_encoder import make_encoder_folder
+from tests.support.toy import toy_dictionary
 
 TENSORBOARD = [name for name in ("tensorboard", "tensorboardX") if importlib.util.find_spec(name)]
 # Chinese raw text to type in; the last line is what a real user hits sooner or later.

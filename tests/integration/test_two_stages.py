@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from swcm_fairseq.torch_files import safe_load
-from tests.trainings import make_data, run_trainings, small_job
+from tests.support.trainings import make_data, run_trainings, small_job
 
 
 @pytest.fixture(scope="module")

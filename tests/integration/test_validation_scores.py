@@ -10,9 +10,9 @@ from sentencepiece import SentencePieceProcessor
 
 from swcm_fairseq.scoring.command import main as swcm_score
 from swcm_fairseq.torch_files import safe_load
-from tests.tiny_encoder import sentencepiece_pieces, train_sentencepiece
-from tests.toy import toy_dictionary, write_data_bin
-from tests.trainings import read_probe, run_trainings
+from tests.support.tiny_encoder import sentencepiece_pieces, train_sentencepiece
+from tests.support.toy import toy_dictionary, write_data_bin
+from tests.support.trainings import read_probe, run_trainings
 
 WORDS = [first + second for first in "бгдк" for second in "аоуы"]
 # What a model says after a few updates, since it is all that it hears.

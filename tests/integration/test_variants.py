@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from swcm_fairseq.torch_files import safe_load
-from tests.trainings import make_data, read_probe, run_trainings, small_job
+from tests.support.trainings import make_data, read_probe, run_trainings, small_job
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 FLAGS = (

@@ -25,11 +25,11 @@ def tracked(repo):
 @pytest.mark.parametrize("command", [["check"], ["format", "--check"]], ids=lambda command: command[0])
 def test_ruff_finds_nothing(run, repo, tracked, command):
     files = [name for name in tracked if name.endswith(".py")]
-    run(["python", "-m", "ruff", *command, "--no-cache", "--config", "tests/ruff.toml", *files], cwd=str(repo))
+    run(["python", "-m", "ruff", *command, "--no-cache", *files], cwd=str(repo))
 
 
 def test_public_interfaces_have_the_types_they_claim(run, repo, tmp_path):
-    run(["python", "-m", "mypy", "--config-file", "tests/mypy.ini", "--cache-dir", tmp_path], cwd=str(repo))
+    run(["python", "-m", "mypy", "--cache-dir", tmp_path], cwd=str(repo))
 
 
 def test_shell_scripts_are_as_shellcheck_wants_them(run, repo, tracked):

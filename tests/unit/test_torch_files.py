@@ -10,7 +10,7 @@ import torch
 
 from swcm_fairseq.errors import SwcmError
 from swcm_fairseq.torch_files import safe_load
-from tests.evil import Trap
+from tests.support.evil import Trap
 
 
 @pytest.fixture(params=[True, False], ids=["zip", "legacy"])

@@ -13,7 +13,7 @@ from swcm_fairseq.data.data_bin import (
     sentencepiece_model,
 )
 from swcm_fairseq.errors import SwcmError
-from tests.toy import toy_dictionary, write_data_bin
+from tests.support.toy import toy_dictionary, write_data_bin
 
 DICTIONARY = toy_dictionary()
 

@@ -9,7 +9,7 @@ from swcm_fairseq.data.denoising import DenoisingDataset, find_runs, tidy
 from swcm_fairseq.data.mixture import MixtureDataset
 from swcm_fairseq.data.noise import NoiseSettings
 from swcm_fairseq.vocabulary.units import Units
-from tests.toy import toy_dictionary
+from tests.support.toy import toy_dictionary
 
 EOS = 2
 

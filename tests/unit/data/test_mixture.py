@@ -6,7 +6,7 @@ import torch
 
 from swcm_fairseq.data.mixture import MixtureDataset
 from swcm_fairseq.data.pairs import PairDataset
-from tests.toy import toy_dictionary
+from tests.support.toy import toy_dictionary
 
 DICTIONARY = toy_dictionary()
 

@@ -3,7 +3,7 @@ import pytest
 import torch
 
 from swcm_fairseq.data.pairs import PairDataset
-from tests.toy import toy_dictionary
+from tests.support.toy import toy_dictionary
 
 DICTIONARY = toy_dictionary()
 BOS, EOS, TAG = DICTIONARY.bos(), DICTIONARY.eos(), DICTIONARY.index("[kk]")

@@ -10,8 +10,8 @@ from safetensors.torch import load_file, save_file
 from swcm_fairseq.decoding import packed
 from swcm_fairseq.decoding.packing import main, pack
 from swcm_fairseq.errors import SwcmError
-from tests.tiny_encoder import train_sentencepiece
-from tests.toy import toy_checkpoint, toy_model
+from tests.support.tiny_encoder import train_sentencepiece
+from tests.support.toy import toy_checkpoint, toy_model
 
 
 @pytest.fixture

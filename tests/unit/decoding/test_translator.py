@@ -8,7 +8,7 @@ import torch
 import swcm_fairseq
 from swcm_fairseq.decoding.packing import pack
 from swcm_fairseq.errors import SwcmError
-from tests.toy import toy_checkpoint
+from tests.support.toy import toy_checkpoint
 
 SENTENCES = ["打开文件", "今天天气很好，我们去山上看羊。", "", "学校", "   ", "请打开文件，然后保存到新的文件夹。"]
 

@@ -6,8 +6,8 @@ import pytest
 
 from swcm_fairseq.export import ct2
 from swcm_fairseq.export.layers import standard_model
-from tests.exports import EXPORTABLE, exportable, forced, log_probabilities
-from tests.toy import toy_dictionary
+from tests.support.exports import EXPORTABLE, exportable, forced, log_probabilities
+from tests.support.toy import toy_dictionary
 
 
 def written(model, dictionary, folder, quantization=None, silent=()):

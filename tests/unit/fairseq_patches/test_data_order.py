@@ -4,7 +4,7 @@ import pytest
 from fairseq.trainer import Trainer
 
 from swcm_fairseq.fairseq_patches import data_order
-from tests.toy import toy_dictionary, toy_task, write_data_bin
+from tests.support.toy import toy_dictionary, toy_task, write_data_bin
 
 
 @pytest.mark.parametrize("name", ["get_train_iterator", "get_valid_iterator"])

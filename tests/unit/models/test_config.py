@@ -3,7 +3,7 @@ import pytest
 from swcm_fairseq.errors import SwcmError
 from swcm_fairseq.models.config import XlmSwcmConfig, fill_in, layer_sizes, resolve_sizes
 from swcm_fairseq.pretrained import read_encoder
-from tests.tiny_encoder import make_encoder_folder
+from tests.support.tiny_encoder import make_encoder_folder
 
 
 @pytest.fixture(scope="module")

@@ -9,7 +9,7 @@ from fairseq.models import DistributedFairseqModel
 
 from swcm_fairseq import plugin  # noqa: F401  (lets it wrap a model on a CPU)
 from swcm_fairseq.criterions import SwcmCrossEntropy
-from tests.toy import toy_dictionary, toy_model, toy_sources
+from tests.support.toy import toy_dictionary, toy_model, toy_sources
 
 
 @pytest.fixture

@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from tests.toy import toy_dictionary, toy_model, toy_sources
+from tests.support.toy import toy_dictionary, toy_model, toy_sources
 
 DICTIONARY = toy_dictionary()
 

@@ -9,8 +9,8 @@ import pytest
 import torch
 from safetensors.torch import load_file, save_file
 
-from tests.tiny_encoder import make_encoder_folder
-from tests.toy import start_from, toy_dictionary, toy_model, toy_sources
+from tests.support.tiny_encoder import make_encoder_folder
+from tests.support.toy import start_from, toy_dictionary, toy_model, toy_sources
 
 # Odd sizes, in which two axes that are mixed up do not fit, and both epsilons that are in use.
 CONFIGURATIONS = [

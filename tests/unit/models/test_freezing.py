@@ -5,7 +5,7 @@ import torch
 
 from swcm_fairseq.errors import SwcmError
 from swcm_fairseq.models.freezing import freeze
-from tests.toy import toy_dictionary, toy_model
+from tests.support.toy import toy_dictionary, toy_model
 
 DICTIONARY = toy_dictionary()
 

@@ -7,7 +7,7 @@ import torch
 from fairseq.sequence_generator import SequenceGenerator
 
 from swcm_fairseq.vocabulary.dictionary import symbols_that_are_no_text
-from tests.toy import toy_dictionary, toy_model, toy_sources
+from tests.support.toy import toy_dictionary, toy_model, toy_sources
 
 DICTIONARY = toy_dictionary()
 TAG = DICTIONARY.index("[kk]")

@@ -7,8 +7,8 @@ import torch
 from safetensors.torch import load_file
 
 from swcm_fairseq.models.init_report import report_lines, summary_lines, write_report
-from tests.tiny_encoder import make_encoder_folder
-from tests.toy import SIZES, build_model, start_from, toy_dictionary
+from tests.support.tiny_encoder import make_encoder_folder
+from tests.support.toy import SIZES, build_model, start_from, toy_dictionary
 
 
 @pytest.fixture(scope="module")

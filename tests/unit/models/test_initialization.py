@@ -9,8 +9,8 @@ from safetensors.torch import load_file
 from swcm_fairseq.errors import SwcmError
 from swcm_fairseq.models.initialization import initialize, tag_rows
 from swcm_fairseq.pretrained import read_encoder
-from tests.tiny_encoder import make_encoder_folder
-from tests.toy import build_model, start_from, toy_dictionary
+from tests.support.tiny_encoder import make_encoder_folder
+from tests.support.toy import build_model, start_from, toy_dictionary
 
 # Hugging Face's names, beside the parts of a decoder layer that start from them (paper, section 3.2).
 FROM_ATTENTION = {

@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from swcm_fairseq.modules.layers import CustomLayer, LayerSizes, NormalLayer
-from tests.toy import toy_dictionary, toy_model, toy_sources
+from tests.support.toy import toy_dictionary, toy_model, toy_sources
 
 
 @pytest.fixture(scope="module")

@@ -7,7 +7,7 @@ import pytest
 from swcm_fairseq.errors import SwcmError
 from swcm_fairseq.models.rates import scale_rate_of_copied
 from swcm_fairseq.optim.adamw import ScaledRate
-from tests.toy import toy_dictionary, toy_model
+from tests.support.toy import toy_dictionary, toy_model
 
 DICTIONARY = toy_dictionary()
 

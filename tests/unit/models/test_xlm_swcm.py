@@ -12,8 +12,8 @@ from omegaconf import OmegaConf, open_dict
 from swcm_fairseq.errors import SwcmError
 from swcm_fairseq.models.config import PRESETS, XlmSwcmConfig
 from swcm_fairseq.models.xlm_swcm import XlmSwcmModel
-from tests.tiny_encoder import make_encoder_folder
-from tests.toy import SIZES, build_model, start_from, toy_dictionary, toy_sources
+from tests.support.tiny_encoder import make_encoder_folder
+from tests.support.toy import SIZES, build_model, start_from, toy_dictionary, toy_sources
 
 
 def encoder_layer_numbers(width, inner):

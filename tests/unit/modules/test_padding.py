@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from swcm_fairseq.modules.padding import pad, real_positions, unpad
-from tests.toy import toy_dictionary, toy_model, toy_sources
+from tests.support.toy import toy_dictionary, toy_model, toy_sources
 
 DICTIONARY = toy_dictionary()
 REAL = torch.tensor([[False, True, True], [True, False, False]])

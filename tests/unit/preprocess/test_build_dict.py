@@ -6,8 +6,8 @@ import pytest
 from fairseq.data import Dictionary
 
 from swcm_fairseq.pretrained import read_encoder
-from tests.in_process import run_script
-from tests.tiny_encoder import make_encoder_folder
+from tests.support.in_process import run_script
+from tests.support.tiny_encoder import make_encoder_folder
 
 
 @pytest.fixture

@@ -2,7 +2,7 @@ import json
 
 import pytest
 
-from tests.in_process import run_script
+from tests.support.in_process import run_script
 
 PAIR = [
     # source, target, and what becomes of them

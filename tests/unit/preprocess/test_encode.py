@@ -5,8 +5,8 @@ import os
 import pytest
 import sentencepiece
 
-from tests.in_process import run_script
-from tests.tiny_encoder import CORPUS, train_sentencepiece
+from tests.support.in_process import run_script
+from tests.support.tiny_encoder import CORPUS, train_sentencepiece
 
 LINES = list(CORPUS) + ["", "  two  spaces ", "ཀཁག unknown ཀ", "a\u3000b\u00a0c", "end\r"]
 

@@ -22,9 +22,9 @@ from swcm_fairseq.pretrained import read_encoder
 from swcm_fairseq.vocabulary.coverage import count_units
 from swcm_fairseq.vocabulary.pieces import Pieces
 from swcm_fairseq.vocabulary.sentencepiece_model import NORMAL, Piece, SentencePieceModel
-from tests.in_process import run_script
-from tests.tiny_encoder import CORPUS, make_encoder_folder, train_sentencepiece
-from tests.toy import toy_checkpoint
+from tests.support.in_process import run_script
+from tests.support.tiny_encoder import CORPUS, make_encoder_folder, train_sentencepiece
+from tests.support.toy import toy_checkpoint
 
 # Words with their translations; sentences made of them are long enough a text to learn pieces from.
 NOUNS = {

@@ -6,8 +6,8 @@ import random
 import pytest
 
 from swcm_fairseq.vocabulary.pieces import Pieces
-from tests.in_process import import_script, run_script
-from tests.tiny_encoder import CORPUS, train_sentencepiece
+from tests.support.in_process import import_script, run_script
+from tests.support.tiny_encoder import CORPUS, train_sentencepiece
 
 QUESTIONS = ["Бұл кітап не туралы?", "天气 怎么样？", "不 <unk> ཀཁ Q?"]
 PASSAGES = [" ".join(CORPUS[5:10]), "".join(CORPUS[:5]), "ཀཁག " + CORPUS[6] + " a</s>b"]

@@ -11,8 +11,8 @@ from safetensors.torch import load_file, save_file
 
 from swcm_fairseq.pretrained import read_encoder
 from swcm_fairseq.vocabulary.sentencepiece_model import BYTE, CONTROL, UNKNOWN, Piece, SentencePieceModel
-from tests.in_process import import_script, run_script
-from tests.tiny_encoder import CORPUS, make_encoder_folder
+from tests.support.in_process import import_script, run_script
+from tests.support.tiny_encoder import CORPUS, make_encoder_folder
 
 WORDS = "embeddings.word_embeddings.weight"
 TEXT = list(CORPUS[:7]) + ["", "ཀཁ ཀ 马 unknown"]  # Chinese and some Kazakh; most Uyghur pieces go

@@ -10,7 +10,7 @@ from swcm_preprocess.readers.translations import join, read_catalogue, read_cata
 import pytest
 
 from swcm_fairseq.errors import SwcmError
-from tests.hostile_files import compiled_catalogue
+from tests.support.hostile_files import compiled_catalogue
 
 
 def read(kind, path, data, problems=None):

@@ -13,7 +13,7 @@ from safetensors.torch import load_file, save_file
 from swcm_fairseq.errors import SwcmError
 from swcm_fairseq.pretrained import read_encoder
 from swcm_fairseq.pretrained.tensor_files import TensorFiles
-from tests.tiny_encoder import make_encoder_folder, sentencepiece_pieces, train_sentencepiece
+from tests.support.tiny_encoder import make_encoder_folder, sentencepiece_pieces, train_sentencepiece
 
 LAYERS, WIDTH, HEADS, FFN = 3, 15, 5, 22
 WORDS = "embeddings.word_embeddings.weight"

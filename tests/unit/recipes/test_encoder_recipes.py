@@ -18,7 +18,7 @@ from safetensors.torch import load_file, save_file
 
 from swcm_fairseq.errors import SwcmError
 from swcm_fairseq.pretrained import read_encoder
-from tests.tiny_encoder import CORPUS, make_encoder_folder, sentencepiece_pieces, train_sentencepiece
+from tests.support.tiny_encoder import CORPUS, make_encoder_folder, sentencepiece_pieces, train_sentencepiece
 
 RECIPES = Path(__file__).resolve().parents[3] / "recipes" / "encoders"
 

@@ -5,7 +5,7 @@ import json
 import pytest
 
 from recipes.benchmark import clean, encode, sample_text
-from tests.tiny_encoder import CORPUS, train_sentencepiece
+from tests.support.tiny_encoder import CORPUS, train_sentencepiece
 
 
 @pytest.fixture

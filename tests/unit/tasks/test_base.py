@@ -7,8 +7,8 @@ import torch
 from fairseq.dataclass.configs import GenerationConfig
 
 from swcm_fairseq.errors import SwcmError
-from tests.tiny_encoder import sentencepiece_pieces, train_sentencepiece
-from tests.toy import PIECES, toy_dictionary, toy_model, toy_task, write_data_bin
+from tests.support.tiny_encoder import sentencepiece_pieces, train_sentencepiece
+from tests.support.toy import PIECES, toy_dictionary, toy_model, toy_task, write_data_bin
 
 DICTIONARY = toy_dictionary()
 # Lengths that make batches with padding; the pieces are arbitrary.

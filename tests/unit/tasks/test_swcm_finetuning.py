@@ -6,8 +6,8 @@ from swcm_fairseq.data.mixture import MixtureDataset
 from swcm_fairseq.data.pairs import PairDataset
 from swcm_fairseq.errors import SwcmError
 from swcm_fairseq.tasks.swcm_finetuning import pairs_of
-from tests.tiny_encoder import sentencepiece_pieces, train_sentencepiece
-from tests.toy import toy_dictionary, toy_task, write_data_bin
+from tests.support.tiny_encoder import sentencepiece_pieces, train_sentencepiece
+from tests.support.toy import toy_dictionary, toy_task, write_data_bin
 
 DICTIONARY = toy_dictionary()
 

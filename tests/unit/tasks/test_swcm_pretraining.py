@@ -12,7 +12,7 @@ from omegaconf import OmegaConf
 from swcm_fairseq.data.sampling import objective_shares
 from swcm_fairseq.errors import SwcmError
 from swcm_fairseq.tasks.swcm_pretraining import SwcmPretrainingConfig, SwcmPretrainingTask, plan_of
-from tests.toy import toy_dictionary, toy_model, write_data_bin
+from tests.support.toy import toy_dictionary, toy_model, write_data_bin
 
 
 @pytest.fixture(scope="module")

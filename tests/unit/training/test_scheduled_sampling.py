@@ -7,7 +7,7 @@ import torch
 
 from swcm_fairseq.errors import SwcmError
 from swcm_fairseq.training.scheduled_sampling import Schedule, ScheduledSampling, predict
-from tests.toy import toy_dictionary, toy_model, toy_sources
+from tests.support.toy import toy_dictionary, toy_model, toy_sources
 
 
 def forcing(kind, update, **settings):

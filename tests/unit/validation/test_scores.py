@@ -15,8 +15,8 @@ from swcm_fairseq.decoding.translator import Translator
 from swcm_fairseq.scoring import score
 from swcm_fairseq.scoring.normalization import normalize
 from swcm_fairseq.vocabulary.pieces import Pieces
-from tests.tiny_encoder import CORPUS, sentencepiece_pieces, train_sentencepiece
-from tests.toy import toy_dictionary, toy_model, toy_task, write_data_bin
+from tests.support.tiny_encoder import CORPUS, sentencepiece_pieces, train_sentencepiece
+from tests.support.toy import toy_dictionary, toy_model, toy_task, write_data_bin
 
 NAMES = ["chrfpp", "rougeL", "exact_match", "length_ratio"]
 MAX_LENGTH = 12

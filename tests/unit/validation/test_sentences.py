@@ -6,7 +6,7 @@ from fairseq.data import data_utils
 from swcm_fairseq.data.mixture import MixtureDataset
 from swcm_fairseq.data.pairs import PairDataset
 from swcm_fairseq.validation.sentences import ScoredSentences, spread
-from tests.toy import toy_dictionary
+from tests.support.toy import toy_dictionary
 
 DICTIONARY = toy_dictionary()
 

@@ -8,8 +8,8 @@ from swcm_fairseq.vocabulary.dictionary import (
     symbols_that_are_no_text,
     tags_in,
 )
-from tests.tiny_encoder import sentencepiece_pieces, train_sentencepiece
-from tests.toy import toy_dictionary
+from tests.support.tiny_encoder import sentencepiece_pieces, train_sentencepiece
+from tests.support.toy import toy_dictionary
 
 PIECES = ["▁a", "b", "▁[c]", "d"]
 SYMBOLS = ["<s>", "<pad>", "</s>", "<unk>"] + PIECES + ["<mask>", "[zh]", "[kk_Arab]"]

@@ -8,7 +8,7 @@ import sentencepiece
 
 from swcm_fairseq.errors import SwcmError
 from swcm_fairseq.vocabulary.pieces import Pieces, load_model
-from tests.tiny_encoder import CORPUS, train_sentencepiece
+from tests.support.tiny_encoder import CORPUS, train_sentencepiece
 
 SIGN, PLACEHOLDER = "\u202f", "\U000f202f"
 SYMBOLS = ["</s>", "<mask>", "<unk>", "<x>", "[kk]", "[kk_Arab]", "[ཀ]", "<>", "[", "<", "]>", "[k k]"]

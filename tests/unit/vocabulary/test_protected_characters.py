@@ -2,7 +2,7 @@ import sentencepiece
 
 from swcm_fairseq.vocabulary.pieces import Pieces
 from swcm_fairseq.vocabulary.protected_characters import PLACEHOLDERS, known_to, protect, restore
-from tests.tiny_encoder import train_sentencepiece
+from tests.support.tiny_encoder import train_sentencepiece
 
 MONGOLIAN = "ᠮᠣᠩᠭᠣᠯ\u202fᠤᠨ ᠪᠢᠴᠢᠭ\u180b ᠨᠡᠷ\u180eᠡ\u200d"
 

@@ -11,7 +11,7 @@ from swcm_fairseq.vocabulary.sentencepiece_model import (
     SentencePieceModel,
     unigram_model,
 )
-from tests.tiny_encoder import CORPUS, train_sentencepiece
+from tests.support.tiny_encoder import CORPUS, train_sentencepiece
 
 
 def processor(model):

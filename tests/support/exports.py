@@ -2,7 +2,7 @@
 
 import torch
 
-from tests.toy import toy_dictionary, toy_model, toy_sources
+from tests.support.toy import toy_dictionary, toy_model, toy_sources
 
 #: Name -> settings of ``toy_model``.
 EXPORTABLE = {

@@ -13,7 +13,7 @@ from swcm_fairseq.models.config import XlmSwcmConfig
 from swcm_fairseq.models.xlm_swcm import XlmSwcmModel
 from swcm_fairseq.pretrained import read_encoder
 from swcm_fairseq.tasks.swcm_finetuning import SwcmFinetuningConfig, SwcmFinetuningTask
-from tests.tiny_encoder import sentencepiece_pieces, train_sentencepiece
+from tests.support.tiny_encoder import sentencepiece_pieces, train_sentencepiece
 
 LANGUAGES = ("zh", "kk", "mn")
 PIECES = tuple("abcdefghijklmnopqrst")

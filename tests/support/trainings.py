@@ -3,8 +3,8 @@
 As a module: ``make_data``, ``run_trainings`` and ``read_probe`` for tests. As a script it is
 ``fairseq-train`` under watch::
 
-    python tests/trainings.py JOBS.json     each job in a process of its own, forked so that fairseq loads once
-    python tests/trainings.py FLAGS...      one, as fairseq-train; PROBE names the file to write, PROBE.<rank>
+    python tests/support/trainings.py JOBS.json     each job in a process of its own, forked so that fairseq loads once
+    python tests/support/trainings.py FLAGS...      one, as fairseq-train; PROBE names the file to write, PROBE.<rank>
 """
 
 import hashlib
@@ -18,7 +18,7 @@ import threading
 from pathlib import Path
 from typing import Dict, List, NamedTuple, Sequence
 
-ROOT = Path(__file__).resolve().parent.parent
+ROOT = Path(__file__).resolve().parent.parent.parent
 
 
 class Update(NamedTuple):
@@ -35,7 +35,7 @@ def make_data(folder, lines: int) -> str:
     So many for zh-kk and zh-mn together, two thirds of them zh-kk; and a sixth as many documents each of zh and kk, of
     one to three sentences.
     """
-    from tests.toy import PIECES, toy_dictionary, write_data_bin
+    from tests.support.toy import PIECES, toy_dictionary, write_data_bin
 
     chance = random.Random(0)
     sides = {}
