@@ -44,6 +44,8 @@ setup(
         "rouge-score>=0.1.2",
         # Unicode scripts in regular expressions.
         "regex",
+        # Catalogues of gettext.
+        "polib>=1.2,<2",
         # MinHash, for near-duplicates.
         "rensa>=0.4,<0.6",
     ],
@@ -52,6 +54,7 @@ setup(
             "pytest>=7",
             "pytest-xdist>=3",
             "hypothesis>=6",
+            "zstandard>=0.19",
             "transformers>=4.30",
             "ctranslate2>=4.5,<5",
             "onnx>=1.14",
@@ -65,6 +68,8 @@ setup(
         # What exported models are made and computed with.
         "ct2": ["ctranslate2>=4.5,<5"],
         "onnx": ["onnx>=1.14", "onnxruntime>=1.16"],
+        # Text that is packed by zstd.
+        "zst": ["zstandard>=0.19"],
         "plots": ["matplotlib>=3.5", "tensorboard>=2.10"],
     },
     entry_points={

@@ -14,7 +14,6 @@ order of their names. A run that was killed goes on where it was when the same c
 
 import argparse
 import collections
-import json
 import os
 import sys
 import time
@@ -41,7 +40,7 @@ from swcm_preprocess.restarting import RestartableOutputs, was_interrupted
 import numpy as np
 
 from swcm_fairseq.errors import SwcmError, printable, run_command
-from swcm_fairseq.files import refuse_overwrite
+from swcm_fairseq.files import refuse_overwrite, write_json
 from swcm_fairseq.version import __version__
 
 BATCH_LINES, BATCH_CHARACTERS = 5000, 1 << 20
@@ -291,8 +290,7 @@ def main(argv=None) -> int:
     try:
         tally = clean(corpus, settings, outputs, options.workers)
         report = report_of(tally, corpus, codes)
-        json.dump(report, outputs.streams[-1], indent=2, ensure_ascii=False)
-        outputs.streams[-1].write("\n")
+        write_json(outputs.streams[-1], report)
         outputs.finish()
     except KeyboardInterrupt:
         outputs.close()

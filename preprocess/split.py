@@ -20,7 +20,6 @@ The result is a function of the files and of --seed.
 
 import argparse
 import collections
-import json
 import os
 import random
 import sys
@@ -31,7 +30,7 @@ from swcm_preprocess.lines import read_aligned
 from swcm_preprocess.overlap import Elements, Of, closest, clusters, fingerprint, index, ngrams, twins
 
 from swcm_fairseq.errors import SwcmError, run_command
-from swcm_fairseq.files import atomic_folder
+from swcm_fairseq.files import atomic_folder, write_json
 from swcm_fairseq.languages import CHARACTERS, language
 from swcm_fairseq.vocabulary.pieces import Pieces
 
@@ -296,8 +295,7 @@ def main() -> None:
             counts["pairs"][name] = dict(kept, read=read, blank=blank[name])
             assert kept["left_out"] >= blank[name]
         with open(os.path.join(folder, "split.counts.json"), "w", encoding="utf-8", newline="\n") as stream:
-            json.dump(counts, stream, indent=2)
-            stream.write("\n")
+            write_json(stream, counts)
     for name, kept in counts["pairs"].items():
         print(
             "{}: train {train}, valid {valid}, test {test}, left out {left_out} (blank {blank}), of {read}".format(

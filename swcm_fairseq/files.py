@@ -7,10 +7,12 @@ writes over what that left.
 
 import contextlib
 import errno
+import json
 import os
+import re
 import shutil
 import socket
-from typing import IO, Iterator, List, Sequence
+from typing import IO, Any, Iterator, List, Sequence
 
 from .errors import FULL, SwcmError
 
@@ -18,6 +20,9 @@ try:
     import fcntl
 except ImportError:  # not a POSIX system
     fcntl = None  # type: ignore[assignment]
+
+
+_SURROGATE = re.compile("[\ud800-\udfff]")
 
 
 @contextlib.contextmanager
@@ -117,6 +122,16 @@ def only_writer(path: str, what: str = "") -> Iterator[None]:
         with contextlib.suppress(OSError):
             os.remove(name)
         os.close(handle)
+
+
+def write_json(stream: IO[str], value: Any) -> None:
+    """Write a value as JSON for people to read, and a line end.
+
+    A name of a file that is not UTF-8 holds surrogates, as ``os.fsdecode`` makes them; they stand there escaped, so
+    that what reads the JSON has the name again.
+    """
+    text = json.dumps(value, indent=2, ensure_ascii=False)
+    stream.write(_SURROGATE.sub(lambda found: f"\\u{ord(found.group()):04x}", text) + "\n")
 
 
 def refuse_overwrite(path: str, force: bool) -> None:

@@ -1,7 +1,6 @@
 """Compares trainings that differ in their precision alone; see numbers.sh."""
 
 import argparse
-import json
 import math
 import os
 import re
@@ -11,7 +10,7 @@ from typing import Dict, List
 import torch
 
 from swcm_fairseq.errors import SwcmError, run_command
-from swcm_fairseq.files import atomic_write
+from swcm_fairseq.files import atomic_write, write_json
 from swcm_fairseq.scoring.corpus import read_lines
 from swcm_fairseq.scoring.report.training_log import read_curves
 from swcm_fairseq.torch_files import safe_load
@@ -83,8 +82,7 @@ def main(arguments=None) -> int:
     results = {name: measure(os.path.join(args.out, name), args.updates) for name in args.precisions}
     problems = compare(results, args.tolerance)
     with atomic_write(os.path.join(args.out, "numbers.json")) as stream:
-        json.dump({"updates": args.updates, "precisions": results}, stream, indent=2)
-        stream.write("\n")
+        write_json(stream, {"updates": args.updates, "precisions": results})
     if problems:
         raise SwcmError("half precision does not hold", problems)
     return 0

@@ -15,7 +15,6 @@ language read = train + valid + test + left_out + dropped.
 
 import argparse
 import collections
-import json
 import os
 import random
 import sys
@@ -30,7 +29,7 @@ from swcm_preprocess.split import HELD_OUT, hold_out
 import regex
 
 from swcm_fairseq.errors import SwcmError, run_command
-from swcm_fairseq.files import atomic_folder
+from swcm_fairseq.files import atomic_folder, write_json
 from swcm_fairseq.sentences import sentences
 
 PAIR, TEXT, SUMMARY = "text-summary", "text", "summary"
@@ -295,8 +294,7 @@ def main() -> None:
                 )
             )
         with open(os.path.join(folder, "counts.json"), "w", encoding="utf-8", newline="\n") as stream:
-            json.dump(counts, stream, indent=2)
-            stream.write("\n")
+            write_json(stream, counts)
 
 
 if __name__ == "__main__":

@@ -25,7 +25,7 @@ from swcm_preprocess.lines import read_aligned
 import regex
 
 from swcm_fairseq.errors import SwcmError, run_command
-from swcm_fairseq.files import atomic_folder
+from swcm_fairseq.files import atomic_folder, write_json
 from swcm_fairseq.sentences import sentences
 
 SPLITS = ("train", "valid", "test")
@@ -279,8 +279,7 @@ def main() -> int:
                     stream.write("\n")
             print("{}: {}".format(code, ", ".join("{} {}".format(n["questions"], s) for s, n in report[code].items())))
         with open(os.path.join(folder, "counts.json"), "w", encoding="utf-8", newline="\n") as stream:
-            json.dump(report, stream, indent=2)
-            stream.write("\n")
+            write_json(stream, report)
     return 0
 
 

@@ -7,14 +7,13 @@ English. A line break inside a message becomes a space; nothing else is changed,
 """
 
 import argparse
-import json
 import sys
 from typing import Dict
 
 from swcm_preprocess.readers.translations import join, read_catalogues
 
 from swcm_fairseq.errors import run_command
-from swcm_fairseq.files import atomic_files
+from swcm_fairseq.files import atomic_files, write_json
 
 
 def parse_arguments() -> argparse.Namespace:
@@ -39,8 +38,7 @@ def main() -> None:
         for texts in pair.lines:
             for side, text in zip(sides, texts):
                 side.write(text + "\n")
-        json.dump(pair.counts, counts, indent=2)
-        counts.write("\n")
+        write_json(counts, pair.counts)
     print("{}: {}".format(options.out, summary(pair.counts)))
 
 

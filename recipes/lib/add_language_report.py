@@ -11,7 +11,7 @@ import os
 import sys
 
 from swcm_fairseq.errors import run_command
-from swcm_fairseq.files import atomic_write
+from swcm_fairseq.files import atomic_write, write_json
 from swcm_fairseq.scoring import score
 from swcm_fairseq.scoring.baselines import shuffled
 from swcm_fairseq.scoring.corpus import read_generated, read_lines
@@ -66,8 +66,7 @@ def main() -> None:
     with open(os.path.join(args.out, "grown", "extend.json"), encoding="utf-8") as stream:
         report = json.load(stream)
     with atomic_write(os.path.join(args.out, "scores.json")) as stream:
-        json.dump({"systems": results, "vocabulary": report}, stream, ensure_ascii=False, indent=2)
-        stream.write("\n")
+        write_json(stream, {"systems": results, "vocabulary": report})
 
     print(spelling(report))
     print("\n{:12s}{}".format("", "".join("{:>8s}".format(title) for _, title in METRICS)))

@@ -5,12 +5,11 @@ ignores its source; ``copy``, the source as it is.
 """
 
 import argparse
-import json
 import os
 import sys
 
 from swcm_fairseq.errors import run_command
-from swcm_fairseq.files import atomic_write
+from swcm_fairseq.files import atomic_write, write_json
 from swcm_fairseq.scoring import score
 from swcm_fairseq.scoring.baselines import shuffled
 from swcm_fairseq.scoring.corpus import read_generated, read_lines
@@ -57,8 +56,7 @@ def main() -> None:
         step = max(1, len(sources) // SAMPLES)
         samples.append([(lang, sources[i], references[i], found["shared"][i]) for i in range(0, len(sources), step)])
     with atomic_write(os.path.join(args.out, "scores.json")) as stream:
-        json.dump({"systems": results}, stream, ensure_ascii=False, indent=2)
-        stream.write("\n")
+        write_json(stream, {"systems": results})
 
     print(table(results, args.langs))
     by_turns = [sample for row in zip(*samples) for sample in row][:SAMPLES]

@@ -21,7 +21,7 @@ from typing import Dict, List, Sequence, Tuple
 from swcm_preprocess.overlap import closest, fingerprint, index, ngrams
 
 from swcm_fairseq.errors import SwcmError, run_command
-from swcm_fairseq.files import atomic_write
+from swcm_fairseq.files import atomic_write, write_json
 from swcm_fairseq.scoring import measure
 from swcm_fairseq.scoring.corpus import read_generated, read_lines
 from swcm_fairseq.scoring.resampling import compare, intervals
@@ -225,8 +225,7 @@ def collect(out: str, langs: Sequence[str], table: str) -> None:
         nearness[pairs, lang] = bins_of(out, pairs, lang)
     entries = results(rows, langs, nearness)
     with atomic_write(os.path.join(out, "results.json")) as stream:
-        json.dump({"rows": entries}, stream, ensure_ascii=False, indent=2)
-        stream.write("\n")
+        write_json(stream, {"rows": entries})
     text = markdown(entries, langs, read_paper(table))
     with atomic_write(os.path.join(out, "results.md")) as stream:
         stream.write(text)

@@ -10,7 +10,7 @@ import os
 import sys
 
 from swcm_fairseq.errors import run_command
-from swcm_fairseq.files import atomic_write
+from swcm_fairseq.files import atomic_write, write_json
 from swcm_fairseq.languages import ENVIRONMENT_VARIABLE, language
 
 
@@ -32,8 +32,7 @@ def main() -> None:
             "units": entry.units,
         }
     with atomic_write(options.out) as stream:
-        json.dump(known, stream, indent=2)
-        stream.write("\n")
+        write_json(stream, known)
 
 
 if __name__ == "__main__":

@@ -9,7 +9,6 @@ names into OUT, and OUT/counts.json.
 
 import argparse
 import collections
-import json
 import os
 import random
 import sys
@@ -20,7 +19,7 @@ from swcm_preprocess.lines import read_aligned
 from swcm_preprocess.overlap import fingerprint
 
 from swcm_fairseq.errors import SwcmError, run_command
-from swcm_fairseq.files import atomic_folder
+from swcm_fairseq.files import atomic_folder, write_json
 
 SIDES = ("question", "passage", "answer")
 FURTHER = tuple("answer.{}".format(number) for number in range(2, 10))
@@ -101,8 +100,7 @@ def main() -> int:
             name: {"questions": len(part), "passages": len({row[1] for row in part})} for name, part in parts.items()
         }
         with open(os.path.join(folder, "counts.json"), "w", encoding="utf-8", newline="\n") as stream:
-            json.dump(dict(counts, read=len(rows) + blank["train"], **left_out), stream, indent=2)
-            stream.write("\n")
+            write_json(stream, dict(counts, read=len(rows) + blank["train"], **left_out))
     print(
         ", ".join("{questions} questions on {passages} passages for ".format(**counts[name]) + name for name in counts)
     )

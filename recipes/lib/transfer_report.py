@@ -5,13 +5,12 @@ outputs, and of references, in a wrong language. The texts are taken whole, not 
 """
 
 import argparse
-import json
 import os
 import sys
 from typing import Dict
 
 from swcm_fairseq.errors import run_command
-from swcm_fairseq.files import atomic_write
+from swcm_fairseq.files import atomic_write, write_json
 from swcm_fairseq.scoring import score
 from swcm_fairseq.scoring.baselines import first_sentences, shuffled
 from swcm_fairseq.scoring.corpus import read_generated, read_lines
@@ -59,8 +58,7 @@ def main() -> None:
             samples += ["", "reference  " + found["references"][i]]
             samples += ["{:<9}  {}".format(name, found[name][i]) for name in ("forced", "free")]
     with atomic_write(options.out) as stream:
-        json.dump(results, stream, ensure_ascii=False, indent=2)
-        stream.write("\n")
+        write_json(stream, results)
     row = "{:<6}{:>10}{:>8}{:>10}{:>16}{:>14}{:>8}{:>12}  {}"
     print(row.format("", "ROUGE-L", "", "", "", "wrong lang.", "", "", ""))
     print(row.format("", "forced", "free", "shuffled", "first sentence", "forced", "free", "references", "passes"))

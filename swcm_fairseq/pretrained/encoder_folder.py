@@ -1,11 +1,11 @@
 """Writing an encoder as a Hugging Face folder, the one layout that every later stage reads."""
 
-import json
 import os
 from typing import Dict, Optional
 
 import torch
 
+from ..files import write_json
 from .layouts import HUGGING_FACE, hugging_face_names
 from .settings import EncoderConfig
 
@@ -44,8 +44,7 @@ def write_encoder_folder(
         "eos_token_id": 2,
     }
     with open(os.path.join(folder, CONFIG_FILE), "w", encoding="utf-8", newline="\n") as stream:
-        json.dump(settings, stream, indent=2)
-        stream.write("\n")
+        write_json(stream, settings)
     if sentencepiece_model is not None:
         with open(os.path.join(folder, SENTENCEPIECE_FILE), "wb") as stream:
             stream.write(sentencepiece_model)

@@ -1,11 +1,10 @@
 """The report of ``swcm-score --report``: scores, plots and sentences on one page that opens without a network."""
 
-import json
 import os
 from typing import Any, Dict, List, Optional, Sequence
 
 from ...errors import SwcmError
-from ...files import atomic_folder
+from ...files import atomic_folder, write_json
 from ..evaluation import Evaluation
 from ..metrics import METRICS, title_of
 from . import plots
@@ -54,8 +53,7 @@ def write_report(
         with open(os.path.join(temporary, PAGE), "w", encoding="utf-8", newline="\n") as stream:
             stream.write(page(title, sections))
         with open(os.path.join(temporary, SCORES), "w", encoding="utf-8", newline="\n") as stream:
-            json.dump(scores, stream, ensure_ascii=False, indent=2)
-            stream.write("\n")
+            write_json(stream, scores)
 
 
 def _by_language(evaluations: Sequence[Evaluation]) -> List[str]:
