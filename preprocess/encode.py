@@ -16,6 +16,7 @@ from swcm_preprocess.parallel import in_batches, ordered_map
 
 from swcm_fairseq.errors import SwcmError, run_command
 from swcm_fairseq.files import atomic_files
+from swcm_fairseq.input_files import encoding_hint
 from swcm_fairseq.vocabulary.pieces import Lines, Pieces
 
 MODEL_NAME = "sentencepiece.bpe.model"
@@ -55,19 +56,12 @@ def read_batches(path: str, size: int = BATCH_LINES) -> Iterator[List[str]]:
 
 def _read_lines(path: str) -> Iterator[str]:
     number = 0
-    for block in blocks_of(path):
+    for block in read_blocks(path):
         lines, refused = decoded(block)
         yield from lines
         number += len(lines)
         if refused:
             raise SwcmError("{}, line {}: {}".format(path, number + 1, refused))
-
-
-def blocks_of(path: str) -> Iterator[bytes]:
-    """``read_blocks``, or ``SwcmError`` where there is no file."""
-    if not os.path.isfile(path):
-        raise SwcmError("there is no file {}".format(path))
-    return read_blocks(path)
 
 
 def decoded(block: bytes) -> Tuple[List[str], str]:
@@ -78,7 +72,8 @@ def decoded(block: bytes) -> Tuple[List[str], str]:
         good = block.rfind(b"\n", 0, error.start) + 1
         lines, refused = decoded(block[:good])
         byte = error.start - good + 1
-        return lines, refused or "not UTF-8 at byte {}; convert the file, for example with iconv".format(byte)
+        hint = encoding_hint("INPUT", block[good:]) or "convert the file, for example with iconv"
+        return lines, refused or "not UTF-8 at byte {}; {}".format(byte, hint)
     for number, line in enumerate(lines if len(block) > LONGEST_LINE else ()):
         if len(line) > LONGEST_LINE:
             refused = "{:,} characters; clean the text first (preprocess/clean.py --max-chars)".format(len(line))
@@ -140,7 +135,7 @@ def encode_files(
 ) -> List[Encoded]:
     """Write the pieces of each line of each source; returns what each came to, its ``text`` being left out."""
     totals = [Encoded(b"", 0, 0, 0) for _ in sources]
-    batches = ((number, block) for number, source in enumerate(sources) for block in blocks_of(source))
+    batches = ((number, block) for number, source in enumerate(sources) for block in read_blocks(source))
     for number, encoded in ordered_map(Encoder, settings, batches, workers):
         total = totals[number]
         if encoded.refused:

@@ -18,7 +18,6 @@ new_pieces.txt, which prune_encoder.py --keep-pieces takes.
 """
 
 import argparse
-import json
 import os
 import sys
 from collections import Counter
@@ -30,7 +29,8 @@ from swcm_preprocess.grown_files import checkpoint_to_grow, encoder_to_grow, pac
 from swcm_preprocess.lines import read_aligned
 
 from swcm_fairseq.errors import SwcmError, run_command
-from swcm_fairseq.files import atomic_folder, refuse_overwrite
+from swcm_fairseq.files import atomic_folder, refuse_overwrite, write_json
+from swcm_fairseq.input_files import check_inputs, pipes_kept
 from swcm_fairseq.languages import Language, language
 from swcm_fairseq.models.embedding_rows import align, plan_starts
 from swcm_fairseq.vocabulary import protected_characters
@@ -158,10 +158,14 @@ def main(argv=None) -> int:
     entry = language(args.lang)
     files = dict.fromkeys(args.text + args.held_out, entry)
     files.update((path, language(code)) for code, path in args.old)
-    missing = [path for path in [*files, *sum(args.parallel, [])] if not os.path.isfile(path)]
-    if missing:
-        raise SwcmError("these files are not there:", missing)
+    check_inputs([*files, *sum(args.parallel, [])])
+    with pipes_kept([*files, *sum(args.parallel, [])]):
+        grow(args, entry, files)
+    return 0
 
+
+def grow(args: argparse.Namespace, entry: Language, files: Dict[str, Language]) -> None:
+    """Grow as the arguments say; ``files`` are compared before and after."""
     if args.encoder:
         path, write = encoder_to_grow(args.encoder)
     elif args.packed:
@@ -223,8 +227,7 @@ def main(argv=None) -> int:
         with open(os.path.join(folder, PIECES_NAME), "w", encoding="utf-8", newline="\n") as stream:
             stream.writelines(piece.text + "\n" for piece in new)
         with open(os.path.join(folder, REPORT_NAME), "w", encoding="utf-8", newline="\n") as stream:
-            json.dump(report, stream, indent=2, ensure_ascii=False)
-            stream.write("\n")
+            write_json(stream, report)
     counts = report["pieces"]
     print("{}: {before} pieces and {new} new ones, {characters} of them characters".format(args.out, **counts))
     kinds = ", ".join("{} {}".format(count, kind) for kind, count in report["rows_start"].items())
@@ -233,7 +236,6 @@ def main(argv=None) -> int:
         some = " ".join("{} ({})".format(character, count) for character, count in list(strays.items())[:MOST_SHOWN])
         more = " and {} more".format(len(strays) - MOST_SHOWN) if len(strays) > MOST_SHOWN else ""
         print("still unknown, of other scripts (--all-characters adds them): {}{}".format(some, more))
-    return 0
 
 
 def cli() -> int:

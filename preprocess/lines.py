@@ -1,18 +1,25 @@
 """Reading text line by line, without losing or guessing anything.
 
 A line ends at a line feed and nowhere else (Python's ``splitlines`` also ends lines at signs that occur inside
-them); a carriage return before it and a byte order mark at the start of the file are no part of the text. A file
-that starts as gzip does is read through it, whatever its name.
+them); a carriage return before it and a byte order mark at the start of the file are no part of the text. In a file
+without any line feed, as old Macintosh programs write them, each carriage return ends a line. Packed files and pipes
+are read as ``swcm_fairseq.input_files`` says.
 """
 
-import gzip
-import io
 import itertools
 import os
-import zlib
-from typing import AnyStr, Iterator, List, Optional, Sequence, Tuple
+from typing import AnyStr, BinaryIO, Dict, Iterator, List, Optional, Sequence, Tuple
 
 from swcm_fairseq.errors import SwcmError
+from swcm_fairseq.input_files import (
+    HEAD,
+    DamagedInput,
+    encoding_hint,
+    input_problems,
+    is_pipe,
+    open_input,
+    refuse_wide_characters,
+)
 
 # So many bad lines are named; the rest are counted.
 MOST_NAMED = 10
@@ -22,9 +29,9 @@ LONGEST = 64 << 20
 # Formats that have to be read as a whole are limited too.
 LONGEST_FILE = 256 << 20
 
+_TELLING = 16  # bytes beyond ASCII that show an encoding
+
 _UTF8_MARK = b"\xef\xbb\xbf"
-_UTF16_MARKS = (b"\xff\xfe", b"\xfe\xff")
-_GZIP_MARK = b"\x1f\x8b"
 
 
 class Problems:
@@ -33,26 +40,26 @@ class Problems:
     def __init__(self) -> None:
         self.named: List[str] = []
         self.number = 0
+        self.causes: List[str] = []
 
     def add(self, text: str) -> None:
         self.number += 1
         if len(self.named) < MOST_NAMED:
             self.named.append(text)
 
+    def explain(self, cause: str) -> None:
+        """Say what many problems have in common, where that is known."""
+        if cause:
+            self.causes.append(cause)
+
     def in_words(self) -> List[str]:
-        """Those that were named, and how many more there are."""
+        """What they have in common, those that were named, and how many more there are."""
         more = self.number - len(self.named)
-        return self.named + (["and {} more".format(more)] if more else [])
+        return self.causes + self.named + (["and {} more".format(more)] if more else [])
 
     def raise_if_any(self, message: str) -> None:
         if self.number:
             raise SwcmError(message, self.in_words())
-
-
-def open_bytes(path: str) -> io.BufferedIOBase:
-    """Open a file for reading bytes, unpacked where it is gzip."""
-    stream = open(path, "rb")
-    return gzip.GzipFile(fileobj=stream, mode="rb") if stream.peek(2).startswith(_GZIP_MARK) else stream
 
 
 def read_blocks(path: str, size: int = 1 << 18) -> Iterator[bytes]:
@@ -61,20 +68,17 @@ def read_blocks(path: str, size: int = 1 << 18) -> Iterator[bytes]:
     Only the last line may lack its end.
 
     Raises:
-        SwcmError: UTF-16, a line that is too long to be one, or gzip that is cut short or damaged.
+        SwcmError: no text, a line that is too long to be one, or packed data that is cut short or damaged.
     """
     begun: List[bytes] = []  # a line whose end has not been read
     length = lines = 0
-    with open_bytes(path) as stream:
+    with open_input(path) as stream:
+        chunks = _with_line_feeds(stream, size)
         while True:
             try:
-                data = stream.read1(size)
-            except (EOFError, zlib.error, gzip.BadGzipFile) as error:
-                raise SwcmError(
-                    "{}, behind line {}: the gzip data is cut short or damaged ({}); fetch the file again".format(
-                        path, lines, error
-                    )
-                )
+                data = next(chunks, b"")
+            except DamagedInput as error:
+                raise SwcmError("{}, behind line {}: {}".format(path, lines, error.reason))
             first = data.find(b"\n") + 1
             length += first or len(data)
             if length > LONGEST + 1:
@@ -90,15 +94,36 @@ def read_blocks(path: str, size: int = 1 << 18) -> Iterator[bytes]:
             block = b"".join(begun) + data[:end]
             begun, length = [data[end:]], len(data) - end
             if block:
-                yield _without_mark(block, path) if lines == 0 else block
+                yield without_mark(block, path) if lines == 0 else block
             if not data:
                 return
             lines += block.count(b"\n")
 
 
-def _without_mark(start: bytes, path: str) -> bytes:
-    if start.startswith(_UTF16_MARKS):
-        raise SwcmError("{}: this is UTF-16; convert it first: iconv -f UTF-16 -t UTF-8".format(path))
+def _with_line_feeds(stream: BinaryIO, size: int) -> Iterator[bytes]:
+    """The bytes of a stream, about ``size`` at a time; carriage returns become line feeds where there are no others.
+
+    What is as long as no line may be, and has carriage returns alone, is such a file.
+    """
+    begun: List[bytes] = []
+    data = stream.read1(size)  # type: ignore[attr-defined]
+    length = len(data)
+    while data and b"\n" not in data and length <= LONGEST + 1:
+        begun.append(data)
+        data = stream.read1(size)  # type: ignore[attr-defined]
+        length += len(data)
+    old = b"\n" not in data
+    while begun:
+        start = begun.pop(0)
+        yield start.replace(b"\r", b"\n") if old else start
+    while data:
+        yield data.replace(b"\r", b"\n") if old else data
+        data = stream.read1(size)  # type: ignore[attr-defined]
+
+
+def without_mark(start: bytes, path: str) -> bytes:
+    """The start of a text without the byte order mark; raises ``SwcmError`` for UTF-16 and UTF-32."""
+    refuse_wide_characters(path, start[:HEAD])
     return start[len(_UTF8_MARK) :] if start.startswith(_UTF8_MARK) else start
 
 
@@ -117,34 +142,58 @@ def read_raw_lines(path: str) -> Iterator[bytes]:
 
 def open_whole(path: str) -> bytes:
     """All of a file, for formats that are not lines; raises ``SwcmError`` where it is too large or damaged."""
-    with open_bytes(path) as stream:
-        try:
-            data = stream.read(LONGEST_FILE + 1)
-        except (EOFError, zlib.error, gzip.BadGzipFile) as error:
-            raise SwcmError("{}: the gzip data is cut short or damaged ({}); fetch the file again".format(path, error))
+    with open_input(path) as stream:
+        data = stream.read(LONGEST_FILE + 1)
     if len(data) > LONGEST_FILE:
         raise SwcmError("{}: over {} MiB, and this format is read as a whole".format(path, LONGEST_FILE >> 20))
-    return data[len(_UTF8_MARK) :] if data.startswith(_UTF8_MARK) else data
+    return data
 
 
-def first_byte(path: str) -> bytes:
-    """The first byte of a file that is not white space, or nothing."""
-    for raw in read_raw_lines(path):
-        if raw.strip():
-            return raw.strip()[:1]
-    return b""
+class Undecodable:
+    """Decodes the lines of a file, and looks whether it is in another encoding as a whole."""
+
+    def __init__(self, path: str) -> None:
+        self._path = path
+        self._sample = b""
+        self._good = self._foreign = self._bytes = 0
+        self.error: Optional[UnicodeDecodeError] = None  # of the last line
+
+    def decode(self, raw: bytes) -> str:
+        """The text of a line, in which surrogates stand for bytes that are no UTF-8."""
+        self.error = None
+        try:
+            text = raw.decode("utf-8")
+        except UnicodeDecodeError as error:
+            self.error = error
+            text = raw.decode("utf-8", "surrogateescape")
+            signs = [sign for sign in text if sign > "\x7f"]
+            if 2 * sum("\udc80" <= sign <= "\udcff" for sign in signs) > len(signs):
+                self._foreign += 1
+                self._bytes += len(signs)
+                self._sample += raw[:HEAD] + b"\n" if len(self._sample) < HEAD else b""
+                return text
+        # A line in ASCII says nothing.
+        self._good += not text.isascii()
+        return text
+
+    def hint(self) -> str:
+        """What the file may be and the command that converts it, or "" where most of it is UTF-8."""
+        if self._foreign <= self._good or self._bytes < _TELLING:
+            return ""
+        what = encoding_hint(self._path, self._sample) or "convert it first, with iconv -f ENCODING -t UTF-8"
+        return "{}: most of it is not UTF-8; {}".format(self._path, what)
 
 
 def read_lines(path: str, problems: Problems) -> Iterator[Optional[str]]:
     """Yield the lines of a UTF-8 file; a line that is not UTF-8 is ``None`` and is noted in ``problems``."""
+    seen = Undecodable(path)
     for number, raw in enumerate(read_raw_lines(path), start=1):
-        try:
-            yield raw.decode("utf-8")
-        except UnicodeDecodeError as error:
-            problems.add(
-                "{}, line {}: byte {} (0x{:02x}) is not UTF-8".format(path, number, error.start + 1, raw[error.start])
-            )
-            yield None
+        line = seen.decode(raw)
+        if seen.error:
+            byte = seen.error.start
+            problems.add("{}, line {}: byte {} (0x{:02x}) is not UTF-8".format(path, number, byte + 1, raw[byte]))
+        yield None if seen.error else line
+    problems.explain(seen.hint())
 
 
 def read_aligned(
@@ -180,7 +229,7 @@ def read_aligned(
 
 
 def in_order(shards: Sequence[Sequence[str]]) -> List[Sequence[str]]:
-    """Groups of files that belong together, sorted by the name of their first one.
+    """Groups of files that belong together, sorted by the name of their first one; pipes, as given, behind them.
 
     So the result does not depend on the order in which the parts of a corpus are given.
 
@@ -188,8 +237,8 @@ def in_order(shards: Sequence[Sequence[str]]) -> List[Sequence[str]]:
         SwcmError: some files are not there, or are given twice.
     """
     paths = [path for shard in shards for path in shard]
-    problems = ["{}: there is no such file".format(path) for path in paths if not os.path.isfile(path)]
-    known = {}
+    problems = input_problems(paths)
+    known: Dict[str, str] = {}
     for path in paths:
         real = os.path.realpath(path)
         if real in known:
@@ -197,4 +246,7 @@ def in_order(shards: Sequence[Sequence[str]]) -> List[Sequence[str]]:
         known[real] = path
     if problems:
         raise SwcmError("files that cannot be read", problems)
-    return sorted(shards, key=lambda shard: [(os.path.basename(path), path) for path in shard])
+    files = [shard for shard in shards if not is_pipe(shard[0])]
+    files.sort(key=lambda shard: [(os.path.basename(path), path) for path in shard])
+    # The shell numbers pipes from the last to the first.
+    return files + [shard for shard in shards if is_pipe(shard[0])]

@@ -17,7 +17,6 @@ it the model that will cut the text, so the cut-down encoder's.
 """
 
 import argparse
-import json
 import os
 import sys
 from typing import Dict, Iterator, List, NamedTuple, Optional, Sequence
@@ -26,7 +25,8 @@ from swcm_preprocess.lines import Problems, read_aligned
 from swcm_preprocess.parallel import in_batches
 
 from swcm_fairseq.errors import SwcmError, run_command
-from swcm_fairseq.files import atomic_files
+from swcm_fairseq.files import atomic_files, write_json
+from swcm_fairseq.input_files import check_inputs
 from swcm_fairseq.sentences import one_line
 from swcm_fairseq.vocabulary.pieces import Pieces
 
@@ -217,16 +217,13 @@ def main(argv=None) -> int:
     """Join what the command line names."""
     options = parse_arguments(argv)
     paths = [path for path in (options.question, options.passage, options.answer) if path]
-    missing = [path for path in paths if not os.path.isfile(path)]
-    if missing:
-        raise SwcmError("there is no file " + ", ".join(missing))
+    check_inputs(paths)
     if os.path.exists(options.out) and any(os.path.samefile(options.out, path) for path in paths):
         raise SwcmError("{} is an input; choose another --out".format(options.out))
     joiner = Joiner(Pieces.load(options.spm), options.max_pieces, options.separator)
     with atomic_files([options.out + ".counts.json", options.out], force=options.force) as (report, stream):
         counts = join_files(paths, joiner, stream)
-        json.dump(counts.report(), report, indent=2, ensure_ascii=False)
-        report.write("\n")
+        write_json(report, counts.report())
     print("{}: {}".format(options.out, counts.in_words()))
     return 0
 

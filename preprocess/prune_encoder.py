@@ -8,7 +8,6 @@ anything is written.
 
 import argparse
 import dataclasses
-import json
 import os
 import sys
 from typing import Any, Dict, List, NamedTuple, Optional, Sequence, Tuple
@@ -19,7 +18,8 @@ import numpy
 import torch
 
 from swcm_fairseq.errors import SwcmError, run_command
-from swcm_fairseq.files import atomic_folder, refuse_overwrite
+from swcm_fairseq.files import atomic_folder, refuse_overwrite, write_json
+from swcm_fairseq.input_files import check_inputs, pipes_kept
 from swcm_fairseq.pretrained.encoder import OpenedEncoder, open_encoder
 from swcm_fairseq.pretrained.encoder_folder import TOKEN_TYPES, hugging_face_tensors, write_encoder_folder
 from swcm_fairseq.pretrained.layouts import layer_tensor_names
@@ -221,7 +221,14 @@ def main(argv=None) -> int:
     args = parser.parse_args(argv)
     if not args.corpus and (args.keep_pieces or args.min_count > 1):
         parser.error("--keep-pieces and --min-count choose pieces by the text in --corpus, which is not given")
+    check_inputs(args.corpus + [args.keep_pieces] * bool(args.keep_pieces))
+    with pipes_kept(args.corpus):
+        prune(args)
+    return 0
 
+
+def prune(args: argparse.Namespace) -> None:
+    """Prune as the arguments say."""
     refuse_overwrite(args.out, args.force)
     encoder = open_encoder(args.encoder)
     layers = args.keep_layers or list(range(encoder.config.encoder_layers))
@@ -238,10 +245,8 @@ def main(argv=None) -> int:
         report["min_count"] = args.min_count
         report["corpora"] = {path: change._asdict() for path, change in changes.items()}
         with open(os.path.join(folder, REPORT_NAME), "w", encoding="utf-8", newline="\n") as stream:
-            json.dump(report, stream, indent=2)
-            stream.write("\n")
+            write_json(stream, report)
     print(describe(args.out, report))
-    return 0
 
 
 def cli() -> int:

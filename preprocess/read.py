@@ -9,27 +9,28 @@
 
 Formats: text (a line is a record with the field text), jsonl, json (a list, or an object with a list in "data"), squad
 (nested, or flat records; fields context, question, answer, title, id, and further answers as answer.2, answer.3), csv,
-tsv, gettext (.mo, .po; fields context, source, text). Any of them may be gzip. Line-aligned pairs of files need no
-reading: clean.py takes them.
+tsv, gettext (.mo, .po; fields context, source, text). Any of them may be packed (gz, xz, bz2, zst) or a pipe. Columns
+without names are called 1, 2, 3 (--no-header). Line-aligned pairs of files need no reading: clean.py takes them.
 
 --take NAME=FIELD+FIELD writes PREFIX.NAME; several outputs stay line by line aligned, and a record that lacks a field
 is in none of them, unless the output may be empty: NAME=FIELD? writes an empty line there. Fields inside others are
 reached by dots: zh=translation.zh, answer=answers.text.0. Writes PREFIX.counts.json too, where read = kept + dropped;
-nothing but white space is changed, cleaning comes later.
+messages of gettext are dropped as obsolete, fuzzy, untranslated, duplicate or plural. Nothing but white space is
+changed, cleaning comes later.
 """
 
 import argparse
 import collections
-import json
 import os
+import re
 import sys
-from typing import Dict, Iterator, List, NamedTuple, Optional, Sequence, Tuple
+from typing import Any, Dict, Iterator, List, NamedTuple, Optional, Sequence, Tuple
 
 from swcm_preprocess.lines import Problems, in_order
-from swcm_preprocess.readers import FORMATS, format_of
+from swcm_preprocess.readers import FORMATS, TABLES, LeftOut, format_of, read_table, why_not_read
 
 from swcm_fairseq.errors import SwcmError, run_command, some
-from swcm_fairseq.files import atomic_files
+from swcm_fairseq.files import atomic_files, write_json
 from swcm_fairseq.sentences import one_line, sentences
 
 SENTENCE_END = "</s>"  # as preprocess/encode.py --documents expects it
@@ -72,10 +73,41 @@ def read_record(record: Optional[Dict[str, str]], takes: Sequence[Take], split: 
     return "", lines
 
 
-def read_all(paths: Sequence[str], kind: Optional[str], problems: Problems) -> Iterator[Optional[Dict[str, str]]]:
+class Fields:
+    """The names that records have, for a message about those that none has."""
+
+    def __init__(self) -> None:
+        self._known: Dict[str, None] = {}
+
+    def add(self, record: Dict[str, str]) -> None:
+        if not record.keys() <= self._known.keys():
+            self._known.update(dict.fromkeys(record))
+
+    def absent(self, takes: Sequence[Take]) -> List[str]:
+        """Those of ``takes`` that no record has, if there are any; one of several, such as answer.2, may be lacking."""
+        wanted = {field: None for take in takes for field in take.fields if self._known}
+        return [field for field in wanted if field not in self._known and not self._is_further(field)]
+
+    def in_words(self) -> str:
+        return some(sorted(self._known))
+
+    def _is_further(self, field: str) -> bool:
+        return bool(re.search(r"\.[1-9]\d*(\.|\Z)", field)) and any(
+            re.sub(r"\.\d+", replaced, field) in self._known for replaced in ("", ".0", ".1")
+        )
+
+
+def read_all(paths: Sequence[str], options: argparse.Namespace, problems: Problems) -> Iterator[Any]:
     """The records of all files, one after another."""
     for path in paths:
-        yield from FORMATS[kind or format_of(path)](path, problems)
+        kind = options.format or format_of(path)
+        if kind in TABLES:
+            form = TABLES[kind]._replace(header=not options.no_header)
+            chosen = {"delimiter": options.delimiter, "quotes": options.quotes}
+            form = form._replace(**{name: value for name, value in chosen.items() if value})
+            yield from read_table(path, problems, form)
+        else:
+            yield from FORMATS[kind](path, problems)
 
 
 def parse_arguments(argv=None) -> argparse.Namespace:
@@ -91,6 +123,15 @@ def parse_arguments(argv=None) -> argparse.Namespace:
         default="records",
         help="a line is a record (the default), a sentence, or a document with </s> between its sentences",
     )
+    parser.add_argument(
+        "--delimiter", type=one_sign, metavar="SIGN", help="between the cells of a table (csv: , tsv: tab)"
+    )
+    parser.add_argument(
+        "--quotes",
+        choices=("table", "text"),
+        help="what quotation marks around the cells of a table are (csv: the table's, tsv: as its cells show)",
+    )
+    parser.add_argument("--no-header", action="store_true", help="a table without names: its columns are 1, 2, 3 ...")
     parser.add_argument("--out", required=True, metavar="PREFIX", help="outputs are PREFIX.NAME and PREFIX.counts.json")
     parser.add_argument(
         "--unreadable",
@@ -116,9 +157,23 @@ def parse_arguments(argv=None) -> argparse.Namespace:
         parser.error("sentences of several outputs would not stay aligned; --split records or documents does")
     options.take = takes
     unknown = [path for path in options.inputs if not options.format and not format_of(path)]
+    for path in unknown:
+        if why_not_read(path):
+            parser.error("{}: {}".format(path, why_not_read(path)))
     if unknown:
         parser.error("--format is needed, since these names do not tell it: " + some(unknown))
+    kinds = {options.format or format_of(path) for path in options.inputs}
+    if (options.no_header or options.delimiter or options.quotes) and not kinds <= TABLES.keys():
+        parser.error("--delimiter, --quotes and --no-header are for tables, csv and tsv")
     return options
+
+
+def one_sign(text: str) -> str:
+    """A delimiter: one sign, or a tab as shells pass it."""
+    sign = {"\\t": "\t", "tab": "\t"}.get(text, text)
+    if len(sign) != 1 or sign in '"\r\n':
+        raise argparse.ArgumentTypeError("must be one sign, and no quotation mark")
+    return sign
 
 
 def main(argv=None) -> int:
@@ -132,14 +187,17 @@ def main(argv=None) -> int:
     problems = Problems()
     read = kept = lines = 0
     dropped: Dict[str, int] = collections.Counter()
-    fields: Dict[str, None] = {}
+    fields = Fields()
     with atomic_files(outputs, force=options.force) as (report, *streams):
-        for record in read_all(paths, options.format, problems):
+        for record in read_all(paths, options, problems):
             read += 1
+            if isinstance(record, LeftOut):
+                dropped[record.reason] += 1
+                continue
+            fields.add(record or {})
             reason, found = read_record(record, options.take, options.split)
             if reason:
                 dropped[reason] += 1
-                fields.update(dict.fromkeys(record or ()))
                 continue
             kept += 1
             for stream, texts in zip(streams, found):
@@ -148,19 +206,19 @@ def main(argv=None) -> int:
         if options.unreadable == "fail":
             problems.raise_if_any("records that cannot be read; mend them, or leave them out with --unreadable drop")
         assert read == kept + sum(dropped.values()) and problems.number == dropped[UNREADABLE]
+        absent = fields.absent(options.take)
+        if absent:
+            raise SwcmError("no record has the field {}; there are: {}".format(some(absent), fields.in_words()))
         if read and not kept and any(reason.startswith("no_field") for reason in dropped):
+            wanted = (field for take in options.take if not take.optional for field in take.fields)
             raise SwcmError(
-                "no record has all of the fields {}; there are: {}".format(
-                    ", ".join(field for take in options.take if not take.optional for field in take.fields),
-                    some(sorted(fields)),
-                )
+                "no record has all of the fields {}; there are: {}".format(", ".join(wanted), fields.in_words())
             )
         counts = {"read": read, "kept": kept, "dropped": {k: n for k, n in sorted(dropped.items()) if n}}
         counts["lines"] = lines
         if problems.number:
             counts["unreadable"] = problems.in_words()
-        json.dump(counts, report, indent=2, ensure_ascii=False)
-        report.write("\n")
+        write_json(report, counts)
     for problem in problems.in_words():
         print("left out: " + problem, file=sys.stderr)
     reasons = ", ".join("{} {}".format(*item) for item in counts["dropped"].items()) or "none"

@@ -1,24 +1,46 @@
 """JSON: one record a line (MC2, LCSTS), or a file that is a list of records.
 
 What is inside a record is reached by dots, and in lists by numbers from 0: ``translation.bo``, ``answers.text.0``.
+Numbers stay as they are written; NaN and Infinity, which Python's own writer puts where a number is missing, are
+missing, as null is. A field that stands twice makes a record unreadable: nobody knows which one was meant.
 """
 
 import json
 import re
-from typing import Any, Dict, Iterator, Optional
+from typing import Any, Dict, Iterator, Optional, Tuple
 
-from swcm_preprocess.lines import LONGEST, Problems, open_whole, read_raw_lines
+from swcm_preprocess.lines import LONGEST, Problems, Undecodable, open_whole, read_raw_lines, without_mark
 
-from swcm_fairseq.errors import SwcmError
+from swcm_fairseq.errors import SwcmError, some
 
 # A record is text that somebody wrote; JSON that is larger is something else, and takes 100 times its size.
 LONGEST_RECORD = LONGEST // 4
 
 _SURROGATE = re.compile("[\ud800-\udfff]")
 _SPACE = re.compile(r"[ \t\r\n]*")
-# "data" stands near the head, behind a version or the like.
-_BEFORE_DATA = re.compile(r'\{[^\[{]*?"data"\s*:\s*(?=\[)')
-_HEAD = 4096
+
+
+class Doubled(dict):
+    """An object in which a name stands more than once; ``name`` is the first such."""
+
+    name = ""
+
+
+def _object(members) -> Dict[str, Any]:
+    found = dict(members)
+    if len(found) == len(members):
+        return found
+    doubled, seen = Doubled(found), set()
+    doubled.name = next(name for name, _ in members if name in seen or seen.add(name))
+    return doubled
+
+
+_DECODER = json.JSONDecoder(
+    object_pairs_hook=_object,
+    parse_int=str,
+    parse_float=str,
+    parse_constant=lambda _: None,  # NaN and Infinity
+)
 
 
 def read_json_lines(path: str, problems: Problems) -> Iterator[Optional[Dict[str, str]]]:
@@ -29,69 +51,159 @@ def read_json_lines(path: str, problems: Problems) -> Iterator[Optional[Dict[str
 
 def read_json(path: str, problems: Problems) -> Iterator[Optional[Dict[str, str]]]:
     """The objects of a list; the list may be the member ``data`` of an object."""
-    for place, value in json_list_values(path):
+    for place, value in json_list_values(path, problems):
         yield checked_fields(value, place, problems)
 
 
-def json_line_values(path: str, problems: Problems) -> Iterator[Any]:
+def json_line_values(path: str, problems: Problems) -> Iterator[Tuple[str, Any]]:
     """``(place, value)`` for each line; the value is None where the line is not JSON, which is noted."""
+    seen = Undecodable(path)
+    first = True
     for number, raw in enumerate(read_raw_lines(path), start=1):
-        if not raw.strip():
+        raw = raw.strip()
+        if not raw:
             continue
+        if first:
+            problems.explain(_other_form(path, raw))
+            first = False
         place = "{}, line {}".format(path, number)
         value = None
         if len(raw) > LONGEST_RECORD:
             problems.add("{}: longer than {} MiB; this is no record".format(place, LONGEST_RECORD >> 20))
         else:
             try:
-                # What is no UTF-8 becomes surrogates, which are looked for in the fields.
-                value = json.loads(raw.decode("utf-8", "surrogateescape"))
+                value = _DECODER.decode(seen.decode(raw))
             except (ValueError, RecursionError) as error:
                 problems.add("{}: not JSON ({})".format(place, error))
+            else:
+                if value is None:
+                    problems.add("{}: no object with fields".format(place))
         yield place, value
+    problems.explain(seen.hint())
 
 
-def json_list_values(path: str) -> Iterator[Any]:
+def _other_form(path: str, first: bytes) -> str:
+    """What a file is whose first line is no record, where that can be seen."""
+    if first.startswith(b"["):
+        return "{}: begins as a list; a list of records is --format json".format(path)
+    if first == b"{":
+        return "{}: its records go over several lines; one a line makes: jq -c . {} > NEW".format(path, path)
+    return ""
+
+
+def json_list_values(path: str, problems: Problems) -> Iterator[Tuple[str, Any]]:
     """``(place, value)`` for each element of the list that a file holds, decoded one by one.
 
     Raises:
-        SwcmError: the file holds no list, or is no JSON from some place on.
+        SwcmError: the file holds no list, more than that, or is no JSON from some place on.
     """
-    text = open_whole(path).decode("utf-8", "surrogateescape")
-    match = _BEFORE_DATA.match(text[:_HEAD], _SPACE.match(text[:_HEAD]).end())
-    place = match.end() if match else _SPACE.match(text).end()
-    if text[place : place + 1] != "[":
-        raise SwcmError(
-            "{}: neither a list of records nor an object with one in 'data'; JSON lines are --format jsonl".format(path)
-        )
-    decoder = json.JSONDecoder()
+    data = without_mark(open_whole(path), path)
+    seen = Undecodable(path)
+    text = seen.decode(data)
+    problems.explain(seen.hint())
     number = 0
     try:
-        place = _SPACE.match(text, place + 1).end()
-        while text[place : place + 1] != "]":
-            value, place = decoder.raw_decode(text, place)
+        place = _SPACE.match(text).end()
+        elements = _list_elements(text, place) if text[place : place + 1] == "[" else _data_elements(text, place, path)
+        for value in elements:
             number += 1
             yield "{}, record {}".format(path, number), value
-            place = _SPACE.match(text, place).end()
-            if text[place : place + 1] == ",":
-                place = _SPACE.match(text, place + 1).end()
-            elif text[place : place + 1] != "]":
-                raise ValueError("',' or ']' is missing")
+    except SwcmError:
+        raise
     except (ValueError, RecursionError) as error:
-        raise SwcmError("{}, behind record {}: not JSON ({}); is the file whole?".format(path, number, error))
+        raise SwcmError(
+            "{}, behind record {}: not JSON ({}); is the file whole?".format(path, number, error), problems.causes
+        )
+
+
+def _list_elements(text: str, place: int) -> Iterator[Any]:
+    """The elements of the list at ``place``, behind which the text has to end."""
+    end = yield from _elements(text, place)
+    _check_end(text, end)
+
+
+def _elements(text: str, place: int) -> Iterator[Any]:
+    """The elements of the list at ``place``; gives the place behind it."""
+    place = _skip(text, place, "[")
+    while text[place : place + 1] != "]":
+        value, place = _DECODER.raw_decode(text, place)
+        yield value
+        place = _SPACE.match(text, place).end()
+        if text[place : place + 1] != "]":
+            place = _skip(text, place, ",")
+    return place + 1
+
+
+def _data_elements(text: str, place: int, path: str) -> Iterator[Any]:
+    """The elements of the list that is the member ``data`` of the object at ``place``, wherever it stands in that."""
+    if text[place : place + 1] != "{":
+        raise _no_list(path, [])
+    names, found = [], False
+    place = _skip(text, place, "{")
+    while text[place : place + 1] != "}":
+        name, place = _DECODER.raw_decode(text, place)
+        place = _skip(text, place, ":")
+        if name == "data" and text[place : place + 1] == "[":
+            if found:
+                raise SwcmError("{}: 'data' stands twice in it".format(path))
+            found = True
+            place = yield from _elements(text, place)
+        else:
+            value, place = _DECODER.raw_decode(text, place)
+            names += [name] * isinstance(value, list)
+        place = _SPACE.match(text, place).end()
+        if text[place : place + 1] != "}":
+            place = _skip(text, place, ",")
+    if not found:
+        raise _no_list(path, names)
+    _check_end(text, place + 1)
+
+
+def _no_list(path: str, lists) -> SwcmError:
+    there = "; lists there are called " + some(lists) if lists else ""
+    return SwcmError(
+        "{}: neither a list of records nor an object with one in 'data'{}; JSON lines are --format jsonl".format(
+            path, there
+        )
+    )
+
+
+def _skip(text: str, place: int, sign: str) -> int:
+    """The place behind ``sign``, which has to stand at ``place``, and the white space around it."""
+    place = _SPACE.match(text, place).end()
+    if text[place : place + 1] != sign:
+        raise ValueError("{!r} is missing at character {}".format(sign, place + 1))
+    return _SPACE.match(text, place + 1).end()
+
+
+def _check_end(text: str, place: int) -> None:
+    place = _SPACE.match(text, place).end()
+    if place < len(text):
+        raise ValueError("more follows at character {}: {!r}".format(place + 1, text[place : place + 20]))
 
 
 def fields_of(value: Any, prefix: str = "") -> Dict[str, str]:
-    """Every text and number in a value, by its path of names and numbers."""
-    if isinstance(value, str):
-        return {prefix: value}
-    if isinstance(value, (int, float)) and not isinstance(value, bool):
-        return {prefix: str(value)}
-    inside = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
+    """Every text and number in a value, by its path of names and numbers.
+
+    Raises:
+        ValueError: two of them have the same path.
+    """
     found: Dict[str, str] = {}
-    for name, member in inside:
-        found.update(fields_of(member, "{}.{}".format(prefix, name) if prefix else str(name)))
+    _collect(value, prefix, found)
     return found
+
+
+def _collect(value: Any, prefix: str, found: Dict[str, str]) -> None:
+    if isinstance(value, str):
+        if prefix in found:
+            raise ValueError("the field {!r} stands twice".format(prefix))
+        found[prefix] = value
+        return
+    if isinstance(value, Doubled):
+        raise ValueError("the field {!r} stands twice".format(value.name))
+    inside = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
+    for name, member in inside:
+        _collect(member, "{}.{}".format(prefix, name) if prefix else str(name), found)
 
 
 def checked_fields(value: Any, place: str, problems: Problems) -> Optional[Dict[str, str]]:
@@ -99,7 +211,11 @@ def checked_fields(value: Any, place: str, problems: Problems) -> Optional[Dict[
     if not isinstance(value, dict):
         problems.add("{}: no object with fields".format(place))
         return None
-    return checked_text(fields_of(value), place, problems)
+    try:
+        return checked_text(fields_of(value), place, problems)
+    except ValueError as error:
+        problems.add("{}: {}".format(place, error))
+        return None
 
 
 def checked_text(fields: Dict[str, str], place: str, problems: Problems) -> Optional[Dict[str, str]]:

@@ -5,69 +5,111 @@ Whatever the form, a record has ``context``, ``question`` and ``answer``, the fi
 """
 
 import itertools
+import json
 from typing import Any, Dict, Iterator, Optional
 
-from swcm_preprocess.lines import Problems, first_byte
+from swcm_preprocess.lines import Problems, read_raw_lines
 
-from .json_records import checked_text, fields_of, json_line_values, json_list_values
+from swcm_fairseq.errors import SwcmError, some
+from swcm_fairseq.input_files import pipes_kept
 
-# Where the answer may be, in the order in which it is looked for.
-_ANSWERS = ("answer", "answer.text", "answers.text.0", "answers.0.text", "answers.0", "answers.text", "answers")
-_CONTEXTS = ("context", "passage", "article")
+from .json_records import LONGEST_RECORD, Doubled, checked_text, fields_of, json_line_values, json_list_values
+
+#: Where a field may be, in the order in which it is looked for; CMRC 2018 in its own form has the names with _text.
+_PLACES = {
+    "title": ("title",),
+    "id": ("id", "query_id", "question_id"),
+    "question": ("question", "query_text", "question_text", "query"),
+    "context": ("context", "context_text", "passage", "article"),
+    "answer": ("answer", "answer.text", "answers.text.0", "answers.0.text", "answers.0", "answers.text", "answers"),
+}
 
 
 def read_question_answering(path: str, problems: Problems) -> Iterator[Optional[Dict[str, str]]]:
     """Every question of a file: JSON lines, a list, or an object with a list in ``data``."""
-    values = json_list_values(path)
-    try:
-        values = itertools.chain([next(values)], values)
-    except StopIteration:
-        return
-    except ValueError:  # no list: lines
-        if first_byte(path) != b"{":
-            raise
-        values = json_line_values(path, problems)
-    for place, value in values:
-        if value is None:
-            yield None
-            continue
-        for number, flat in enumerate(_questions(value), start=1):
-            where = place if number == 1 else "{}, question {}".format(place, number)
-            if not flat.get("question") or not flat.get("context"):
-                problems.add("{}: no question with its context".format(where))
+    with pipes_kept([path]):
+        read = json_line_values if _is_record(_first_line(path)) else json_list_values
+        for place, value in read(path, problems):
+            if value is None:
                 yield None
-            else:
-                yield checked_text(flat, where, problems)
+                continue
+            for number, fields in enumerate(_questions(value, place), start=1):
+                where = place if number == 1 else "{}, question {}".format(place, number)
+                yield _checked(fields, where, problems)
 
 
-def _questions(value: Any) -> Iterator[Dict[str, str]]:
+def _first_line(path: str) -> bytes:
+    return next((raw for raw in read_raw_lines(path) if raw.strip()), b"")
+
+
+def _is_record(line: bytes) -> bool:
+    """Whether a line is a whole object that is not itself a list's wrapping."""
+    if not line.lstrip().startswith(b"{") or len(line) > LONGEST_RECORD:
+        return False
+    try:
+        return not isinstance(json.loads(line.decode("utf-8", "surrogateescape")).get("data"), list)
+    except (ValueError, RecursionError):
+        return False
+
+
+def _checked(fields: Any, place: str, problems: Problems) -> Optional[Dict[str, str]]:
+    """The record made of a question's fields; None, and noted, where it is none."""
+    try:
+        there = fields_of(fields) if isinstance(fields, dict) else {}
+    except ValueError as error:
+        problems.add("{}: {}".format(place, error))
+        return None
+    found = _named(there)
+    if not found.get("question") or not found.get("context"):
+        names = "; its fields: " + some(sorted(there)) if there else ""
+        problems.add("{}: no question with its context{}".format(place, names))
+        return None
+    return checked_text(found, place, problems)
+
+
+def _questions(value: Any, place: str) -> Iterator[Any]:
+    """The questions of an element, each with its context; what is no question is None.
+
+    Raises:
+        SwcmError: what holds questions has a name twice, so that nobody knows how many are lost.
+    """
     if isinstance(value, dict) and isinstance(value.get("paragraphs"), list):  # an article of SQuAD's
+        _check_once(value, place)
         for paragraph in value["paragraphs"]:
-            yield from _of_paragraph(paragraph, value.get("title"))
+            yield from _of_paragraph(paragraph, value.get("title"), place)
     elif isinstance(value, dict) and isinstance(value.get("qas"), list):
-        yield from _of_paragraph(value, value.get("title"))
+        yield from _of_paragraph(value, value.get("title"), place)
     else:
-        yield _flat(value)
+        yield value
 
 
-def _of_paragraph(paragraph: Any, title: Any) -> Iterator[Dict[str, str]]:
+def _of_paragraph(paragraph: Any, title: Any, place: str) -> Iterator[Any]:
     questions = paragraph.get("qas") if isinstance(paragraph, dict) else None
     if not isinstance(questions, list):
-        yield {}
+        yield None
         return
+    _check_once(paragraph, place)
+    shared = {name: paragraph[name] for name in _PLACES["context"] if name in paragraph}
     for question in questions:
-        shared = {"context": paragraph.get("context"), "title": title}
-        yield _flat(dict(shared, **question) if isinstance(question, dict) else {})
+        if isinstance(question, dict) and not isinstance(question, Doubled):
+            yield {"title": title, **shared, **question}
+        else:
+            yield question
 
 
-def _flat(record: Any) -> Dict[str, str]:
-    fields = fields_of(record) if isinstance(record, dict) else {}
-    found = {name: fields[name] for name in ("title", "id", "question") if name in fields}
-    for name, places in (("context", _CONTEXTS), ("answer", _ANSWERS)):
+def _check_once(holder: Dict[str, Any], place: str) -> None:
+    if isinstance(holder, Doubled):
+        raise SwcmError("{}: {!r} stands twice around questions; mend the file".format(place, holder.name))
+
+
+def _named(fields: Dict[str, str]) -> Dict[str, str]:
+    found = {}
+    for name, places in _PLACES.items():
         place = next((place for place in places if place in fields), None)
         if place is None:
             continue
-        for number, text in enumerate(dict.fromkeys(_all_from(fields, place)), start=1):
+        texts = _all_from(fields, place) if name == "answer" else [fields[place]]
+        for number, text in enumerate(dict.fromkeys(texts), start=1):
             found[name if number == 1 else "{}.{}".format(name, number)] = text
     return found
 

@@ -80,7 +80,7 @@ def test_bad_arguments(encode, spm, text, tmp_path):
     twin = tmp_path / "again" / text.name
     twin.write_text("x\n")
     assert "under the same name" in encode(text, twin, check=False).stderr
-    assert "no file" in encode(tmp_path / "nowhere", check=False).stderr
+    assert "no such file" in encode(tmp_path / "nowhere", check=False).stderr
     assert encode(text, options=["--workers", "0"], check=False).returncode == 2
     spm.write_bytes(b"\xff" * 20)
     assert "no SentencePiece model" in encode(text, check=False).stderr

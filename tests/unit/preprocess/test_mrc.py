@@ -151,4 +151,4 @@ def test_bad_arguments(join, tmp_path):
     done = join(["天？"], ["天"], options=["--out", tmp_path / "passage"], check=False)
     assert done.returncode == 1 and "is an input" in done.stderr
     done = join(["天？"], ["天"], options=["--answer", tmp_path / "none"], check=False)
-    assert done.returncode == 1 and "there is no file {}".format(tmp_path / "none") in done.stderr
+    assert done.returncode == 1 and "{}: there is no such file".format(tmp_path / "none") in done.stderr

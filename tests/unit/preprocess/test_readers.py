@@ -5,7 +5,7 @@ import json
 
 from swcm_preprocess.lines import Problems
 from swcm_preprocess.readers import FORMATS, format_of
-from swcm_preprocess.readers.translations import join, read_catalogue, read_catalogues
+from swcm_preprocess.readers.translations import Catalogues, Message, join, read_catalogue, read_catalogues
 
 import pytest
 
@@ -151,29 +151,65 @@ msgstr "Жабу \\"x\\""
 """
 
 
+def messages_of(path):
+    """Identifier, translation and reason of every message."""
+    return [(message.identifier, message.text, message.left_out) for message in read_catalogue(str(path))]
+
+
 def test_catalogues(tmp_path):
     path = tmp_path / "kk.po"
     path.write_text(PO, encoding="utf-8")
-    expected = {"menu\x04Open": "Ашу\n", "file": "", "Close": 'Жабу "x"'}
-    assert read_catalogue(str(path)) == expected
+    expected = [
+        ("guess", "x", "fuzzy"),
+        ("menu\x04Open", "Ашу\n", ""),
+        ("none", "", "untranslated"),
+        ("file", "файл", ""),
+        ("old", "ескі", "obsolete"),
+        ("Close", 'Жабу "x"', ""),
+    ]
+    assert messages_of(path) == expected
     compiled = tmp_path / "kk.mo"
     compiled.write_bytes(compiled_catalogue({"": "Content-Type: text/plain; charset=UTF-8\n", "Open": "Ашу"}))
     assert list(FORMATS["gettext"](str(compiled), Problems())) == [{"context": "", "source": "Open", "text": "Ашу"}]
-    assert read_catalogues(str(tmp_path))[("kk.po", "Close")] == 'Жабу "x"'
+    assert read_catalogues(str(tmp_path)).messages[("kk.po", "Close")].text == 'Жабу "x"'
     compiled.write_bytes(compiled.read_bytes()[:40])
     with pytest.raises(SwcmError, match="kk.mo"):
-        read_catalogue(str(compiled))
+        messages_of(compiled)
     path.write_text('msgid "a"\nmsgstr b\nrubbish\n', encoding="utf-8")
     with pytest.raises(SwcmError) as caught:
-        read_catalogue(str(path))
+        messages_of(path)
     assert [problem.split(": ")[0] for problem in caught.value.problems] == [
         "{}, line {}".format(path, n) for n in (2, 3)
     ]
 
 
 def test_catalogues_are_joined_by_message():
-    pivot = {("a", "1"): "一", ("a", "2"): "2", ("a", "3"): "三", ("a", "4"): "", ("a", "5"): "五\n5"}
-    target = {("a", "1"): "бір", ("a", "2"): "екі", ("a", "4"): "төрт", ("a", "5"): "бес", ("b", "3"): "үш"}
-    pair = join(pivot, target)
+    def catalogues(texts, left_out=()):
+        messages = {
+            key: Message("", key[1], text, "" if text else "untranslated", key[1] == "4") for key, text in texts.items()
+        }
+        return Catalogues(messages, dict(left_out))
+
+    pivot = {
+        ("a", "1"): "一",
+        ("a", "2"): "2",
+        ("a", "3"): "三",
+        ("a", "4"): "四",
+        ("a", "5"): "五\n5",
+        ("a", "6"): "六",
+    }
+    target = {
+        ("a", "1"): "бір",
+        ("a", "2"): "екі",
+        ("a", "4"): "төрт",
+        ("a", "5"): "бес",
+        ("a", "6"): "",
+        ("b", "3"): "ү",
+    }
+    pair = join(catalogues(pivot, {"obsolete": 2}), catalogues(target, {"obsolete": 5}))
     assert pair.lines == [("一", "бір"), ("五 5", "бес")]
-    assert pair.counts == {"read": 5, "kept": 2, "dropped": {"missing": 1, "plural": 1, "untranslated": 1}}
+    assert pair.counts == {
+        "read": 8,
+        "kept": 2,
+        "dropped": {"missing": 1, "plural": 1, "untranslated": 2, "obsolete": 2},
+    }
