@@ -17,6 +17,7 @@ def read(*parts):
 VERSION = re.search(r'^__version__ = "(.+)"$', read("swcm_fairseq", "version.py"), re.MULTILINE).group(1)
 README = read("README.md") if os.path.exists(os.path.join(ROOT, "README.md")) else ""
 PREPROCESS = ["swcm_preprocess"] + ["swcm_preprocess." + name for name in find_packages("preprocess")]
+SERVE = ["starlette>=0.44", "uvicorn>=0.33", "python-multipart>=0.0.20", "prometheus-client>=0.21"]
 
 setup(
     name="swcm-fairseq",
@@ -28,7 +29,7 @@ setup(
     packages=find_packages(include=["swcm_fairseq", "swcm_fairseq.*"]) + PREPROCESS,
     # The folder's own name would be anybody's.
     package_dir={"swcm_preprocess": "preprocess"},
-    package_data={"swcm_fairseq.scoring": ["profiles.tsv"]},
+    package_data={"swcm_fairseq.scoring": ["profiles.tsv"], "swcm_fairseq.serving": ["page.html"]},
     # fairseq has wheels up to CPython 3.8, its continuation ve-fairseq for 3.11 and 3.12; nothing builds between.
     python_requires=">=3.8,!=3.9.*,!=3.10.*,<3.13",
     install_requires=[
@@ -59,6 +60,9 @@ setup(
             "ctranslate2>=4.5,<5",
             "onnx>=1.14",
             "onnxruntime>=1.16",
+            *SERVE,
+            # A client of LibreTranslate, which must find its server in swcm-serve.
+            "libretranslatepy>=2.1",
             # What looks at the code without running it says the same under every Python.
             "ruff; python_version >= '3.11'",
             "mypy; python_version >= '3.11'",
@@ -70,6 +74,8 @@ setup(
         "onnx": ["onnx>=1.14", "onnxruntime>=1.16"],
         # Text that is packed by zstd.
         "zst": ["zstandard>=0.19"],
+        # swcm-serve: the server, its framework, forms, numbers for Prometheus.
+        "serve": SERVE,
         "plots": ["matplotlib>=3.5", "tensorboard>=2.10"],
     },
     entry_points={
@@ -85,6 +91,7 @@ setup(
             "swcm-prune=swcm_preprocess.prune_encoder:cli",
             "swcm-read=swcm_preprocess.read:cli",
             "swcm-score=swcm_fairseq.scoring.command:cli",
+            "swcm-serve=swcm_fairseq.serving.command:cli",
             "swcm-split=swcm_preprocess.split:cli",
         ],
     },

@@ -51,7 +51,7 @@ class Recognizer:
 
     def _another(self, words: List[str]) -> bool:
         """Whether some other language explains ``words``, all in the target's scripts, far better."""
-        candidates = _candidates(self.target.scripts)
+        candidates = candidates_in(self.target.scripts)
         own = np.array([is_the_same(name, self.target.code) for name in candidates.names], dtype=bool)
         # Without a profile of the target nothing can be said, nor without another candidate.
         if not own.any() or own.all():
@@ -109,7 +109,7 @@ class Candidates:
 
 
 @lru_cache(maxsize=None)
-def _candidates(scripts: Tuple[str, ...]) -> Candidates:
+def candidates_in(scripts: Tuple[str, ...]) -> Candidates:
     """The profiles of all languages that are written in one of ``scripts``."""
     texts = {name: text for name, (script, text) in profiles.read_profiles().items() if script in scripts}
     return Candidates(texts, alphabet=not UNSPACED.intersection(scripts))
