@@ -22,6 +22,7 @@ except ImportError:  # not a POSIX system
     fcntl = None  # type: ignore[assignment]
 
 
+_BYTES = re.compile("[\udc80-\udcff]+")
 _SURROGATE = re.compile("[\ud800-\udfff]")
 
 
@@ -127,10 +128,14 @@ def only_writer(path: str, what: str = "") -> Iterator[None]:
 def write_json(stream: IO[str], value: Any) -> None:
     """Write a value as JSON for people to read, and a line end.
 
-    A name of a file that is not UTF-8 holds surrogates, as ``os.fsdecode`` makes them; they stand there escaped, so
-    that what reads the JSON has the name again.
+    Names of files hold surrogates for bytes that are no text in the locale's encoding, as ``os.fsdecode`` makes them.
+    Where the bytes are UTF-8 they are written as that, so that the locale makes no difference; others stand there
+    escaped, and what reads the JSON has the name again.
     """
     text = json.dumps(value, indent=2, ensure_ascii=False)
+    text = _BYTES.sub(
+        lambda found: found.group().encode("utf-8", "surrogateescape").decode("utf-8", "surrogateescape"), text
+    )
     stream.write(_SURROGATE.sub(lambda found: f"\\u{ord(found.group()):04x}", text) + "\n")
 
 

@@ -25,7 +25,7 @@ _COPIES: Dict[str, str] = {}  # pipe -> the file that holds its bytes
 _UNPACK = "unpack it first: "
 #: First bytes -> what the file is, and what to do; PATH stands for its name.
 _REFUSED: Tuple[Tuple[bytes, str, str], ...] = (
-    (b"version https://git-lfs.github.com/spec/", "a pointer of Git LFS, not the file itself", "run: git lfs pull"),
+    (b"version https://git-lfs.github.com/spec/", "only a Git LFS pointer", "fetch the file itself: git lfs pull"),
     (b"PK\x03\x04", "a ZIP archive", _UNPACK + "unzip PATH"),
     (b"PK\x05\x06", "an empty ZIP archive", "fetch it again"),
     (b"7z\xbc\xaf\x27\x1c", "a 7z archive", _UNPACK + "7z x PATH"),
@@ -77,6 +77,22 @@ def input_problems(paths: Sequence[str]) -> List[str]:
     return problems
 
 
+def check_fetched(path: str) -> None:
+    """Raise ``SwcmError`` where a file of a model is what a download leaves that brought something else.
+
+    Nothing, a pointer of Git LFS, or a page that says why.
+    """
+    check_inputs([path])
+    with open(path, "rb") as stream:
+        head = stream.read(HEAD)
+    if not head:
+        raise SwcmError(f"{path} is empty; fetch it again")
+    if head.startswith(_REFUSED[0][0]):
+        refuse_other_formats(path, head)
+    if head.lstrip().lower().startswith((b"<!doctype html", b"<html")):
+        raise SwcmError(f"{path} is a web page, perhaps one that asks for a login; fetch the file itself")
+
+
 def is_pipe(path: str) -> bool:
     """Whether ``path`` can be read only once, such as ``<(command)`` and ``/dev/stdin`` behind ``|``."""
     try:
@@ -114,6 +130,7 @@ def open_input(path: str) -> BinaryIO:
         packing = _packing_of(head)
         if packing:
             stream = io.BufferedReader(_Unpacked(path, packing, stream), _BUFFER)
+            head = b""
             with contextlib.suppress(DamagedInput):  # which reading it says, behind what could be read
                 head = stream.peek(HEAD)
         refuse_other_formats(path, head)

@@ -18,6 +18,7 @@ import numpy
 import torch
 
 from .errors import SwcmError
+from .input_files import check_fetched
 
 # Beside tensors and plain containers, fairseq's checkpoints hold their settings as a Namespace, placeholders
 # where the optimizer state of another process was, and at times a NumPy number as a metric.
@@ -125,12 +126,7 @@ def _check_kind(path: str) -> None:
     """Raise for what is plainly no file of ``torch.save``."""
     if not os.path.isfile(path):
         raise SwcmError("{} is not a file; give a file written by torch.save".format(path))
-    with open(path, "rb") as stream:
-        start = stream.read(64)
-    if not start:
-        raise SwcmError("{} is empty; fetch it again".format(path))
-    if start.startswith(b"version https://git-lfs"):
-        raise SwcmError("{} is only a Git LFS pointer; fetch the file itself (git lfs pull)".format(path))
+    check_fetched(path)
     if zipfile.is_zipfile(path):
         with zipfile.ZipFile(path) as archive:
             if any(name.endswith("/constants.pkl") for name in archive.namelist()):

@@ -8,6 +8,7 @@ from typing import Any, Callable, Dict, List, Tuple
 import torch
 
 from ..errors import SwcmError
+from ..input_files import check_fetched
 from ..torch_files import safe_load
 
 # In order of preference: safetensors cannot run anything and is read piecewise.
@@ -60,6 +61,7 @@ class TensorFiles:
     def _add_safetensors(self, path: str) -> None:
         from safetensors import SafetensorError, safe_open
 
+        check_fetched(path)
         try:
             stream = safe_open(path, framework="pt")
             for name in stream.keys():
@@ -95,6 +97,7 @@ def open_weights(folder: str) -> TensorFiles:
 
 def read_json(path: str) -> Dict[str, Any]:
     """The JSON object in the file at ``path``."""
+    check_fetched(path)
     try:
         with open(path, encoding="utf-8") as stream:
             content = json.load(stream)

@@ -4,6 +4,7 @@ import os
 from typing import List, NamedTuple, Optional, Tuple
 
 from ..errors import some
+from ..input_files import read_text
 from .sentencepiece_model import SentencePieceModel
 
 # Ids 0 to 3 of fairseq's dictionaries and of XLM-R's embedding rows; pieces follow, then <mask>.
@@ -59,11 +60,10 @@ def read_vocabulary(folder: str, dictionary: Optional[str] = None) -> Tuple[Voca
 def _dictionary_symbols(path: str) -> List[str]:
     """The symbols of a dict.txt between the specials and ``<mask>``."""
     symbols = []
-    with open(path, encoding="utf-8", newline="\n") as stream:
-        for line in stream:
-            line = line.rstrip("\n")
-            if line.endswith(" #fairseq:overwrite"):
-                line = line[: -len(" #fairseq:overwrite")]
-            symbols.append(line.rsplit(" ", 1)[0])
+    lines = read_text(path).split("\n")
+    for line in lines[:-1] if not lines[-1] else lines:
+        if line.endswith(" #fairseq:overwrite"):
+            line = line[: -len(" #fairseq:overwrite")]
+        symbols.append(line.rsplit(" ", 1)[0])
     # XLM-R's dict.txt leaves <mask> to the task, which appends it; others were saved with it.
     return symbols[:-1] if symbols and symbols[-1] == MASK else symbols

@@ -9,6 +9,7 @@ import regex
 from sentencepiece import SentencePieceProcessor
 
 from ..errors import SwcmError
+from ..input_files import check_fetched
 from .protected_characters import known_to, protect, restore
 
 UNKNOWN = "<unk>"
@@ -33,6 +34,7 @@ def load_model(path: str) -> SentencePieceProcessor:
     """
     if not os.path.isfile(path):
         raise SwcmError("there is no SentencePiece model {}".format(path))
+    check_fetched(path)
     try:
         return SentencePieceProcessor(model_file=path)
     except (RuntimeError, OSError) as error:

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import Iterator, List, Tuple, Union
 
 from ..errors import SwcmError
+from ..input_files import check_fetched
 
 # SentencePiece.Type in sentencepiece_model.proto.
 NORMAL, UNKNOWN, CONTROL, USER_DEFINED, UNUSED, BYTE = 1, 2, 3, 4, 5, 6
@@ -66,6 +67,7 @@ class SentencePieceModel:
     @classmethod
     def read(cls, path: str) -> "SentencePieceModel":
         """Parse the model file at ``path``."""
+        check_fetched(path)
         with open(path, "rb") as stream:
             return cls.from_bytes(stream.read(), path)
 
