@@ -1,7 +1,8 @@
 import gzip
+import os
 
 from swcm_preprocess import lines as lines_module
-from swcm_preprocess.lines import MOST_NAMED, Problems, read_aligned, read_blocks, read_lines, split_lines
+from swcm_preprocess.lines import MOST_NAMED, Problems, in_order, read_aligned, read_blocks, read_lines, split_lines
 
 import pytest
 
@@ -24,6 +25,11 @@ def write(path, data):
         # Signs that str.splitlines ends lines at.
         ("a\x0bb\x85c\u2028d\x1ce\n".encode("utf-8"), ["a\x0bb\x85c\u2028d\x1ce"]),
         (b"a\x00b\n", ["a\x00b"]),
+        # Carriage returns end lines where there is no line feed at all.
+        (b"a\rb\r", ["a", "b"]),
+        (b"\xef\xbb\xbfa\r\rb", ["a", "", "b"]),
+        (b"a\rb\nc\rd", ["a\rb", "c\rd"]),
+        (b"\r", [""]),
     ],
 )
 def test_lines(tmp_path, data, lines):
@@ -96,3 +102,50 @@ def test_gzip_that_is_cut_short_is_named_behind_the_last_line(tmp_path):
             read += split_lines(block)
     assert "behind line {}:".format(len(read)) in str(caught.value) and 0 < len(read) < 20000
     assert read == [b"line %d" % i for i in range(len(read))]
+
+
+@pytest.mark.parametrize("size", [1, 3, 1 << 18])
+def test_files_of_carriage_returns_alone_in_blocks_of_any_size(tmp_path, size):
+    data = b"first\r\rsecond line\r\xd0\xb0 end"
+    blocks = list(read_blocks(write(tmp_path / "text", data), size))
+    assert [line for block in blocks for line in split_lines(block)] == data.split(b"\r")
+
+
+def test_a_long_file_of_carriage_returns_alone(tmp_path, monkeypatch):
+    monkeypatch.setattr(lines_module, "LONGEST", 100)
+    data = b"0123456789\r" * 50
+    assert b"".join(read_blocks(write(tmp_path / "text", data), 30)) == data.replace(b"\r", b"\n")
+    # Where a line feed comes before a line would be too long, carriage returns are text.
+    data = b"01234\r" * 10 + b"\n" + b"01234\r" * 10
+    assert b"".join(read_blocks(write(tmp_path / "text", data), 30)) == data
+
+
+def test_a_file_in_another_encoding_is_named_as_such(tmp_path):
+    text = "今天天气很好，我们去山上看羊。\nascii\n" * 3
+    path = write(tmp_path / "text", text.encode("gb18030"))
+    with pytest.raises(SwcmError) as caught:
+        list(read_aligned([path]))
+    assert caught.value.problems[0].startswith(
+        path + ": most of it is not UTF-8; it looks like GB18030: iconv -f GB18030"
+    )
+    assert caught.value.problems[1].startswith(path + ", line 1: ")
+    # A damaged line among others is just that.
+    path = write(tmp_path / "text", text.encode() + "今天天气很好，我们去山上看羊。\n".encode("gb18030"))
+    with pytest.raises(SwcmError) as caught:
+        list(read_aligned([path]))
+    assert [problem.split(": ")[0] for problem in caught.value.problems] == [path + ", line 7"]
+
+
+def test_parts_are_in_the_order_of_their_names_and_pipes_as_given(tmp_path):
+    names = [write(tmp_path / name, b"") for name in "ba"]
+    pipes = []
+    for _ in range(3):
+        reading, writing = os.pipe()
+        os.close(writing)
+        pipes.append("/dev/fd/{}".format(reading))
+    given = [(pipes[2],), (names[0],), (pipes[0],), (names[1],), (pipes[1],)]
+    assert [path for (path,) in in_order(given)] == [names[1], names[0], pipes[2], pipes[0], pipes[1]]
+    with pytest.raises(SwcmError, match="given twice"):
+        in_order([(pipes[0],), (pipes[0],)])
+    for pipe in pipes:
+        os.close(int(pipe.split("/")[-1]))
