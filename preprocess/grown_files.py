@@ -33,7 +33,6 @@ def encoder_to_grow(path: str) -> Tuple[str, Writer]:
 
 def packed_to_grow(path: str, tag: str) -> Tuple[str, Writer]:
     """The SentencePiece model of a folder of swcm-pack, and how to write the grown folder."""
-    from swcm_fairseq import plugin  # noqa: F401
     from swcm_fairseq.decoding import packed
 
     old = packed.read(path)
@@ -54,7 +53,6 @@ def checkpoint_to_grow(path: str, tag: str) -> Tuple[str, Writer]:
     """The SentencePiece model beside a checkpoint, and how to write checkpoint, dictionary and model, grown."""
     import torch
 
-    from swcm_fairseq import plugin  # noqa: F401
     from swcm_fairseq.data.data_bin import DICTIONARY, SENTENCEPIECE_MODEL, load_dictionary, sentencepiece_model
     from swcm_fairseq.models.finetune_from import TABLES
     from swcm_fairseq.torch_files import safe_load

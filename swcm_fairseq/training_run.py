@@ -3,27 +3,25 @@
 import contextlib
 import os
 import shutil
-from typing import Iterable, Iterator, List, Optional
+from typing import Any, Iterable, Iterator, Optional
 
 from omegaconf import open_dict
 
 from .errors import SwcmError
 from .files import atomic_write
 
-MARK = "swcm_run"
-LIVE = "_swcm_live"
-
-_building_from_files: List[bool] = []
+_root: Any = None
 
 
 @contextlib.contextmanager
-def no_training_run() -> Iterator[None]:
-    """While models are built from checkpoints, no configuration is a run's, whatever a checkpoint says of itself."""
-    _building_from_files.append(True)
+def running(cfg) -> Iterator[None]:
+    """While a command of fairseq's runs ``cfg``, its whole configuration; a checkpoint's looks just the same."""
+    global _root
+    outer, _root = _root, cfg
     try:
         yield
     finally:
-        _building_from_files.pop()
+        _root = outer
 
 
 class TrainingRun:
@@ -45,21 +43,10 @@ class TrainingRun:
 
     @classmethod
     def of(cls, cfg) -> "Optional[TrainingRun]":
-        """The run that ``cfg`` is a part of; None when nothing is being trained.
-
-        A checkpoint keeps a configuration of the same shape. The two are told apart by a mark that every run sets
-        in its configuration, and so in its checkpoints, and by a note on the object that only this process sees.
-        """
-        parent = getattr(cfg, "_get_parent", None) if not _building_from_files else None
-        root = parent() if parent is not None else None
-        if root is None or "checkpoint" not in root or "optimization" not in root:
-            return None
-        if MARK in root and not root.__dict__.get(LIVE):
-            return None
-        with open_dict(root):
-            root[MARK] = True
-        root.__dict__[LIVE] = True
-        return cls(root)
+        """The run that ``cfg`` is a part of; None where it is part of something else, such as a checkpoint."""
+        parent = getattr(cfg, "_get_parent", None)
+        root = None if _root is None or parent is None else parent()
+        return cls(root) if root is not None and root is _root else None
 
     def keep_model_settings(self, cfg, names: Iterable[str]) -> None:
         """Copy settings that building has filled in to the configuration that checkpoints keep.

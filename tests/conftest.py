@@ -102,6 +102,15 @@ def run():
     return run_command
 
 
+@pytest.fixture
+def patched():
+    """fairseq as it is while one of its commands runs a task of this package."""
+    from swcm_fairseq.fairseq_patches import applied
+
+    with applied():
+        yield
+
+
 @pytest.fixture(params=["torch's own", "ours"])
 def route(request, monkeypatch):
     """Both ways of safe loading: torch's where it can be told names, and the unpickler for older ones."""

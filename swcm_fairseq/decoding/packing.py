@@ -31,7 +31,6 @@ def pack(checkpoint: str, folder: str, data: Optional[str] = None, force: bool =
 
 def read_checkpoint(checkpoint: str, data: Optional[str] = None) -> "Packed":
     """What a packed folder of ``checkpoint`` would hold; arguments as of ``pack``."""
-    from .. import plugin  # noqa: F401  (late: --help needs no torch)
     from ..data.data_bin import load_dictionary, sentencepiece_model
     from ..torch_files import safe_load
     from ..vocabulary.dictionary import check_sentencepiece_model

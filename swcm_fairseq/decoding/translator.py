@@ -5,7 +5,6 @@ from typing import List, Sequence
 import torch
 from fairseq.sequence_generator import SequenceGenerator
 
-from .. import plugin  # noqa: F401
 from ..data.pairs import PairDataset
 from ..vocabulary.dictionary import symbols_that_are_no_text, tags_in
 from ..vocabulary.pieces import Pieces

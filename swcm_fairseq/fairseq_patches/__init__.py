@@ -1,34 +1,204 @@
-"""What replaces parts of fairseq, one file a concept; nothing else in the package does.
+"""What this package changes in fairseq: the table below, and nothing else.
 
-fairseq has no place to plug any of this in, so parts of it are replaced when the plug-in is loaded, each by
-one that does the same and one thing more. All of them have the same form in fairseq 0.12.2 and 0.12.3.
+Loading the plug-in replaces one function, ``call_main``, with which fairseq's commands begin. The rest of the table is
+in place only while a command runs a task or a model of this package; other people's, under the same ``--user-dir``, run
+in stock fairseq. ``swcm_fairseq.from_pretrained`` replaces nothing. A fairseq whose parts are not what the table knows
+is refused in one error.
+
+``python -m swcm_fairseq.fairseq_patches`` prints the table.
 """
+
+import contextlib
+import sys
+from typing import Iterator
 
 from . import (
     amp,
+    commands,
     data_order,
+    data_parallel,
     loading,
     masters,
     one_run,
     patience,
-    processes,
     repeats,
     resuming,
     whole_batches,
     writing,
 )
+from .patch import Patch, replaced
+
+NEVER, FIXED = "no fairseq offers a place for it", "a fairseq that has it mended"
+
+COMMANDS = Patch(
+    "fairseq.distributed.utils.call_main",
+    lambda stock: commands.call_main(applied, stock),
+    "cfg main kwargs",
+    "puts the rest of this table in place for commands that run our tasks and models; --bf16 is no TPU; processes that "
+    "would train apart are refused; an error for the user is one line",
+    NEVER,
+)
+
+PATCHES = [
+    Patch(
+        "fairseq.checkpoint_utils.torch",
+        loading.torch_for_checkpoints,
+        None,
+        "checkpoints are loaded by torch_files.safe_load: before torch 2.6 fairseq runs what a pickle says",
+        "torch 2.6 as the oldest, for the pickles; settings that are programs stay",
+    ),
+    Patch(
+        "fairseq.checkpoint_utils.verify_checkpoint_directory",
+        one_run.verify_checkpoint_directory,
+        "save_dir",
+        "two trainings never save into one folder",
+        NEVER,
+    ),
+    Patch(
+        "fairseq.checkpoint_utils.load_checkpoint",
+        resuming.load_checkpoint,
+        "cfg trainer passthrough_args",
+        "a run killed within a save goes on from its newest whole checkpoint",
+        FIXED,
+    ),
+    Patch(
+        "fairseq.checkpoint_utils.torch_persistent_save",
+        writing.torch_persistent_save,
+        "obj filename async_write",
+        "a checkpoint is the old file or the whole new one; a full disk is said",
+        FIXED,
+    ),
+    Patch(
+        "fairseq.file_io.PathManager.copy",
+        writing.copy_file,
+        "src_path dst_path overwrite",
+        "the same for checkpoint_best.pt and checkpoint_last.pt, which are copied",
+        FIXED,
+    ),
+    Patch(
+        "fairseq.trainer.Trainer.get_train_iterator",
+        data_order.get_train_iterator,
+        "self epoch combine load_dataset data_selector shard_batch_itr disable_iterator_cache",
+        "a resumed run sees the batches that it would have seen; processes that read data end with their epoch",
+        FIXED,
+    ),
+    Patch(
+        "fairseq.trainer.Trainer.get_valid_iterator",
+        data_order.get_valid_iterator,
+        "self subset disable_iterator_cache",
+        "the same for validation",
+        FIXED,
+    ),
+    Patch(
+        "fairseq.trainer.Trainer.save_checkpoint",
+        patience.save_checkpoint,
+        "self filename extra_state",
+        "checkpoints keep how long --patience has waited",
+        FIXED,
+    ),
+    Patch(
+        "fairseq.trainer.Trainer.load_checkpoint",
+        patience.load_checkpoint,
+        "self filename reset_optimizer reset_lr_scheduler optimizer_overrides reset_meters",
+        "and a resumed run waits on from there",
+        FIXED,
+    ),
+    Patch(
+        "fairseq.optim.fp16_optimizer._FP16OptimizerMixin.state_dict",
+        masters.state_dict,
+        "self",
+        "--bf16 and --fp16: checkpoints keep the float32 masters, not the rounded parameters alone",
+        FIXED,
+    ),
+    Patch(
+        "fairseq.optim.fp16_optimizer._FP16OptimizerMixin.load_state_dict",
+        masters.load_state_dict,
+        "self state_dict optimizer_overrides",
+        "and a resumed run goes on from them",
+        FIXED,
+    ),
+    Patch(
+        "fairseq.optim.amp_optimizer.AMPOptimizer.step",
+        amp.step,
+        "self",
+        "--amp: gradients are unscaled once, not twice",
+        FIXED,
+    ),
+    Patch(
+        "fairseq.optim.amp_optimizer.AMPOptimizer.state_dict",
+        amp.state_dict,
+        "self",
+        "--amp: checkpoints keep the loss scale",
+        FIXED,
+    ),
+    Patch(
+        "fairseq.optim.amp_optimizer.AMPOptimizer.load_state_dict",
+        amp.load_state_dict,
+        "self state_dict optimizer_overrides",
+        "and a resumed run goes on with it",
+        FIXED,
+    ),
+    Patch(
+        "fairseq.models.distributed_fairseq_model.DistributedDataParallel",
+        data_parallel.on_any_device,
+        None,
+        "several processes train on CPUs: fairseq names a CUDA device to torch's wrapper",
+        FIXED,
+    ),
+    Patch(
+        "fairseq.data.data_utils.batch_by_size",
+        whole_batches.batch_by_size,
+        "indices num_tokens_fn num_tokens_vec max_tokens max_sentences required_batch_size_multiple fixed_shapes",
+        "the last batch is not dropped where --required-batch-size-multiple does not divide it (issues 5036, 5351)",
+        FIXED,
+    ),
+    Patch(
+        "fairseq.ngram_repeat_block.NGramRepeatBlock._no_repeat_ngram",
+        repeats.no_repeat_ngram,
+        "self tokens lprobs bsz beam_size step",
+        "--no-repeat-ngram-size forbids what it says (issues 4709, 5206)",
+        FIXED,
+    ),
+]
+
+_active = False
+_for_good = contextlib.ExitStack()
 
 
-def install() -> None:
-    """Put the parts in their places; to be called once a process."""
-    masters.install()
-    amp.install()
-    data_order.install()
-    patience.install()
-    writing.install()
-    resuming.install()
-    loading.install()
-    one_run.install()
-    processes.install()
-    whole_batches.install()
-    repeats.install()
+@contextlib.contextmanager
+def applied() -> Iterator[None]:
+    """``PATCHES`` in their places until the block ends; within another such block, nothing more.
+
+    Raises:
+        SwcmError: this fairseq is not one that they know.
+    """
+    global _active
+    if _active:
+        yield
+        return
+    with replaced(PATCHES):
+        _active = True
+        try:
+            yield
+        finally:
+            _active = False
+
+
+_for_good = contextlib.ExitStack()
+
+
+def watch_commands() -> None:
+    """Put ``COMMANDS`` in its place, for good; to be called once a process."""
+    _for_good.enter_context(replaced([COMMANDS]))
+
+
+def join_hydra_train(cfg) -> None:
+    """The same for fairseq-hydra-train, which loads plug-ins when it has called ``call_main`` already.
+
+    Args:
+        cfg: the task's part of the configuration.
+    """
+    root = cfg._get_parent() if "fairseq_cli.hydra_train" in sys.modules and hasattr(cfg, "_get_parent") else None
+    if root is not None and not _active:
+        commands.prepare(root)
+        _for_good.enter_context(commands.running(applied, root))

@@ -5,20 +5,30 @@ clips and its own wrapper of it when it steps, so the scaler takes them for two 
 run that goes on would begin with the first scale and skip updates until it had found the right one anew.
 """
 
-from fairseq.optim.amp_optimizer import AMPOptimizer
-
 KEY = "swcm_amp_scaler"
 
 
-def install() -> None:
-    """Have ``AMPOptimizer`` step, save and load in this way."""
+def step(stock):
+    """One step for both names of the optimizer."""
 
     def step(self, closure=None, groups=None):
         self.scaler.step(self.optimizer)
         self.scaler.update()
 
+    return step
+
+
+def state_dict(stock):
+    """The wrapped optimizer's state and the scaler's."""
+
     def state_dict(self):
         return dict(self.fp32_optimizer.state_dict(), **{KEY: self.scaler.state_dict()})
+
+    return state_dict
+
+
+def load_state_dict(stock):
+    """Both states."""
 
     def load_state_dict(self, state_dict, optimizer_overrides=None):
         state = dict(state_dict)
@@ -28,4 +38,4 @@ def install() -> None:
         if scaler and self.scaler.is_enabled():
             self.scaler.load_state_dict(scaler)
 
-    AMPOptimizer.step, AMPOptimizer.state_dict, AMPOptimizer.load_state_dict = step, state_dict, load_state_dict
+    return load_state_dict

@@ -3,11 +3,13 @@
 import functools
 from typing import List
 
-from fairseq.trainer import Trainer
+# The iterators that were given out last.
+_training: List = []
+_validation: List = []
 
 
-def install() -> None:
-    """Have batches made anew for every epoch, by processes that end with it.
+def get_train_iterator(stock):
+    """Batches made anew for every epoch, by processes that end with it.
 
     fairseq 0.12.3 seeds the making of batches with the epoch, and then keeps the first epoch's batches for all that
     follow. A run that starts again in the third epoch would make and keep the third epoch's.
@@ -15,23 +17,24 @@ def install() -> None:
     It also keeps the processes that read the data, which were forked from the training: each holds on to the memory
     that the training had then, some GB, and with new batches come new ones.
     """
-    stock_train, stock_valid = Trainer.get_train_iterator, Trainer.get_valid_iterator
-    # The iterators that were given out last.
-    training: List = []
-    validation: List = []
 
-    @functools.wraps(stock_train)
+    @functools.wraps(stock)
     def get_train_iterator(self, *args, **options):
         options["disable_iterator_cache"] = True
-        _end(validation)
-        return _replaced(training, stock_train(self, *args, **options))
+        _end(_validation)
+        return _replaced(_training, stock(self, *args, **options))
 
-    @functools.wraps(stock_valid)
+    return get_train_iterator
+
+
+def get_valid_iterator(stock):
+    """The same for validation, whose batches stay."""
+
+    @functools.wraps(stock)
     def get_valid_iterator(self, *args, **options):
-        return _replaced(validation, stock_valid(self, *args, **options))
+        return _replaced(_validation, stock(self, *args, **options))
 
-    Trainer.get_train_iterator = get_train_iterator
-    Trainer.get_valid_iterator = get_valid_iterator
+    return get_valid_iterator
 
 
 def _end(iterators: List) -> None:

@@ -8,15 +8,12 @@ as text.
 import argparse
 import ast
 import builtins
-import functools
 from typing import Any, Iterator, Tuple
 
 import torch
-from fairseq import checkpoint_utils
 
 from ..errors import SwcmError
 from ..torch_files import safe_load
-from ..training_run import no_training_run
 
 # The parts of a checkpoint's settings that things are built from, and the settings in them that are names of folders.
 _PARTS = ("model", "task", "criterion", "bpe", "tokenizer", "scoring")
@@ -73,7 +70,7 @@ def is_program(text: str) -> bool:
 
 
 class _Torch:
-    """torch as fairseq's module of checkpoints sees it: all of it, but for ``load``."""
+    """All of torch, but for ``load``."""
 
     load = staticmethod(load)
 
@@ -81,14 +78,6 @@ class _Torch:
         return getattr(torch, name)
 
 
-def install() -> None:
-    """Have fairseq load every checkpoint in this way: to decode, to go on, to start from."""
-    stock = checkpoint_utils.load_model_ensemble_and_task
-
-    @functools.wraps(stock)
-    def load_model_ensemble_and_task(filenames, *args, **options):
-        with no_training_run():
-            return stock(filenames, *args, **options)
-
-    checkpoint_utils.torch = _Torch()
-    checkpoint_utils.load_model_ensemble_and_task = load_model_ensemble_and_task
+def torch_for_checkpoints(stock):
+    """torch as fairseq's module of checkpoints sees it, for whatever it loads: to decode, to go on, to start from."""
+    return _Torch()

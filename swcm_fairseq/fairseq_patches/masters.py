@@ -13,7 +13,6 @@ from collections import defaultdict
 from typing import Dict, Iterator, Tuple
 
 import torch
-from fairseq.optim import fp16_optimizer
 from torch import Tensor
 
 logger = logging.getLogger(__name__)
@@ -63,19 +62,22 @@ def restore(optimizer, saved) -> None:
         logger.info("restored the float32 masters of %d parameters", len(pairs))
 
 
-def install() -> None:
-    """Have fairseq's ``FP16Optimizer`` save and restore the masters."""
-    mixin = fp16_optimizer._FP16OptimizerMixin
-    stock_state_dict, stock_load_state_dict = mixin.state_dict, mixin.load_state_dict
+def state_dict(stock):
+    """The optimizer's state and the masters."""
 
     def state_dict(self):
-        state = stock_state_dict(self)
+        state = stock(self)
         state[KEY] = [master for _, master in parameters_and_masters(self)]
         return state
 
+    return state_dict
+
+
+def load_state_dict(stock):
+    """The state, then the masters."""
+
     def load_state_dict(self, state_dict, optimizer_overrides=None):
-        stock = {name: value for name, value in state_dict.items() if name != KEY}
-        stock_load_state_dict(self, stock, optimizer_overrides)
+        stock(self, {name: value for name, value in state_dict.items() if name != KEY}, optimizer_overrides)
         if KEY in state_dict:
             restore(self, state_dict[KEY])
         else:
@@ -83,4 +85,4 @@ def install() -> None:
                 "the checkpoint holds no float32 masters: going on from its rounded parameters, less exactly"
             )
 
-    mixin.state_dict, mixin.load_state_dict = state_dict, load_state_dict
+    return load_state_dict

@@ -6,8 +6,6 @@ import functools
 import os
 from typing import Set
 
-from fairseq import checkpoint_utils
-
 from ..errors import SwcmError
 from ..files import only_writer
 
@@ -27,17 +25,18 @@ def hold(folder: str) -> None:
         _folders.add(folder)
 
 
-def install() -> None:
-    """Have the master process take hold of its folder where fairseq makes sure that it can write there."""
-    stock = checkpoint_utils.verify_checkpoint_directory
+def verify_checkpoint_directory(stock):
+    """The master process takes hold of its folder where fairseq makes sure that it can write there."""
 
     @functools.wraps(stock)
     def verify_checkpoint_directory(save_dir):
         try:
             stock(save_dir)
         except OSError as error:
-            raise SwcmError("checkpoints cannot be written into {}: {}".format(save_dir, error.strerror))
+            raise SwcmError(f"checkpoints cannot be written into {save_dir}: {error.strerror}")
         hold(save_dir)
 
-    checkpoint_utils.verify_checkpoint_directory = verify_checkpoint_directory
-    atexit.register(_held.close)
+    return verify_checkpoint_directory
+
+
+atexit.register(_held.close)

@@ -7,8 +7,6 @@ run that goes on would begin to wait anew and stop later than the run that was n
 import functools
 import sys
 
-from fairseq.trainer import Trainer
-
 KEY = "swcm_patience"
 _NAMES = ("best", "num_runs")
 
@@ -19,23 +17,28 @@ def _counter():
     return getattr(command, "should_stop_early", None)
 
 
-def install() -> None:
-    """Have the trainer save and restore the count."""
-    stock_save, stock_load = Trainer.save_checkpoint, Trainer.load_checkpoint
+def save_checkpoint(stock):
+    """The trainer's, with the count in the checkpoint."""
 
-    @functools.wraps(stock_save)
+    @functools.wraps(stock)
     def save_checkpoint(self, filename, extra_state):
         count = {name: getattr(_counter(), name) for name in _NAMES if hasattr(_counter(), name)}
-        return stock_save(self, filename, dict(extra_state, **{KEY: count}) if count else extra_state)
+        return stock(self, filename, dict(extra_state, **{KEY: count}) if count else extra_state)
 
-    @functools.wraps(stock_load)
+    return save_checkpoint
+
+
+def load_checkpoint(stock):
+    """The trainer's, which sets the count as the checkpoint has it."""
+
+    @functools.wraps(stock)
     def load_checkpoint(
         self, filename, reset_optimizer=False, reset_lr_scheduler=False, optimizer_overrides=None, reset_meters=False
     ):
-        extra = stock_load(self, filename, reset_optimizer, reset_lr_scheduler, optimizer_overrides, reset_meters)
+        extra = stock(self, filename, reset_optimizer, reset_lr_scheduler, optimizer_overrides, reset_meters)
         if extra is not None and _counter() is not None and not (reset_optimizer or reset_meters):
             for name, value in extra.get(KEY, {}).items():
                 setattr(_counter(), name, value)
         return extra
 
-    Trainer.save_checkpoint, Trainer.load_checkpoint = save_checkpoint, load_checkpoint
+    return load_checkpoint

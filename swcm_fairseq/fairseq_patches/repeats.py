@@ -2,19 +2,16 @@
 
 import functools
 
-from fairseq.ngram_repeat_block import NGramRepeatBlock
 
-
-def install() -> None:
-    """Have runs of pieces compared with the end of what has been written.
+def no_repeat_ngram(stock):
+    """Runs of pieces compared with the end of what has been written.
 
     fairseq compares them with the end of a buffer that has room for the longest output, which is padding until the last
     step, so that nothing is ever forbidden (fairseq's issues 4709 and 5206).
     """
-    stock = NGramRepeatBlock._no_repeat_ngram
 
     @functools.wraps(stock)
     def of_what_is_written(self, tokens, lprobs, bsz, beam_size, step):
         return stock(self, tokens[:, : step + 1], lprobs, bsz, beam_size, step)
 
-    NGramRepeatBlock._no_repeat_ngram = of_what_is_written
+    return of_what_is_written

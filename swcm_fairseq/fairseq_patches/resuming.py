@@ -8,7 +8,6 @@ import zipfile
 from typing import List, NamedTuple
 
 import torch
-from fairseq import checkpoint_utils
 
 from ..errors import SwcmError
 from .progress import Progress, read_progress
@@ -102,9 +101,8 @@ def finish_interrupted_save(folder: str, suffix: str = "") -> None:
     copy(newest.path, last)
 
 
-def install() -> None:
-    """Have interrupted saves finished before fairseq looks for the checkpoint to go on from."""
-    stock = checkpoint_utils.load_checkpoint
+def load_checkpoint(stock):
+    """Interrupted saves are finished before fairseq looks for the checkpoint to go on from."""
 
     @functools.wraps(stock)
     def load_checkpoint(cfg, trainer, **options):
@@ -116,4 +114,4 @@ def install() -> None:
         refuse_cut_file(cfg.finetune_from_model or cfg.restore_file)
         return stock(cfg, trainer, **options)
 
-    checkpoint_utils.load_checkpoint = load_checkpoint
+    return load_checkpoint

@@ -13,7 +13,6 @@ import time
 from typing import BinaryIO, Callable, Optional
 
 import torch
-from fairseq import checkpoint_utils
 from fairseq.file_io import PathManager
 
 from ..errors import FULL, SwcmError
@@ -120,20 +119,24 @@ def _complaint(path: str, error: OSError) -> str:
     )
 
 
-def install() -> None:
-    """Have fairseq save and copy checkpoints in this way, where they lie in the file system."""
-    stock_save, stock_copy = checkpoint_utils.torch_persistent_save, PathManager.copy
+def torch_persistent_save(stock):
+    """``save``, for what lies in the file system."""
 
     def torch_persistent_save(obj, filename, async_write=False):
         if async_write or not isinstance(filename, str) or PathManager.path_requires_pathmanager(filename):
-            return stock_save(obj, filename, async_write)
+            return stock(obj, filename, async_write)
         return save(obj, filename)
+
+    return torch_persistent_save
+
+
+def copy_file(stock):
+    """``copy``, for what lies in the file system."""
 
     def copy_file(src_path, dst_path, overwrite=False):
         if PathManager.path_requires_pathmanager(src_path) or PathManager.path_requires_pathmanager(dst_path):
-            return stock_copy(src_path, dst_path, overwrite)
+            return stock(src_path, dst_path, overwrite)
         copy(src_path, dst_path)
         return True
 
-    checkpoint_utils.torch_persistent_save = torch_persistent_save
-    PathManager.copy = staticmethod(copy_file)
+    return copy_file

@@ -10,7 +10,6 @@ from fairseq.models import FairseqEncoderDecoderModel, register_model, register_
 from torch import Tensor, nn
 
 from ..errors import SwcmError
-from ..fairseq_patches.processes import allow_bf16_off_tpus
 from ..hardware import warn_of_slow_bf16
 from ..modules.embeddings import Embeddings, position_table, token_table
 from ..modules.layer_plan import layer_plan
@@ -71,7 +70,6 @@ class XlmSwcmModel(FairseqEncoderDecoderModel):
                 freeze(model, cfg.freeze)
             if cfg.copied_lr_scale != 1:
                 scale_rate_of_copied(model, cfg, run)
-            allow_bf16_off_tpus(run.root)
             if run.root.common.bf16:
                 warn_of_slow_bf16()
             model._report_initialization(run)

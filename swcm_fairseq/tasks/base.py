@@ -12,6 +12,7 @@ from fairseq.tasks import FairseqTask
 from ..data.data_bin import DICTIONARY, load_dictionary, sentencepiece_model
 from ..data.pairs import PairDataset
 from ..errors import SwcmError
+from ..fairseq_patches import join_hydra_train
 from ..files import atomic_write
 from ..languages import tag_of
 from ..training_run import TrainingRun
@@ -31,6 +32,7 @@ class SwcmTask(FairseqTask):
 
     def __init__(self, cfg, dictionary: Dictionary):
         super().__init__(cfg)
+        join_hydra_train(cfg)
         self.dictionary = dictionary
         self.folders = utils.split_paths(cfg.data)
         #: Names of the groups that the criterion reports apart, ``objective.languages``.

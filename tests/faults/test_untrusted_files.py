@@ -12,7 +12,6 @@ import torch
 from fairseq import checkpoint_utils
 from omegaconf import OmegaConf
 
-from swcm_fairseq import plugin  # noqa: F401  (as --user-dir does)
 from swcm_fairseq.decoding import packed
 from swcm_fairseq.decoding.averaging import main as average
 from swcm_fairseq.decoding.packing import pack
@@ -28,6 +27,8 @@ from tests.support.evil import Trap
 from tests.support.tiny_encoder import make_encoder_folder
 from tests.support.toy import toy_checkpoint, toy_dictionary, write_data_bin
 from tests.support.trainings import run_trainings
+
+pytestmark = pytest.mark.usefixtures("patched")
 
 REFUSED = "asks for {}.system".format(os.name)
 

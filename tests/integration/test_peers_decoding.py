@@ -19,6 +19,8 @@ from tests.support.toy import toy_dictionary, toy_model, toy_sources
 
 PIECES = "abcd"
 
+pytestmark = pytest.mark.usefixtures("patched")
+
 
 @pytest.fixture(scope="module")
 def dictionary():

@@ -6,9 +6,9 @@ from fairseq.dataclass.configs import FairseqConfig
 from omegaconf import OmegaConf, open_dict
 
 from swcm_fairseq.errors import SwcmError
-from swcm_fairseq.fairseq_patches.processes import allow_bf16_off_tpus
+from swcm_fairseq.fairseq_patches.commands import allow_bf16_off_tpus
 from swcm_fairseq.models.config import XlmSwcmConfig
-from swcm_fairseq.training_run import TrainingRun
+from swcm_fairseq.training_run import TrainingRun, running
 
 
 @pytest.fixture
@@ -19,7 +19,8 @@ def root(tmp_path):
         cfg.model = OmegaConf.structured(XlmSwcmConfig())
         cfg.common.bf16 = True
         cfg.common.tpu = True
-    return cfg
+    with running(cfg):
+        yield cfg
 
 
 def reloaded(cfg):

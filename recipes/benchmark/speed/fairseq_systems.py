@@ -17,7 +17,7 @@ from fairseq.trainer import Trainer
 from omegaconf import open_dict
 
 from swcm_fairseq.data.batch import Example, collate
-from swcm_fairseq.fairseq_patches.processes import allow_bf16_off_tpus
+from swcm_fairseq.fairseq_patches.commands import allow_bf16_off_tpus
 from swcm_fairseq.languages import tag_of
 from swcm_fairseq.models import xlm_swcm  # noqa: F401  (registered, as --user-dir does)
 from swcm_fairseq.tasks import swcm_finetuning  # noqa: F401

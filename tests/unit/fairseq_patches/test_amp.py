@@ -9,8 +9,9 @@ from fairseq.dataclass.configs import FairseqConfig
 from fairseq.optim import AMPOptimizer
 from omegaconf import OmegaConf
 
-from swcm_fairseq import plugin  # noqa: F401  (installs it)
 from swcm_fairseq.optim import SwcmAdamW
+
+pytestmark = pytest.mark.usefixtures("patched")
 
 
 class StandIn:

@@ -21,8 +21,7 @@ def test_processes_that_read_end_with_their_epoch(tmp_path, monkeypatch, name):
         return task.get_batch_iterator(dataset, max_sentences=2, **options)
 
     for each in ("get_train_iterator", "get_valid_iterator"):
-        monkeypatch.setattr(Trainer, each, stock)
-    data_order.install()
+        monkeypatch.setattr(Trainer, each, getattr(data_order, each)(stock))
     kept, earlier = [], set(multiprocessing.active_children())  # other tests', about to end
     for epoch in (1, 2, 3):
         kept.append(getattr(Trainer, name)(None, epoch))  # as a cycle of references may keep it

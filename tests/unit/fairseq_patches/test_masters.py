@@ -77,14 +77,12 @@ def test_other_number_of_parameters_is_said_and_changes_nothing(caplog):
 
 
 @pytest.fixture
-def fairseq_optimizer():
+def fairseq_optimizer(patched):
     """fairseq's own ``FP16Optimizer`` over one parameter, with Adam, after some updates."""
     from fairseq.dataclass.configs import FairseqConfig
     from fairseq.optim import FP16Optimizer
     from fairseq.optim.adam import FairseqAdamConfig
     from omegaconf import OmegaConf, open_dict
-
-    from swcm_fairseq import plugin  # noqa: F401  (installs what is tested)
 
     def build(parameter):
         cfg = OmegaConf.structured(FairseqConfig)

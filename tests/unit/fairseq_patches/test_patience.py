@@ -11,9 +11,10 @@ from swcm_fairseq.fairseq_patches import patience
 def kept(monkeypatch):
     """What a trainer has saved by file name; its own saving and loading do nothing else."""
     kept = {}
-    monkeypatch.setattr(Trainer, "save_checkpoint", lambda self, filename, extra: kept.update({filename: extra}))
-    monkeypatch.setattr(Trainer, "load_checkpoint", lambda self, filename, *flags: kept.get(filename))
-    patience.install()
+    save = patience.save_checkpoint(lambda self, filename, extra: kept.update({filename: extra}))
+    load = patience.load_checkpoint(lambda self, filename, *flags: kept.get(filename))
+    monkeypatch.setattr(Trainer, "save_checkpoint", save)
+    monkeypatch.setattr(Trainer, "load_checkpoint", load)
     return kept
 
 

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 from fairseq.data import data_utils
 
-from swcm_fairseq import plugin  # noqa: F401  (installs what is tested)
+pytestmark = pytest.mark.usefixtures("patched")
 
 
 @pytest.mark.parametrize("count", [1, 7, 8, 9, 12, 16, 100])

@@ -7,9 +7,10 @@ import pytest
 import torch
 from fairseq.models import DistributedFairseqModel
 
-from swcm_fairseq import plugin  # noqa: F401  (lets it wrap a model on a CPU)
 from swcm_fairseq.criterions import SwcmCrossEntropy
 from tests.support.toy import toy_dictionary, toy_model, toy_sources
+
+pytestmark = pytest.mark.usefixtures("patched")
 
 
 @pytest.fixture

@@ -7,7 +7,7 @@ from fairseq.dataclass.configs import FairseqConfig
 from omegaconf import OmegaConf
 
 from swcm_fairseq.errors import SwcmError
-from swcm_fairseq.fairseq_patches.processes import prepare
+from swcm_fairseq.fairseq_patches.commands import prepare
 from tests.support import spawned
 
 
@@ -56,10 +56,12 @@ def test_processes_that_train_together_are_let_through(monkeypatch, started, cfg
 def test_fairseq_commands_prepare(monkeypatch):
     from fairseq.distributed import utils
 
-    from swcm_fairseq import plugin  # noqa: F401  (installs it)
+    from swcm_fairseq import plugin  # noqa: F401  (replaces it)
+    from swcm_fairseq.tasks import swcm_finetuning  # noqa: F401  (registered)
 
-    called = []
-    utils.call_main(settings(), lambda got: called.append(got.common.tpu))
+    called, cfg = [], settings()
+    cfg.task = {"_name": "swcm_finetuning"}
+    utils.call_main(cfg, lambda got: called.append(got.common.tpu))
     assert called == [False]
 
 
@@ -67,7 +69,8 @@ def test_fairseq_commands_prepare(monkeypatch):
 def test_what_a_process_of_several_says_to_the_user(monkeypatch, main, said):
     from fairseq.distributed import utils
 
-    from swcm_fairseq import plugin  # noqa: F401  (installs it)
+    from swcm_fairseq import plugin  # noqa: F401  (replaces it)
+    from swcm_fairseq.tasks import swcm_finetuning  # noqa: F401  (registered)
 
     monkeypatch.setattr(torch.cuda, "device_count", lambda: 1)  # so many does fairseq start
     with socket.socket() as free:
@@ -78,7 +81,8 @@ def test_what_a_process_of_several_says_to_the_user(monkeypatch, main, said):
     )
     processes.distributed_no_spawn, processes.distributed_backend = False, "gloo"
     common = SimpleNamespace(tpu=False, cpu=True, model_parallel_size=1)
-    cfg = SimpleNamespace(common=common, distributed_training=processes)
+    cfg = SimpleNamespace(common=common, distributed_training=processes, checkpoint=SimpleNamespace())
+    cfg.task = SimpleNamespace(_name="swcm_finetuning")
     with pytest.raises(Exception) as caught:
         utils.call_main(cfg, main)
     if said is SwcmError:
