@@ -1,22 +1,23 @@
 #!/usr/bin/env bash
-# The paper's comparisons, its baselines and what was tried against it, on real text: every row with the same updates,
-# batches and tuning effort.
+# The paper's comparisons, its baselines and what was tried against it, on real text, into the ledger recipes/results:
+# every row with the same updates, batches and tuning effort.
 #
-#   bash recipes/reproduce.sh                      the core: 5 rows, 2,000 and 8,000 pairs, 3 seeds
-#   ROWS="base-b deltalm" SIZES=2000 SEEDS=1 bash recipes/reproduce.sh
-#   GROUPS_OF_ROWS="core table3 baselines" SIZE=full bash recipes/reproduce.sh
+#   bash recipes/reproduce.sh                        what recipes/lib/reproduce_plan.tsv lists, most telling first
+#   EXPERIMENTS="recipe core" JOBS=2 bash recipes/reproduce.sh
+#   ROWS="base-b deltalm" SIZES=2000 SEEDS=1 bash recipes/reproduce.sh       rows of recipes/lib/reproduce_rows.tsv
 #
-# What it does: for every row of recipes/lib/reproduce_rows.tsv and every number of pairs a language, train with each
-#           learning rate of LRS and the first seed, choose the rate by the validation loss, train with the other seeds
-#           at that rate, decode the test sets. The encoder, its vocabulary and the validation and test sets are the
-#           same throughout; the updates of a row's stages add up to UPDATES.
-# Inputs:   python3 and the package registries; or ENCODER and TEXT from this machine, as for recipes/quickstart.sh.
-# Outputs:  OUT/PAIRS/ROW/LR.SEED/, each training with its log, result.json and, at the chosen rate, its test outputs;
-#           OUT/results.json and OUT/results.md, all rows that are there so far with intervals and paired tests.
-#           Stopped and started again it goes on; several machines may share OUT, each with rows of its own.
-# Hardware: SIZE=small: 2 CPU cores, 8 GiB. SIZE=full: GPUs (recipes/lib/training.sh).
-# Time:     SIZE=small: about 7 minutes a training on 2 cores; the core is 50 of them, 6 hours. One row, size and seed
-#           at one rate (LRS=5e-4 SEEDS=1): 8 minutes.
+# What it does: of all trainings asked for, those that the ledger does not have: train, decode the test sets, write the
+#           ledger's file. The first seed is trained at each rate, the others at the one with the best validation
+#           chrF++, which also chooses the checkpoint. Encoder, vocabulary, validation and test sets are the same
+#           throughout; the updates of a row's stages add up to UPDATES.
+#           It can be stopped at any moment, kill -9 included, and goes on where it was: within a training from its last
+#           200 updates. Several machines may share OUT, or have one each and copy their ledger files together.
+# Inputs:   python3 and the package registries; or ENCODER and TEXT from this machine, as for recipes/quickstart.sh. With
+#           all that is asked for in the ledger: nothing.
+# Outputs:  LEDGER/*.json, one for every finished training; OUT/PAIRS/ROW/UPDATES.RATE.SEED/ with logs and outputs.
+#           recipes/results.sh makes the tables.
+# Hardware: SIZE=small: a CPU core and 4 GiB for each of the JOBS. SIZE=full: GPUs (recipes/lib/training.sh).
+# Time:     SIZE=small: 800 updates take 7 to 15 minutes on one core, in float32 on AVX2 20 to 30.
 # Expect:   README.md, "Results".
 set -euo pipefail
 
@@ -28,138 +29,144 @@ set -euo pipefail
 : "${SIZE:=small}"
 case $SIZE in
 small) : "${KEEP_LAYERS=0,3,6,9}" "${UPDATES:=800}" "${SIZES:=2000 8000}" ;;
-full) : "${KEEP_LAYERS=}" "${UPDATES:=20000}" "${SIZES:=1000 2000 8000 100000}" ;;
+full) : "${KEEP_LAYERS=}" "${UPDATES:=20000}" "${SIZES:=1000 2000 8000 all}" ;;
 *) usage_error "SIZE is small or full, not $SIZE" ;;
 esac
-: "${GROUPS_OF_ROWS:=core}"
-: "${ROWS:=}"               # names of rows, instead of GROUPS_OF_ROWS
+: "${EXPERIMENTS:=}"        # of the plan; empty: all of it
+: "${ROWS:=}"               # names of rows, with SIZES, UPDATES, LRS and SEEDS instead of the plan
 : "${SEEDS:=1 2 3}"         # the first one is for choosing the rate
-: "${LRS:=2e-4 5e-4 1e-3}"
+: "${LRS:=5e-4 1e-3 2e-3}"
+: "${JOBS:=1}"              # trainings at once; two of one thread each do more than one of two threads
 : "${LANGS:=kk mn ug}"      # from zh
 : "${OUT:=$SWCM_ROOT/runs/reproduce-$SIZE}"
 : "${ENCODER:=}"            # an encoder folder instead of multilingual-e5-small
 : "${TEXT:=}"               # a folder with zh-XX.zh and zh-XX.XX instead of LibreOffice's
-: "${TEST_PAIRS:=400}"
-: "${VALID_PAIRS:=200}"
+: "${LEDGER:=}"             # by default recipes/results, with another ENCODER or TEXT OUT/results
+: "${TEST_PAIRS:=500}"
+: "${VALID_PAIRS:=300}"
 : "${MAX_PIECES:=60}"
 : "${MAX_LEN:=100}"
 : "${KEEP_CHECKPOINTS:=0}"  # 1: keep them after their test sets are decoded (0.4 GB each, small)
 export MAX_LEN
 
 [ $# -eq 0 ] || usage_error "recipes/reproduce.sh takes no arguments; its header lists the variables"
-recipes=$SWCM_ROOT/recipes preprocess=$SWCM_ROOT/preprocess table=$SWCM_ROOT/recipes/lib/reproduce_rows.tsv
+[[ $JOBS =~ ^[1-9][0-9]*$ ]] || usage_error "JOBS is a number of trainings, not '$JOBS'"
+recipes=$SWCM_ROOT/recipes preprocess=$SWCM_ROOT/preprocess
+if [ -z "$LEDGER" ]; then
+    LEDGER=$recipes/results
+    [ -z "$ENCODER$TEXT" ] || LEDGER=$OUT/results
+fi
 read -r -a langs <<<"$LANGS"
+read -r -a experiments <<<"$EXPERIMENTS"
+read -r -a rows <<<"$ROWS"
 read -r -a seeds <<<"$SEEDS"
 read -r -a rates <<<"$LRS"
 read -r -a sizes <<<"$SIZES"
 pairs=("${langs[@]/#/zh-}")
-joined=$(IFS=,; echo "${pairs[*]}")
-
-# rows: the lines of the table that are asked for.
-rows() {
-    local row group rest name found
-    for name in $ROWS; do
-        found=$(grep -c "^$name"$'\t' "$table") || usage_error "ROWS: $table has no row $name"
-        [ "$found" = 1 ] || die "$table has $found rows $name"
-        grep "^$name"$'\t' "$table"
-    done
-    [ -z "$ROWS" ] || return 0
-    while IFS=$'\t' read -r row group rest; do
-        case " $GROUPS_OF_ROWS " in *" $group "*) printf '%s\t%s\t%s\n' "$row" "$group" "$rest" ;; esac
-    done < <(grep -v '^#' "$table")
-}
-chosen=$(rows)
-[ -n "$chosen" ] || usage_error "GROUPS_OF_ROWS: $table has no rows of $GROUPS_OF_ROWS"
+# What all rows share, whatever the caller's environment says; a row's flags come behind these.
+export WARMUP=100 MAX_TOKENS=600 UPDATE_FREQ=1 LABEL_SMOOTHING=0.1 DROPOUT=0.1 CLIP=1.0 RECIPE=paper
+[ "$SIZE" = small ] || unset MAX_TOKENS UPDATE_FREQ
+export VALIDATION_SCORES=chrfpp BEST_METRIC=chrfpp VALIDATION_SENTENCES=0 VALIDATION_BEAM=1
+export METRICS=chrfpp BEAM=5
 
 use_environment
-report=("$SWCM_PY" "$recipes/lib/reproduce_report.py")
+export PYTHONPATH="$SWCM_ROOT${PYTHONPATH:+:$PYTHONPATH}"
+report=("$SWCM_PY" -m recipes.lib.reproduce_report)
+commit=$(git -C "$SWCM_ROOT" rev-parse HEAD 2>/dev/null || true)
+[ -z "$commit" ] || [ -z "$(git -C "$SWCM_ROOT" status --porcelain --untracked-files=no)" ] || commit=$commit+changes
+mkdir -p "$OUT/locks"
+rm -rf "$OUT/failed"
+export OUT LEDGER SIZE LANGS KEEP_CHECKPOINTS commit
 
-if [ -z "$ENCODER" ]; then
-    ENCODER=$OUT/encoder-full
-    bash "$recipes/encoders/e5_small.sh" "$ENCODER"
-fi
-libreoffice_pairs "$OUT" "${langs[*]}"
+# open_jobs: those that can begin, a line each: name, pairs, row, updates, rate, seed, pretrain, flags.
+open_jobs() {
+    "${report[@]}" next --ledger "$LEDGER" --size "$SIZE" --langs "${langs[@]}" --experiments "${experiments[@]}" \
+        --rows "${rows[@]}" --pairs "${sizes[@]}" --updates "$UPDATES" --rates "${rates[@]}" --seeds "${seeds[@]}"
+}
 
 # split_of PAIRS: at most so many a language for training; what is held out is the same for all.
 split_of() {
     done_already "$OUT/$1/split/split.counts.json" "split with $1 pairs" ||
         "$SWCM_PY" "$preprocess/split.py" --pairs "${pairs[@]/#/$OUT/clean/}" --pivot zh --out "$OUT/$1/split" \
-            --spm "$ENCODER/sentencepiece.bpe.model" --valid "$VALID_PAIRS" --test "$TEST_PAIRS" --max-train "$1"
-}
-largest=$(printf '%s\n' "${sizes[@]}" 8000 | sort -n | tail -n 1)
-split_of "$largest"
-prune_encoder "$ENCODER" "$OUT" "zh,${LANGS// /,}" "$OUT/$largest"/split/train.*
-
-# data_of PAIRS: OUT/PAIRS/data-bin, with the text of every language for denoising too.
-data_of() {
-    local folder=$OUT/$1 part lang
-    split_of "$1"
-    mkdir -p "$folder/text"
-    for part in train valid; do
-        for lang in "${langs[@]}"; do cp "$folder/split/$part.zh-$lang.$lang" "$folder/text/$part.$lang"; done
-        LC_ALL=C sort -u "$folder/split/$part".zh-*.zh >"$folder/text/$part.zh"
-    done
-    encode_text "$OUT/encoder" "$folder/pieces" "$folder"/split/*.zh-*.* "$folder"/text/*
-    bash "$recipes/binarize.sh" "$folder/pieces" "$OUT/dict.txt" "$folder/data-bin" zh "${langs[@]}" "${pairs[@]}"
+            --spm "$ENCODER/sentencepiece.bpe.model" --valid "$VALID_PAIRS" --test "$TEST_PAIRS" \
+            --max-train "${1/all/0}"
 }
 
-# train PAIRS ROW PRETRAIN FLAGS RATE SEED: one training, in one or two stages, down to result.json.
-train() {
-    local data=$OUT/$1/data-bin out=$OUT/$1/$2/$5.$6 pretrain=$3 rate=$5 seed=$6 flags=() first=() start=() updates=$UPDATES
-    if done_already "$out/result.json" "$2, $1 pairs, rate $rate, seed $seed"; then
-        return
+# prepare PAIRS...: text, encoder, dictionary, and for each number of pairs OUT/PAIRS/data-bin, with the text of every
+# language for denoising too.
+prepare() {
+    local size part lang folder
+    if [ -z "$ENCODER" ]; then
+        ENCODER=$OUT/encoder-full
+        bash "$recipes/encoders/e5_small.sh" "$ENCODER"
     fi
-    say "-- $2, $1 pairs a language, rate $rate, seed $seed"
-    [ "$4" = - ] || read -r -a flags <<<"$("${report[@]}" sizes --encoder "$OUT/encoder" -- "$4")"
-    if [ "$pretrain" != none ]; then
-        updates=$((UPDATES / 2))
-        start=(--finetune-from-model "$out/first/checkpoint_last.pt")
-    fi
-    case $pretrain in
-    none) ;;
-    "stage "*)
-        read -r -a first <<<"${pretrain#stage }"
-        UPDATES=$updates LR=$rate SEED=$seed bash "$recipes/train.sh" "$data" "$OUT/encoder" "$out/first" \
-            "$joined" "${flags[@]}" "${first[@]}"
-        ;;
-    *)
-        local texts=zh,${LANGS// /,} translated=("$joined") share=0.5
-        case $pretrain in
-        dae) translated=() ;;
-        mt) texts='' share=1 ;;
-        esac
-        UPDATES=$updates EPOCHS=1000 LR=$rate WARMUP=100 SENTENCES=100 MAX_TOKENS=600 UPDATE_FREQ=1 MT_SHARE=$share \
-            SCHEDULED_SAMPLING=none SEED=$seed bash "$recipes/pretrain.sh" "$data" "$OUT/encoder" "$out/first" \
-            "$texts" "${translated[@]}" -- "${flags[@]}"
-        ;;
-    esac
-    UPDATES=$updates LR=$rate SEED=$seed bash "$recipes/train.sh" "$data" "$OUT/encoder" "$out" "$joined" \
-        "${flags[@]}" "${start[@]}"
-    "${report[@]}" result --training "$out" --row "$2" --pairs "$1" --rate "$rate" --seed "$seed"
-}
-
-# decode PAIRS ROW RATE SEED: the test sets.
-decode() {
-    local out=$OUT/$1/$2/$3.$4
-    [ -e "$out/test/done" ] && return
-    REFERENCES=$OUT/$1/split/test METRICS=chrfpp bash "$recipes/evaluate.sh" "$OUT/$1/data-bin" \
-        "$out/checkpoint_best.pt" "$out/test" "${pairs[@]}" >"$out/test.log"
-    touch "$out/test/done"
-}
-
-for size in "${sizes[@]}"; do data_of "$size"; done
-for size in "${sizes[@]}"; do
-    while IFS=$'\t' read -r -u 7 row _ pretrain flags _; do
-        for rate in "${rates[@]}"; do train "$size" "$row" "$pretrain" "$flags" "$rate" "${seeds[0]}"; done
-        best=$("${report[@]}" best --row-folder "$OUT/$size/$row" --rates "${rates[@]}" --seed "${seeds[0]}")
-        for seed in "${seeds[@]}"; do
-            train "$size" "$row" "$pretrain" "$flags" "$best" "$seed"
-            decode "$size" "$row" "$best" "$seed"
+    libreoffice_pairs "$OUT" "${langs[*]}"
+    # The encoder is cut for all text there is, so that it is the same whatever is asked for.
+    split_of all
+    prune_encoder "$ENCODER" "$OUT" "zh,${LANGS// /,}" "$OUT"/all/split/train.*
+    for size in "$@"; do
+        folder=$OUT/$size
+        split_of "$size"
+        mkdir -p "$folder/text"
+        for part in train valid; do
+            for lang in "${langs[@]}"; do cp "$folder/split/$part.zh-$lang.$lang" "$folder/text/$part.$lang"; done
+            LC_ALL=C sort -u "$folder/split/$part".zh-*.zh >"$folder/text/$part.zh"
         done
-        if [ "$KEEP_CHECKPOINTS" != 1 ]; then
-            find "$OUT/$size/$row" -name 'checkpoint*.pt' -delete
+        encode_text "$OUT/encoder" "$folder/pieces" "$folder"/split/*.zh-*.* "$folder"/text/*
+        bash "$recipes/binarize.sh" "$folder/pieces" "$OUT/dict.txt" "$folder/data-bin" zh "${langs[@]}" "${pairs[@]}"
+    done
+}
+
+# work: one training after another until none is left that nobody else works on.
+work() {
+    local line fields state busy
+    while :; do
+        state=none busy=0
+        while IFS= read -r -u 7 line; do
+            IFS=$'\t' read -r -a fields <<<"$line" # no field is empty
+            [ ! -e "$OUT/failed/${fields[0]}" ] || continue
+            state=0
+            bash "$recipes/lib/reproduce_training.sh" "${fields[@]}" 7<&- || state=$?
+            case $state in
+            0) break ;;
+            75) busy=1 state=none ;;
+            *)
+                mkdir -p "$OUT/failed"
+                touch "$OUT/failed/${fields[0]}"
+                say "error: ${fields[0]} failed; see above. What is done is kept" >&2
+                break
+                ;;
+            esac
+        done 7< <(open_jobs 2>/dev/null)
+        if [ "$state" = none ]; then
+            # A training that another is at work on may decide a rate, and so open further ones.
+            [ "$busy" = 1 ] || break
+            sleep 5
         fi
-        "${report[@]}" collect --out "$OUT" --langs "${langs[@]}" --table "$table"
-    done 7<<<"$chosen"
-done
-say "done: $OUT/results.md"
+    done
+}
+
+wanted=$(open_jobs)
+if [ -z "$wanted" ]; then
+    say "the ledger has all of it: $LEDGER"
+    exit 0
+fi
+read -r -a needed <<<"$(cut -f 2 <<<"$wanted" | sort -u | tr '\n' ' ')"
+prepare "${needed[@]}"
+if [ "$JOBS" -gt 1 ]; then
+    export OMP_NUM_THREADS=${OMP_NUM_THREADS:-1}
+fi
+if [ "$JOBS" = 1 ]; then
+    work
+else
+    set -m # each worker is a process group, which can be ended as a whole
+    workers=()
+    for ((number = 1; number <= JOBS; number++)); do
+        work &
+        workers+=($!)
+    done
+    trap 'for worker in "${workers[@]}"; do kill -- "-$worker" 2>/dev/null || true; done; exit 130' INT TERM
+    for worker in "${workers[@]}"; do wait "$worker" || die "a worker stopped; start again, what is done is kept"; done
+fi
+[ ! -e "$OUT/failed" ] || die "some trainings failed; see above. What is done is kept"
+say "done: $LEDGER"

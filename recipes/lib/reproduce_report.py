@@ -1,61 +1,30 @@
-"""What recipes/reproduce.sh keeps of its trainings, and the tables made of them.
+"""The commands behind recipes/reproduce.sh and recipes/results.sh.
 
-    result    the validation loss of a finished training -> TRAINING/result.json
-    best      the learning rate whose training has the lowest validation loss
-    sizes     flags with LAYERS, WIDTH, INNER and HEADS replaced by an encoder's sizes
-    collect   all test outputs -> OUT/results.json and OUT/results.md
-
-Seeds of a row are taken together: each sentence has one row of sums over all seeds, so that intervals and tests draw
-sentences, with what all seeds made of them, and the difference between seeds stands beside as a standard deviation.
-Tests are against the row "shared" of the same size, p is Holm-corrected over all rows, sizes and languages.
+next      trainings of the plan that the ledger does not have and that can begin, a line each
+record    a finished training -> the ledger
+sizes     flags with LAYERS, WIDTH, INNER and HEADS replaced by an encoder's sizes
+tables    all of the ledger as Markdown, and what is missing; with --write into a README, between its markers
 """
 
 import argparse
-import collections
 import json
 import os
-import statistics
+import re
 import sys
-from typing import Dict, List, Sequence, Tuple
-
-from swcm_preprocess.overlap import closest, fingerprint, index, ngrams
+from typing import Dict, List
 
 from swcm_fairseq.errors import SwcmError, run_command
-from swcm_fairseq.files import atomic_write, write_json
-from swcm_fairseq.scoring import measure
-from swcm_fairseq.scoring.corpus import read_generated, read_lines
-from swcm_fairseq.scoring.resampling import compare, intervals
-from swcm_fairseq.scoring.statistics import Statistics
+from swcm_fairseq.files import atomic_write
 
-BASELINE = "shared"
-METRICS = ("chrfpp", "bleu", "rougeL")
-SHOWN = "chrfpp"
-#: Test sentences by the share of 2-character runs that the nearest training source has of theirs.
-NEARNESS = (0.0, 0.3, 0.5, 1.0)
+from . import reproduce_ledger as ledger
+from . import reproduce_speed as speed
+from . import reproduce_tables as tables
+from .reproduce_plan import Experiment, Job, Setting, check, missing, read_ledger, read_plan, read_rows
+from .reproduce_training import entry_of
 
-
-# ---------------------------------------------------------------------- one training
-
-
-def write_result(training: str, row: str, pairs: int, rate: str, seed: int) -> None:
-    """The loss of the best checkpoint, by fairseq's own account."""
-    # Only here, since it loads torch.
-    from swcm_fairseq.torch_files import safe_load
-
-    state = safe_load(os.path.join(training, "checkpoint_best.pt"))["extra_state"]
-    found = {"row": row, "pairs": pairs, "rate": rate, "seed": seed, "valid_loss": float(state["best"])}
-    with atomic_write(os.path.join(training, "result.json")) as stream:
-        json.dump(found, stream)
-
-
-def best_rate(folder: str, rates: Sequence[str], seed: int) -> str:
-    """The rate of the lowest validation loss; of equals the first."""
-    return min(rates, key=lambda rate: read_result(os.path.join(folder, "{}.{}".format(rate, seed)))["valid_loss"])
-
-
-def read_result(training: str) -> Dict:
-    with open(os.path.join(training, "result.json"), encoding="utf-8") as stream:
-        return json.load(stream)
+#: Where the tables go: ``<!-- ledger: core -->`` ... ``<!-- /ledger -->``.
+_MARKED = re.compile(r"(<!-- ledger: ([\w-]+) -->\n).*?(<!-- /ledger -->)", re.DOTALL)
+FIGURE = "curves"
 
 
 def with_sizes(flags: str, encoder: str) -> str:
@@ -71,197 +40,119 @@ def with_sizes(flags: str, encoder: str) -> str:
     return " ".join(str(config[names[word]]) if word in names else word for word in flags.split())
 
 
-# ---------------------------------------------------------------------- all of them
+def plan_of(args) -> List[Experiment]:
+    """The plan, or of it what --experiments names; with --rows a plan of its own."""
+    if args.rows:
+        return [Experiment("chosen", pairs, args.updates, args.rates, args.seeds, args.rows) for pairs in args.pairs]
+    plan = read_plan()
+    strange = sorted(set(args.experiments) - {one.name for one in plan})
+    if strange:
+        raise SwcmError("the plan has no such experiments: " + ", ".join(strange))
+    return [one for one in plan if not args.experiments or one.name in args.experiments]
 
 
-class Row:
-    """The decoded trainings of one row of the table with one number of pairs."""
-
-    def __init__(self, pairs: int, name: str):
-        self.pairs = pairs
-        self.name = name
-        self.trainings: List[Dict] = []
-        #: by language, the statistics of each seed, in METRICS' order
-        self.measured: Dict[str, List[List[Statistics]]] = collections.defaultdict(list)
-
-    def together(self, lang: str) -> List[Statistics]:
-        """Each metric's statistics with every sentence's sums over all seeds."""
-        by_metric = zip(*self.measured[lang])
-        return [same[0]._replace(rows=sum(one.rows for one in same)) for same in by_metric]
-
-    def by_seed(self, lang: str) -> List[float]:
-        place = METRICS.index(SHOWN)
-        return [found[place].values()[SHOWN] for found in self.measured[lang]]
+def next_jobs(args) -> None:
+    rows, setting, plan = read_rows(), Setting(args.size, args.langs), plan_of(args)
+    check(plan, rows)
+    left = missing(plan, setting, read_ledger(args.ledger, setting))
+    for job in left:
+        if job.rate is not None:
+            row = rows[job.row]
+            print(setting.name(job), *job, row.pretrain, row.flags, sep="\t")
+    print("{} trainings are missing".format(len(left)), file=sys.stderr)
 
 
-def read_rows(out: str, langs: Sequence[str]) -> List[Row]:
-    """All rows with decoded test sets, by number of pairs."""
-    found = []
-    for pairs in sorted((int(name) for name in os.listdir(out) if name.isdigit())):
-        folder = os.path.join(out, str(pairs))
-        references = {lang: read_lines(os.path.join(folder, "split", "test.zh-{0}.{0}".format(lang))) for lang in langs}
-        for name in sorted(os.listdir(folder)):
-            row = Row(pairs, name)
-            for training in _trainings(os.path.join(folder, name)):
-                row.trainings.append(read_result(training))
-                for lang in langs:
-                    path = os.path.join(training, "test", "zh-{}.txt".format(lang))
-                    outputs = read_generated(path).hypotheses
-                    wanted = [[one] for one in references[lang]]
-                    row.measured[lang].append(list(measure(outputs, wanted, lang, METRICS).values()))
-            if row.trainings:
-                found.append(row)
+def record(args) -> None:
+    row, setting = read_rows()[args.row], Setting(args.size, args.langs)
+    job = Job(args.pairs, args.row, args.updates, args.rate, args.seed)
+    about = {"size": args.size, "langs": args.langs, **job._asdict(), "pretrain": row.pretrain, "flags": row.flags}
+    about["commit"] = args.commit
+    ledger.write(args.ledger, setting.name(job), entry_of(args.training, args.split, args.langs, about))
+    read_ledger(args.ledger, setting)
+
+
+def sections(args) -> Dict[str, List[str]]:
+    """The lines of every table by the name in its markers."""
+    rows, setting = read_rows(), Setting(args.size, args.langs)
+    entries, found = read_ledger(args.ledger, setting), {}
+    plan = plan_of(args)
+    check(plan, rows)
+    for name in dict.fromkeys(one.name for one in plan):
+        part = [one for one in plan if one.name == name]
+        found[name] = tables.table(part, setting, entries, rows)
+    curves = [one for one in plan if one.name == FIGURE]
+    found["curve-table"] = tables.curve_table(curves, setting, entries)
+    found["nearness"] = tables.nearness_table([one for one in plan if one.name == "core"], setting, entries)
+    found["speed"] = speed.table(ledger.of_kind(ledger.read(args.ledger), "speed"))
     return found
 
 
-def _trainings(folder: str) -> List[str]:
-    if not os.path.isdir(folder):
-        return []
-    names = [os.path.join(folder, name) for name in sorted(os.listdir(folder))]
-    return [name for name in names if os.path.exists(os.path.join(name, "test", "done"))]
+def write_tables(args) -> None:
+    found = sections(args)
+    setting = Setting(args.size, args.langs)
+    curves = [one for one in plan_of(args) if one.name == FIGURE]
+    figure = tables.curve_figure(curves, setting, read_ledger(args.ledger, setting))
+    if figure is not None:
+        with atomic_write(os.path.join(args.ledger, FIGURE + ".svg")) as stream:
+            stream.write(figure)
+    if args.write is None:
+        for name, lines in found.items():
+            print("\n".join([f"## {name}", "", *(lines or ["nothing yet"]), ""]))
+        return
+    with open(args.write, encoding="utf-8") as stream:
+        text = stream.read()
+    strange = [name for _, name, _ in _MARKED.findall(text) if name not in found]
+    if strange:
+        raise SwcmError("{}: no table of the ledger is called {}".format(args.write, ", ".join(strange)))
+    with atomic_write(args.write) as stream:
+        stream.write(filled(text, found))
 
 
-def holm(values: Dict[Tuple, float]) -> Dict[Tuple, float]:
-    """p by key, corrected by Holm's step-down procedure for as many tests as there are."""
-    corrected, highest = {}, 0.0
-    for place, key in enumerate(sorted(values, key=values.__getitem__)):
-        highest = max(highest, min(1.0, values[key] * (len(values) - place)))
-        corrected[key] = highest
-    return corrected
+def filled(text: str, found: Dict[str, List[str]]) -> str:
+    """``text`` with every table between its markers."""
+    return _MARKED.sub(lambda match: match.group(1) + "\n".join(found[match.group(2)] + [match.group(3)]), text)
 
 
-def results(rows: Sequence[Row], langs: Sequence[str], nearness: Dict[Tuple[int, str], List[int]]) -> List[Dict]:
-    """Scores, intervals, differences to the baseline and scores by nearness of all rows."""
-    baselines = {row.pairs: row for row in rows if row.name == BASELINE}
-    found, chances = [], {}
-    for row in rows:
-        entry = {"row": row.name, "pairs": row.pairs, "trainings": row.trainings, "langs": {}}
-        for lang in langs:
-            together = row.together(lang)
-            scores = {name: value for one in together for name, value in one.values().items() if name in METRICS}
-            ranges = {name: list(pair) for one in intervals(together) for name, pair in one.items() if name in METRICS}
-            by_seed = row.by_seed(lang)
-            entry["langs"][lang] = {
-                "scores": scores,
-                "intervals": ranges,
-                "by_seed": by_seed,
-                "by_nearness": _by_nearness(together[METRICS.index(SHOWN)], nearness[row.pairs, lang]),
-            }
-            baseline = baselines.get(row.pairs)
-            if baseline is not None and baseline is not row and len(baseline.trainings) == len(row.trainings):
-                differences = compare(baseline.together(lang), together)
-                one = differences[METRICS.index(SHOWN)][SHOWN]
-                entry["langs"][lang]["to_baseline"] = {"difference": one.difference, "interval": list(one.interval)}
-                chances[row.pairs, row.name, lang] = one.p
-        found.append(entry)
-    corrected = holm(chances)
-    for entry in found:
-        for lang in langs:
-            key = entry["pairs"], entry["row"], lang
-            if key in corrected:
-                entry["langs"][lang]["to_baseline"].update(p=chances[key], p_holm=corrected[key])
-    return found
-
-
-def bins_of(out: str, pairs: int, lang: str) -> List[int]:
-    """For each test sentence the place in NEARNESS of its nearest training source."""
-    split = os.path.join(out, str(pairs), "split")
-    name = "{}.zh-" + lang + ".zh"
-    trained, tested = (
-        [ngrams(fingerprint(line), 2) for line in read_lines(os.path.join(split, name.format(part)))]
-        for part in ("train", "test")
-    )
-    postings = index(trained)
-    near = [closest(one, trained, postings) for one in tested]
-    return [max(place for place, bound in enumerate(NEARNESS[:-1]) if share >= bound) for share in near]
-
-
-def _by_nearness(statistic: Statistics, bins: Sequence[int]) -> List[Dict]:
-    found = []
-    for place, bound in enumerate(NEARNESS[:-1]):
-        chosen = [number for number, one in enumerate(bins) if one == place]
-        sums = statistic.rows[chosen].sum(axis=0)
-        score = float(statistic.combine(sums)[SHOWN]) if chosen else None
-        found.append({"from": bound, "to": NEARNESS[place + 1], "sentences": len(chosen), SHOWN: score})
-    return found
-
-
-def markdown(entries: Sequence[Dict], langs: Sequence[str], paper: Dict[str, str]) -> str:
-    """A table: chrF++ by language with its 95% interval, the mean, and the difference to the baseline."""
-    head = ["pairs", "row", "rate", "seeds"] + list(langs) + ["mean", "to shared", "paper's ROUGE-L"]
-    lines = ["| " + " | ".join(head) + " |", "|" + "---|" * len(head)]
-    for entry in entries:
-        cells = [str(entry["pairs"]), entry["row"], entry["trainings"][0]["rate"], str(len(entry["trainings"]))]
-        scores = [entry["langs"][lang]["scores"][SHOWN] for lang in langs]
-        for lang, score in zip(langs, scores):
-            low, high = entry["langs"][lang]["intervals"][SHOWN]
-            cells.append("{:.1f} ({:.1f} to {:.1f})".format(score, low, high))
-        by_seed = [statistics.mean(values) for values in zip(*(entry["langs"][lang]["by_seed"] for lang in langs))]
-        spread = " ± {:.1f}".format(statistics.stdev(by_seed)) if len(by_seed) > 1 else ""
-        cells.append("{:.1f}{}".format(statistics.mean(scores), spread))
-        differences = [entry["langs"][lang].get("to_baseline") for lang in langs]
-        cells.append(
-            ", ".join("{:+.1f}{}".format(one["difference"], "*" if one["p_holm"] < 0.05 else "") for one in differences)
-            if all(differences)
-            else ""
-        )
-        cells.append(paper.get(entry["row"], ""))
-        lines.append("| " + " | ".join(cells) + " |")
-    note = "chrF++ (95% interval over sentences; ± standard deviation over seeds of the mean). * p < 0.05 (Holm)."
-    return "\n".join(lines + ["", note, ""])
-
-
-def read_paper(table: str) -> Dict[str, str]:
-    rows = [line.rstrip("\n").split("\t") for line in open(table, encoding="utf-8") if not line.startswith("#")]
-    return {row[0]: "" if row[4] == "-" else row[4] for row in rows}
-
-
-def collect(out: str, langs: Sequence[str], table: str) -> None:
-    rows = read_rows(out, langs)
-    if not rows:
-        raise SwcmError("{} holds no decoded test sets yet".format(out))
-    nearness = {(row.pairs, lang): [] for row in rows for lang in langs}
-    for pairs, lang in nearness:
-        nearness[pairs, lang] = bins_of(out, pairs, lang)
-    entries = results(rows, langs, nearness)
-    with atomic_write(os.path.join(out, "results.json")) as stream:
-        write_json(stream, {"rows": entries})
-    text = markdown(entries, langs, read_paper(table))
-    with atomic_write(os.path.join(out, "results.md")) as stream:
-        stream.write(text)
-    print(text)
-
-
-def main() -> None:
+def arguments(words=None):
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     commands = parser.add_subparsers(dest="command", metavar="COMMAND")
     commands.required = True
-    one = commands.add_parser("result")
+    for name in ("next", "record", "tables"):
+        one = commands.add_parser(name)
+        one.add_argument("--ledger", required=True)
+        one.add_argument("--size", default="small")
+        one.add_argument("--langs", nargs="+", default=["kk", "mn", "ug"])
+        if name == "record":
+            continue
+        one.add_argument("--experiments", nargs="*", default=[], help="of the plan; without, all")
+        one.add_argument("--rows", nargs="*", default=[], help="with these a plan of its own:")
+        one.add_argument("--pairs", nargs="+", default=["2000"])
+        one.add_argument("--updates", type=int, default=800)
+        one.add_argument("--rates", nargs="+", default=["5e-4"])
+        one.add_argument("--seeds", nargs="+", type=int, default=[1])
+    one.add_argument("--write", metavar="README")
+    one = commands.choices["record"]
     one.add_argument("--training", required=True)
-    one.add_argument("--row", required=True)
-    one.add_argument("--pairs", type=int, required=True)
-    one.add_argument("--rate", required=True)
-    one.add_argument("--seed", type=int, required=True)
-    one = commands.add_parser("best")
-    one.add_argument("--row-folder", required=True)
-    one.add_argument("--rates", nargs="+", required=True)
-    one.add_argument("--seed", type=int, required=True)
+    one.add_argument("--split", required=True)
+    one.add_argument("--commit", default="")
+    for name, kind in (("pairs", str), ("row", str), ("updates", int), ("rate", str), ("seed", int)):
+        one.add_argument("--" + name, type=kind, required=True)
     one = commands.add_parser("sizes")
     one.add_argument("--encoder", required=True)
     one.add_argument("flags")
-    one = commands.add_parser("collect")
-    one.add_argument("--out", required=True)
-    one.add_argument("--langs", nargs="+", required=True)
-    one.add_argument("--table", required=True)
-    args = parser.parse_args()
-    if args.command == "result":
-        write_result(args.training, args.row, args.pairs, args.rate, args.seed)
-    elif args.command == "best":
-        print(best_rate(args.row_folder, args.rates, args.seed))
+    return parser.parse_args(words)
+
+
+def main() -> None:
+    args = arguments()
+    if args.command == "next":
+        next_jobs(args)
+    elif args.command == "record":
+        record(args)
     elif args.command == "sizes":
         print(with_sizes(args.flags, args.encoder))
     else:
-        collect(args.out, args.langs, args.table)
+        write_tables(args)
 
 
 if __name__ == "__main__":

@@ -24,14 +24,22 @@ def chrfpp(hypotheses: Sequence[str], references: Sequence[Sequence[str]], targe
     return _chrf("chrfpp", 2, hypotheses, references)
 
 
+def chrfpp_of_counts(rows: np.ndarray, signature: str) -> Statistics:
+    """chrF++ of counts that were kept: ``rows`` and ``signature`` of what ``chrfpp`` returned."""
+    return _of_counts("chrfpp", rows, signature)
+
+
 def _chrf(name: str, word_order: int, hypotheses, references) -> Statistics:
     metric = CHRF(word_order=word_order)
     rows = np.asarray(metric._extract_corpus_statistics(hypotheses, by_number(references)), dtype=float)
+    return _of_counts(name, rows, str(metric.get_signature()))
 
+
+def _of_counts(name: str, rows: np.ndarray, signature: str) -> Statistics:
     def combine(sums: np.ndarray) -> Values:
-        return {name: _f_score(sums, metric.beta)}
+        return {name: _f_score(sums, CHRF.BETA)}
 
-    return Statistics(rows, combine, str(metric.get_signature()))
+    return Statistics(rows, combine, signature)
 
 
 def _f_score(sums: np.ndarray, beta: float) -> np.ndarray:
