@@ -7,6 +7,7 @@ from typing import List, Sequence, TypeVar
 
 from ..errors import SwcmError
 from ..languages import Language
+from .lines import Mapped
 from .tokenizers import tokenizer_for
 
 SEED = 20250215  # fixed, so that the baseline of a test set is one number
@@ -36,16 +37,18 @@ def shuffled(references: Sequence[Sentence], seed: int = SEED) -> List[Sentence]
 
 def first_sentences(sources: Sequence[str]) -> List[str]:
     """The first sentence of each source: what a summary has to beat."""
-    firsts = []
-    for source in sources:
-        text = source.strip()
-        end = _END.search(text)
-        firsts.append(text[: end.end()] if end else text)
-    return firsts
+    return list(map(first_sentence, sources))
 
 
-def first_words(sources: Sequence[str], references: Sequence[Sequence[str]], target: Language) -> List[str]:
+def first_sentence(source: str) -> str:
+    """The first sentence of one source."""
+    text = source.strip()
+    end = _END.search(text)
+    return text[: end.end()] if end else text
+
+
+def first_words(sources: Sequence[str], references: Sequence[Sequence[str]], target: Language) -> Sequence[str]:
     """As many first tokens of each source as the references have at the median: an answer without a question."""
     split = tokenizer_for(target)
     count = int(statistics.median(len(split(one)) for some in references for one in some))
-    return [" ".join(split(source)[: max(count, 1)]) for source in sources]
+    return Mapped(sources, lambda source: " ".join(split(source)[: max(count, 1)]))

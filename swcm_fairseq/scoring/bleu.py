@@ -4,6 +4,7 @@ import contextlib
 import hashlib
 import logging
 import os
+from functools import lru_cache
 from typing import Sequence
 
 import numpy as np
@@ -46,23 +47,26 @@ def spbleu(hypotheses: Sequence[str], references: Sequence[Sequence[str]], targe
         SwcmError: the model cannot be had.
     """
     own = os.environ.get(SPBLEU_MODEL)
-    if own:
-        import sentencepiece
-
-        try:
-            with open(own, "rb") as stream:
-                content = stream.read()
-            processor = sentencepiece.SentencePieceProcessor(model_proto=content)
-        except (OSError, RuntimeError) as error:
-            raise SwcmError("{} (named by {}) is no SentencePiece model: {}".format(own, SPBLEU_MODEL, error))
-        metric = BLEU(tokenize="none")
-        metric.tokenizer = lambda line: " ".join(processor.encode(line, out_type=str))
-        metric.tokenizer_signature = "spm-" + hashlib.sha256(content).hexdigest()[:8]
-    else:
-        metric = _flores200()
-    return _statistics("spbleu", metric, hypotheses, references)
+    return _statistics("spbleu", _of_pieces(own) if own else _flores200(), hypotheses, references)
 
 
+@lru_cache(maxsize=1)
+def _of_pieces(path: str) -> BLEU:
+    import sentencepiece
+
+    try:
+        with open(path, "rb") as stream:
+            content = stream.read()
+        processor = sentencepiece.SentencePieceProcessor(model_proto=content)
+    except (OSError, RuntimeError) as error:
+        raise SwcmError("{} (named by {}) is no SentencePiece model: {}".format(path, SPBLEU_MODEL, error))
+    metric = BLEU(tokenize="none")
+    metric.tokenizer = lambda line: " ".join(processor.encode(line, out_type=str))
+    metric.tokenizer_signature = "spm-" + hashlib.sha256(content).hexdigest()[:8]
+    return metric
+
+
+@lru_cache(maxsize=1)
 def _flores200() -> BLEU:
     from sacrebleu.tokenizers import tokenizer_spm
 

@@ -4,7 +4,7 @@ Real text is not free of these either (a reference may be a file name, or say "h
 against the references' own, which ``swcm-score --shuffled`` shows.
 """
 
-from collections import defaultdict
+import hashlib
 from typing import List, Sequence
 
 import numpy as np
@@ -64,11 +64,18 @@ def looping(hypotheses: Sequence[str], references: Sequence[Sequence[str]], targ
 
 def repeated(hypotheses: Sequence[str], references: Sequence[Sequence[str]], target: Language) -> Statistics:
     """Share of outputs that were given for another sentence too, whose references are others, 0 to 100."""
-    asked = defaultdict(set)
-    for hypothesis, some in zip(hypotheses, references):
-        asked[hypothesis.strip()].add(tuple(some))
-    flags = [bool(hypothesis.strip()) and len(asked[hypothesis.strip()]) > 1 for hypothesis in hypotheses]
+    # [N, 2] of hashes: there may be millions of sentences.
+    pairs = np.array(
+        [(_hash(hypothesis.strip()), _hash("\n".join(some))) for hypothesis, some in zip(hypotheses, references)],
+        dtype=np.uint64,
+    )
+    outputs, different = np.unique(np.unique(pairs, axis=0)[:, 0], return_counts=True)
+    flags = np.isin(pairs[:, 0], outputs[different > 1]) & (pairs[:, 0] != _hash(""))
     return means({"repeated": flags}, _signature(references, "unit:output"))
+
+
+def _hash(text: str) -> int:
+    return int.from_bytes(hashlib.blake2b(text.encode("utf-8"), digest_size=8).digest(), "little")
 
 
 def _loops(tokens: List[str]) -> bool:

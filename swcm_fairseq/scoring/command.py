@@ -5,7 +5,7 @@ import json
 import sys
 from typing import Dict, List, Optional, Sequence
 
-from ..errors import run_command
+from ..errors import printable, run_command
 from ..files import refuse_overwrite
 from ..languages import language
 from . import resampling
@@ -49,7 +49,7 @@ def parser() -> argparse.ArgumentParser:
         "--ref",
         nargs="+",
         metavar="FILE",
-        help="the references, one a line; further files hold further references, or an empty line where there is none",
+        help="the references, one a line; of several files, in any order, a blank line is none where another has text",
     )
     files.add_argument(
         "--src", metavar="FILE", help="the sources, one a line, where --generate-output does not show them"
@@ -207,7 +207,9 @@ def main(argv: Optional[Sequence[str]] = None) -> int:
             arguments.report, evaluations, scores, signature, arguments.train_log, arguments.model, arguments.force
         )
     if arguments.json:
-        print(json.dumps(scores, ensure_ascii=False, indent=2))
+        # What a terminal lacks would be escaped in a way that JSON does not know.
+        unicode = (sys.stdout.encoding or "").lower().replace("-", "") == "utf8"
+        print(printable(json.dumps(scores, ensure_ascii=not unicode, indent=2)))
     else:
         print("\n\n".join(table(evaluation, signature) for evaluation in evaluations))
     return 0

@@ -1,26 +1,32 @@
 """The metrics by name, and ``score``, which puts them together."""
 
-from typing import Any, Callable, Dict, List, NamedTuple, Sequence, Union
+from typing import Any, Callable, Dict, Iterator, List, NamedTuple, Sequence, Tuple, Union
 
 from ..errors import SwcmError
 from ..languages import Language, language
 from . import answers, bleu, checks, chrf, resampling, rouge
+from .corpus import in_one_order
+from .lines import Mapped
 from .normalization import NORMALIZERS, normalize
-from .statistics import Statistics
+from .statistics import Statistics, joined
 
 # One reference a sentence, or several.
 References = Sequence[Union[str, Sequence[str]]]
+
+PART = 30_000  # characters that are compared at a time
 
 
 class Metric(NamedTuple):
     """``compute(hypotheses, references, language)`` returns the metric's ``Statistics`` (references are lists).
 
     ``title`` is what a person reads. ``better`` is 1 where more is better, -1 where less is, 0 where neither.
+    ``alone`` says that a sentence's numbers depend on no other sentence, so that a test set may be measured in parts.
     """
 
     title: str
     compute: Callable[[Sequence[str], Sequence[Sequence[str]], Language], Statistics]
     better: int = 1
+    alone: bool = True
 
 
 METRICS: Dict[str, Metric] = {
@@ -37,7 +43,7 @@ METRICS: Dict[str, Metric] = {
     "length_ratio": Metric("length ratio", checks.length_ratio, 0),
     "empty": Metric("empty", checks.empty, -1),
     "looping": Metric("looping", checks.looping, -1),
-    "repeated": Metric("repeated", checks.repeated, -1),
+    "repeated": Metric("repeated", checks.repeated, -1, alone=False),
 }
 _PARTS = {"_p": " P", "_r": " R", "_script": " (script)"}
 
@@ -61,7 +67,7 @@ def measure(
     normalizer: str = "nmt_nfkc",
 ) -> Dict[str, Statistics]:
     """The statistics of each metric, from which ``score`` and the paired tests come; arguments are ``score``'s."""
-    lists: List[List[str]] = [[some] if isinstance(some, str) else list(some) for some in references]
+    lists = Mapped(references, lambda some: [some] if isinstance(some, str) else some)
     problems = ["unknown metric {!r}".format(name) for name in metrics if name not in METRICS]
     if not metrics:
         problems.append("no metric was asked for")
@@ -77,13 +83,39 @@ def measure(
     if problems:
         raise SwcmError("these sentences cannot be scored (metrics: {})".format(", ".join(METRICS)), problems)
     target = language(lang)
-    hypotheses = normalize(hypotheses, normalizer)
-    lists = [normalize(some, normalizer) for some in lists]
-    measured = {}
+    parts: Dict[str, List[Statistics]] = {name: [] for name in metrics}
+    for some, their_references in _in_parts(hypotheses, lists, normalizer):
+        for name in metrics:
+            if METRICS[name].alone:
+                parts[name].append(METRICS[name].compute(some, their_references, target))
     for name in metrics:
-        found = METRICS[name].compute(hypotheses, lists, target)
-        measured[name] = found._replace(signature="norm:{}|{}".format(normalizer, found.signature))
-    return measured
+        if not METRICS[name].alone:
+            outputs = Mapped(hypotheses, lambda text: normalize([text], normalizer)[0])
+            every = Mapped(lists, lambda some: in_one_order(normalize(some, normalizer)))
+            parts[name].append(METRICS[name].compute(outputs, every, target))
+    measured = {name: joined(found) for name, found in parts.items()}
+    return {
+        name: found._replace(signature="norm:{}|{}".format(normalizer, found.signature))
+        for name, found in measured.items()
+    }
+
+
+def _in_parts(
+    hypotheses: Sequence[str], references: Sequence[Sequence[str]], normalizer: str
+) -> Iterator[Tuple[List[str], List[List[str]]]]:
+    """The sentences, normalized, so many at a time that their n-grams fit into little memory."""
+    outputs: List[str] = []
+    lists: List[List[str]] = []
+    characters = 0
+    for hypothesis, some in zip(hypotheses, references):
+        outputs.append(normalize([hypothesis], normalizer)[0])
+        lists.append(in_one_order(normalize(some, normalizer)))
+        characters += len(outputs[-1]) + sum(map(len, lists[-1]))
+        if characters > PART:
+            yield outputs, lists
+            outputs, lists, characters = [], [], 0
+    if outputs:
+        yield outputs, lists
 
 
 def summary(measured: Dict[str, Statistics], resamples: int, seed: int = resampling.SEED) -> Dict[str, Any]:
@@ -112,7 +144,7 @@ def score(
 
     Args:
         hypotheses: N raw sentences (no pieces), in the order of the references.
-        references: N raw sentences, or N lists of them.
+        references: N raw sentences, or N lists of them; a blank one does not count beside others.
         lang: language code; it chooses the tokenizers.
         metrics: names out of ``METRICS``.
         normalizer: what is done to both sides first, a name out of ``NORMALIZERS``. The default is what

@@ -17,6 +17,8 @@ RESAMPLES = 1000
 PERMUTATIONS = 10000
 CONFIDENCE = 95
 _CHUNK = 2**22  # random numbers drawn at once: a compromise of memory and speed
+_LEAST = 16  # rows of them, so that the tables are gone through a few times only
+_BLOCK = 2**16  # rows of a table that are summed at once
 
 Interval = Tuple[float, float]
 
@@ -50,7 +52,7 @@ def compare(
     """
     both = [one.rows for one in baseline] + [one.rows for one in system]
     drawn = _sums(both, resamples, seed, _draws)
-    steps = [there.rows - here.rows for here, there in zip(baseline, system)]
+    steps = [np.subtract(there.rows, here.rows) for here, there in zip(baseline, system)]
     exchanged = _sums(steps, permutations, seed, _coins)
     results = []
     for place, (here, there) in enumerate(zip(baseline, system)):
@@ -106,8 +108,24 @@ def _sums(tables: Sequence[np.ndarray], times: int, seed: int, weigh: Callable) 
     All tables get the same weights, and so do all calls with the same seed and N, which is what pairing takes.
     """
     generator = np.random.default_rng(seed)
-    together = np.concatenate(tables, axis=1).astype(float)
-    sentences = len(together)
-    step = max(1, _CHUNK // sentences)
-    parts = [weigh(generator, min(step, times - start), sentences) @ together for start in range(0, times, step)]
+    sentences = len(tables[0])
+    step = max(_LEAST, _CHUNK // sentences)
+    parts = []
+    for start in range(0, times, step):
+        weights = _weights(generator, min(step, times - start), sentences, weigh)
+        sums = np.zeros((len(weights), sum(table.shape[1] for table in tables)))
+        for first in range(0, sentences, _BLOCK):
+            block = np.concatenate([table[first : first + _BLOCK] for table in tables], axis=1).astype(float)
+            sums += weights[:, first : first + _BLOCK].astype(float) @ block
+        parts.append(sums)
     return np.split(np.concatenate(parts), np.cumsum([table.shape[1] for table in tables])[:-1], axis=1)
+
+
+def _weights(generator: np.random.Generator, count: int, sentences: int, weigh: Callable) -> np.ndarray:
+    """What ``weigh`` gives, [count, sentences]; of many sentences in a byte each, which no weight of theirs exceeds."""
+    if count * sentences <= _CHUNK:
+        return weigh(generator, count, sentences)
+    result = np.empty((count, sentences), dtype=np.uint8)
+    for row in range(count):
+        result[row] = weigh(generator, 1, sentences)[0]
+    return result

@@ -4,11 +4,14 @@ That shape gives the score of any subset, of a resampled test set, and of a sing
 again, and all resamples at once.
 """
 
+import re
 from typing import Callable, Dict, NamedTuple, Sequence
 
 import numpy as np
 
 Values = Dict[str, np.ndarray]
+
+MANY = 100_000  # sentences, whose rows are worth to be made small
 
 
 class Statistics(NamedTuple):
@@ -29,6 +32,29 @@ class Statistics(NamedTuple):
     def by_sentence(self) -> Values:
         """The scores of every sentence by itself, each [N]."""
         return self.combine(self.rows)
+
+
+def joined(parts: Sequence[Statistics]) -> Statistics:
+    """The statistics of all sentences out of those of parts of them, in order.
+
+    Counts of many sentences are kept as small numbers.
+    """
+    if len(parts) == 1:
+        return parts[0]
+    many = sum(len(part.rows) for part in parts) > MANY
+    rows = np.concatenate([_compact(part.rows) if many else part.rows for part in parts])
+    signatures = {part.signature for part in parts}
+    signature = parts[0].signature if len(signatures) == 1 else re.sub(r"nrefs:[^|]*", "nrefs:var", parts[0].signature)
+    return parts[0]._replace(rows=rows, signature=signature)
+
+
+def _compact(rows: np.ndarray) -> np.ndarray:
+    # Signed, for rows are subtracted from each other.
+    for kind in (np.int16, np.int32):
+        small = rows.astype(kind)
+        if np.array_equal(small, rows):
+            return small
+    return rows
 
 
 def means(columns: Dict[str, Sequence[float]], signature: str, scale: float = 100.0) -> Statistics:

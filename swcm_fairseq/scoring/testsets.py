@@ -4,8 +4,9 @@ from typing import Dict, List, NamedTuple, Optional, Sequence
 
 from ..errors import SwcmError
 from ..languages import Language
-from .baselines import first_sentences, first_words, shuffled
+from .baselines import first_sentence, first_words, shuffled
 from .corpus import read_generated, read_lines, read_references
+from .lines import Mapped
 
 SHUFFLED = "shuffled"
 FIRST_SENTENCE = "first-sentence"
@@ -17,9 +18,9 @@ BASELINES = (SHUFFLED, FIRST_SENTENCE, FIRST_WORDS, COPY)
 class TestSet(NamedTuple):
     """N sentences: every system's outputs (baselines are systems too), their references, their sources if known."""
 
-    systems: Dict[str, List[str]]
-    references: List[List[str]]
-    sources: Optional[List[str]]
+    systems: Dict[str, Sequence[str]]
+    references: Sequence[List[str]]
+    sources: Optional[Sequence[str]]
 
 
 def read_test_set(
@@ -59,7 +60,7 @@ def read_test_set(
             continue
         if output.references is None:
             raise SwcmError("{} holds no references (T lines); give them with --ref".format(path))
-        found = [[one] for one in output.references]
+        found = Mapped(output.references, _alone)
         if known is not None and found != known:
             raise SwcmError("{} and {} hold different references; score them one by one".format(origin, path))
         known, origin = found, path
@@ -77,11 +78,17 @@ def read_test_set(
     return TestSet(systems, known, known_sources)
 
 
-def _baseline(name: str, references: List[List[str]], sources: Optional[List[str]], target: Language) -> List[str]:
+def _alone(reference: str) -> List[str]:
+    return [reference]
+
+
+def _baseline(
+    name: str, references: Sequence[List[str]], sources: Optional[Sequence[str]], target: Language
+) -> Sequence[str]:
     if name == SHUFFLED:
-        return [some[0] for some in shuffled(references)]
+        return Mapped(shuffled(range(len(references))), lambda place: references[place][0])
     if sources is None:
         raise SwcmError("--{} needs the sources: give them with --src".format(name))
     if name == FIRST_WORDS:
         return first_words(sources, references, target)
-    return first_sentences(sources) if name == FIRST_SENTENCE else list(sources)
+    return Mapped(sources, first_sentence) if name == FIRST_SENTENCE else sources

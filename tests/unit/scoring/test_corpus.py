@@ -141,3 +141,25 @@ def test_a_file_that_is_not_utf8_is_named_with_its_line(tmp_path):
     path.write_bytes(b"good\nalso\nna\xefve\n")
     with pytest.raises(SwcmError, match="latin.txt, line 3: not UTF-8"):
         read_lines(str(path))
+
+
+def test_sentences_that_generation_left_out_are_told_from_a_cut(tmp_path):
+    """Its own log tells of as many as are there: generating again would end the same way."""
+    lines = [line for line in PIECES.splitlines(True) if line[:4] not in ("S-1\t", "T-1\t", "H-1\t", "D-1\t", "P-1\t")]
+    with pytest.raises(SwcmError, match="too long.*--truncate-source") as error:
+        read_generated(write(tmp_path, "".join(lines).replace("Translated 3", "Translated 2")))
+    assert "1 of 3 sentences are missing: 1" in str(error.value) and "generate again" not in str(error.value)
+
+
+def test_a_number_that_no_sentence_has_takes_no_memory(tmp_path):
+    with pytest.raises(SwcmError, match="sentences are missing: 1, 2, 3, 4, 5, ..."):
+        read_generated(write(tmp_path, "T-0\ta\nD-0\t-1\ta\nT-999999999999999\ta\nD-999999999999999\t-1\ta\n"))
+
+
+def test_references_in_any_order_of_files(tmp_path):
+    from swcm_fairseq.scoring.corpus import read_references
+
+    first, second = write(tmp_path, "b\n\nc\n \n", "r1"), write(tmp_path, "a\nx\n\n\n", "r2")
+    expected = [["a", "b"], ["x"], ["c"]]
+    assert read_references([first, second])[:3] == read_references([second, first])[:3] == expected
+    assert list(read_references([second, first]))[:3] == expected

@@ -209,3 +209,92 @@ def test_an_unknown_language():
 def test_empty_hypotheses_score_0():
     result = score(["", ""], ["бір сөз", "екі сөз"], "kk", metrics=LIKENESS + ["wrong_language", "length_ratio"])
     assert {value for name, value in result.items() if name != "signatures"} == {0.0}
+
+
+# spBLEU wants a model.
+ALL = [name for name in METRICS if name != "spbleu"]
+
+
+def values(found):
+    return {name: value for name, value in found.items() if name != "signatures"}
+
+
+@pytest.mark.parametrize("code", ["en", "bo", "zh"])
+def test_the_order_of_references_does_not_matter_and_a_blank_one_is_none(code):
+    hypotheses = sentences(code, 40, 21)
+    columns = [sentences(code, 40, seed) for seed in (22, 23, 24)]
+    generator = random.Random(25)
+    columns = [[text if generator.random() < 0.6 else generator.choice(["", " "]) for text in one] for one in columns]
+    hypotheses[3] = hypotheses[7] = ""
+    columns[0][5] = columns[1][5] = columns[2][5] = ""  # none at all is an empty one
+    expected = score(hypotheses, [list(some) for some in zip(*columns)], code, ALL)
+    for order in ((1, 2, 0), (2, 1, 0), (2, 0, 1)):
+        assert score(hypotheses, [[some[place] for place in order] for some in zip(*columns)], code, ALL) == expected
+    kept = [[one for one in some if one.strip()] or [""] for some in zip(*columns)]
+    assert score(hypotheses, kept, code, ALL) == expected
+
+
+@pytest.mark.parametrize("code", ["en", "bo", "zh"])
+def test_the_order_of_sentences_does_not_matter(code):
+    hypotheses, references = sentences(code, 40, 26), sentences(code, 40, 27)
+    hypotheses[0] = references[4] = ""
+    order = list(range(40))
+    random.Random(28).shuffle(order)
+    one = score(hypotheses, references, code, ALL)
+    other = score([hypotheses[i] for i in order], [references[i] for i in order], code, ALL)
+    assert values(other) == pytest.approx(values(one), abs=1e-9)
+
+
+def test_measuring_in_parts_changes_nothing(monkeypatch):
+    hypotheses, references = sentences("en", 60, 29), sentences("en", 60, 30)
+    hypotheses[10] = hypotheses[50]
+    lists = [[one] if place < 30 else [one, one + " more"] for place, one in enumerate(references)]
+    found = []
+    for part, many in ((10**9, 10**9), (1, 10**9), (100, 10)):
+        monkeypatch.setattr("swcm_fairseq.scoring.metrics.PART", part)
+        monkeypatch.setattr("swcm_fairseq.scoring.statistics.MANY", many)
+        found.append(score(hypotheses, lists, "en", ALL, resamples=50))
+    assert found[0] == found[1] == found[2]
+    assert "|nrefs:var|" in found[0]["signatures"]["bleu"] and "|nrefs:var|" in found[0]["signatures"]["rougeL"]
+
+
+def test_texts_that_stay_in_their_files_score_as_lists(tmp_path):
+    from swcm_fairseq.scoring.corpus import read_lines
+
+    hypotheses, references = sentences("kk", 20, 31), sentences("kk", 20, 32)
+    for name, texts in (("h", hypotheses), ("r", references)):
+        (tmp_path / name).write_text("".join(text + "\n" for text in texts), encoding="utf-8")
+    lazy = [read_lines(str(tmp_path / name)) for name in "hr"]
+    assert score(*lazy, "kk", ALL) == score(hypotheses, references, "kk", ALL)
+
+
+def test_memory_does_not_grow_with_the_length_of_the_corpus():
+    import tracemalloc
+
+    texts = sentences("kk", 300, 33)
+
+    def peak(times):
+        tracemalloc.start()
+        score(Repeated(texts, times), Repeated(texts, times), "kk", ["chrf"])
+        most = tracemalloc.get_traced_memory()[1]
+        tracemalloc.stop()
+        return most
+
+    peak(1)
+    # 18 numbers of 8 bytes, and no n-grams of the sentences.
+    assert peak(20) - peak(4) < 16 * 300 * 1000
+
+
+class Repeated:
+    """Sentences, so many times over, without the memory."""
+
+    def __init__(self, texts, times):
+        self.texts, self.times = texts, times
+
+    def __len__(self):
+        return len(self.texts) * self.times
+
+    def __getitem__(self, place):
+        if place >= len(self):
+            raise IndexError(place)
+        return self.texts[place % len(self.texts)]

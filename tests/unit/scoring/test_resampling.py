@@ -103,3 +103,14 @@ def test_signatures_have_the_bootstrap_where_sacrebleu_has_it():
     theirs = str(metric.get_signature()).replace("seed:12345", "seed:7")
     plain = score(["a b"], ["a b"], "en", ["bleu"], "none")["signatures"]["bleu"]
     assert resampling.signed(plain, 10, 7) == "norm:none|" + theirs
+
+
+def test_many_sentences_are_summed_in_blocks_that_change_nothing(monkeypatch):
+    one, other = measured(*outputs(50, 6, 0.5)), measured(*outputs(50, 7, 0.6))
+    whole = resampling.compare(one, other, 100, 100)
+    monkeypatch.setattr(resampling, "_BLOCK", 7)
+    monkeypatch.setattr(resampling, "_CHUNK", 20)
+    for found, expected in zip(resampling.compare(one, other, 100, 100), whole):
+        for name in expected:
+            assert found[name].interval == pytest.approx(expected[name].interval, abs=1e-9)
+            assert (found[name].difference, found[name].p) == (expected[name].difference, expected[name].p)
