@@ -24,10 +24,10 @@ import collections
 import os
 import re
 import sys
-from typing import Any, Dict, Iterator, List, NamedTuple, Optional, Sequence, Tuple
+from typing import Any, Dict, Iterable, Iterator, List, NamedTuple, Optional, Sequence, Tuple
 
 from swcm_preprocess.lines import Problems, in_order
-from swcm_preprocess.readers import FORMATS, TABLES, LeftOut, format_of, read_table, why_not_read
+from swcm_preprocess.readers import FORMATS, OWN_FIELDS, TABLES, LeftOut, format_of, read_table, why_not_read
 
 from swcm_fairseq.errors import SwcmError, run_command, some
 from swcm_fairseq.files import atomic_files, write_json
@@ -76,8 +76,9 @@ def read_record(record: Optional[Dict[str, str]], takes: Sequence[Take], split: 
 class Fields:
     """The names that records have, for a message about those that none has."""
 
-    def __init__(self) -> None:
+    def __init__(self, of_format: Iterable[str]) -> None:
         self._known: Dict[str, None] = {}
+        self._of_format = frozenset(of_format)  # names that mean something, whether records have them or not
 
     def add(self, record: Dict[str, str]) -> None:
         if not record.keys() <= self._known.keys():
@@ -86,7 +87,8 @@ class Fields:
     def absent(self, takes: Sequence[Take]) -> List[str]:
         """Those of ``takes`` that no record has, if there are any; one of several, such as answer.2, may be lacking."""
         wanted = {field: None for take in takes for field in take.fields if self._known}
-        return [field for field in wanted if field not in self._known and not self._is_further(field)]
+        known = self._known.keys() | self._of_format
+        return [field for field in wanted if field not in known and not self._is_further(field)]
 
     def in_words(self) -> str:
         return some(sorted(self._known))
@@ -187,7 +189,7 @@ def main(argv=None) -> int:
     problems = Problems()
     read = kept = lines = 0
     dropped: Dict[str, int] = collections.Counter()
-    fields = Fields()
+    fields = Fields(OWN_FIELDS.get(options.format, ()))
     with atomic_files(outputs, force=options.force) as (report, *streams):
         for record in read_all(paths, options, problems):
             read += 1
@@ -206,14 +208,14 @@ def main(argv=None) -> int:
         if options.unreadable == "fail":
             problems.raise_if_any("records that cannot be read; mend them, or leave them out with --unreadable drop")
         assert read == kept + sum(dropped.values()) and problems.number == dropped[UNREADABLE]
-        absent = fields.absent(options.take)
-        if absent:
-            raise SwcmError("no record has the field {}; there are: {}".format(some(absent), fields.in_words()))
         if read and not kept and any(reason.startswith("no_field") for reason in dropped):
             wanted = (field for take in options.take if not take.optional for field in take.fields)
             raise SwcmError(
                 "no record has all of the fields {}; there are: {}".format(", ".join(wanted), fields.in_words())
             )
+        absent = fields.absent(options.take)
+        if absent:
+            raise SwcmError("no record has the field {}; there are: {}".format(some(absent), fields.in_words()))
         counts = {"read": read, "kept": kept, "dropped": {k: n for k, n in sorted(dropped.items()) if n}}
         counts["lines"] = lines
         if problems.number:

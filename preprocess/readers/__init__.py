@@ -12,7 +12,7 @@ from typing import Callable, Dict, Iterator, Optional, Union
 from swcm_preprocess.lines import Problems, read_lines
 
 from .json_records import read_json, read_json_lines
-from .question_answering import read_question_answering
+from .question_answering import QUESTION_FIELDS, read_question_answering
 from .tables import CSV, TSV, Form, read_table
 from .translations import LeftOut, read_catalogue_records
 
@@ -38,6 +38,9 @@ FORMATS: Dict[str, Reader] = {
     **{name: functools.partial(read_table, form=form) for name, form in TABLES.items()},
     "gettext": read_catalogue_records,
 }
+
+#: Format -> fields of its own, whether the records of a file have them all or not.
+OWN_FIELDS = {"text": ("text",), "squad": QUESTION_FIELDS, "gettext": ("context", "source", "text")}
 
 _ENDINGS = {"txt": "text", "jsonl": "jsonl", "ndjson": "jsonl", "json": "json", "csv": "csv", "tsv": "tsv"}
 _ENDINGS.update({"tab": "tsv", "mo": "gettext", "po": "gettext", "pot": "gettext"})

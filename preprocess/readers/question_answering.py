@@ -24,6 +24,8 @@ _PLACES = {
     "answer": ("answer", "answer.text", "answers.text.0", "answers.0.text", "answers.0", "answers.text", "answers"),
 }
 
+QUESTION_FIELDS = tuple(_PLACES)
+
 
 def read_question_answering(path: str, problems: Problems) -> Iterator[Optional[Dict[str, str]]]:
     """Every question of a file: JSON lines, a list, or an object with a list in ``data``."""
