@@ -30,15 +30,16 @@ if [ "${1:-}" = fast ]; then
     shift
     exec "${pytest[@]}" tests/unit -m "not network and not slow" "$@"
 fi
-# browser_for_tests: there is one on PATH; where CI=true, one is installed, since the test of the report then wants it.
+# browser_for_tests: there is one on PATH, and what drives it; where CI=true, both are installed, since the tests of
+# swcm-score's report and of swcm-serve's page then want them.
 browser_for_tests() {
     local name
     for name in chromium chromium-browser google-chrome chromium-headless-shell firefox firefox-esr; do
-        if command -v "$name" >/dev/null 2>&1; then return; fi
+        if command -v "$name" >/dev/null 2>&1 && command -v chromedriver >/dev/null 2>&1; then return; fi
     done
-    say "installing Chromium with apt, for the test of swcm-score's report"
-    { apt-get update -qq && apt-get install -y -qq --no-install-recommends chromium; } >/dev/null ||
-        say "Chromium could not be installed; the test of the report will fail"
+    say "installing Chromium with apt, for the tests of pages"
+    { apt-get update -qq && apt-get install -y -qq --no-install-recommends chromium chromium-driver; } >/dev/null ||
+        say "Chromium could not be installed; the tests of pages will fail"
 }
 
 if [ "${CI:-}" = true ]; then
