@@ -5,27 +5,25 @@ starts with a token that a language model would not know. Through these views al
 transformer: a source is its pieces and ``</s>``, and a language model begins with ``</s>``.
 """
 
-from typing import Dict, List, Optional
+from typing import Dict, Optional
 
 import torch
 from fairseq.models import FairseqIncrementalDecoder
 from torch import Tensor, nn
 
 
-def with_start(net_input: Dict[str, Tensor], bos: int) -> Dict[str, Tensor]:
-    """A batch's input with ``<s>`` before every source [B, S] -> [B, S + 1]."""
+def with_start(net_input: Dict[str, Tensor], dictionary) -> Dict[str, Tensor]:
+    """A batch's input with ``<s>`` before every source, [B, S] -> [B, S + 1]."""
     source = net_input["src_tokens"]
-    longer = torch.cat([source.new_full((source.size(0), 1), bos), source], dim=1)
-    return {**net_input, "src_tokens": longer, "src_lengths": net_input["src_lengths"] + 1}
+    longer = torch.cat([source.new_full((source.size(0), 1), dictionary.bos()), source], dim=1)
+    return {**net_input, "src_tokens": longer, "src_lengths": longer.ne(dictionary.pad()).sum(dim=1)}
 
 
-def without_start(net_input: Dict[str, Tensor]) -> Dict[str, Tensor]:
-    """The other way round; every source must begin with ``<s>``, so padding stands on the right."""
-    return {
-        **net_input,
-        "src_tokens": net_input["src_tokens"][:, 1:],
-        "src_lengths": net_input["src_lengths"] - 1,
-    }
+def without_start(net_input: Dict[str, Tensor], dictionary) -> Dict[str, Tensor]:
+    """The other way round; every source begins with ``<s>``, and padding stands on the right."""
+    source = net_input["src_tokens"]
+    assert bool(source[:, 0].eq(dictionary.bos()).all()), "sources begin with <s>"
+    return {**net_input, "src_tokens": source[:, 1:], "src_lengths": source[:, 1:].ne(dictionary.pad()).sum(dim=1)}
 
 
 def _without_start_column(extra: Dict) -> Dict:
@@ -36,13 +34,13 @@ def _without_start_column(extra: Dict) -> Dict:
 
 
 class _EncoderView(nn.Module):
-    def __init__(self, encoder, bos: int):
+    def __init__(self, encoder, dictionary):
         super().__init__()
         self.encoder = encoder
-        self.bos = bos
+        self.dictionary = dictionary
 
     def forward_torchscript(self, net_input: Dict[str, Tensor]):
-        return self.encoder.forward_torchscript(with_start(net_input, self.bos))
+        return self.encoder.forward_torchscript(with_start(net_input, self.dictionary))
 
     def reorder_encoder_out(self, encoder_out, new_order: Tensor):
         return self.encoder.reorder_encoder_out(encoder_out, new_order)
@@ -66,15 +64,15 @@ class _DecoderView(FairseqIncrementalDecoder):
 class ModelView(nn.Module):
     """An encoder and decoder that read sources without ``<s>`` and tell of attention to the others alone."""
 
-    def __init__(self, model, bos: int):
+    def __init__(self, model, dictionary):
         super().__init__()
         self.model = model
-        self.bos = bos
-        self.encoder = _EncoderView(model.encoder, bos)
+        self.dictionary = dictionary
+        self.encoder = _EncoderView(model.encoder, dictionary)
         self.decoder = _DecoderView(model.decoder)
 
     def forward(self, src_tokens: Tensor, src_lengths: Tensor, prev_output_tokens: Tensor, **options):
-        given = with_start({"src_tokens": src_tokens, "src_lengths": src_lengths}, self.bos)
+        given = with_start({"src_tokens": src_tokens, "src_lengths": src_lengths}, self.dictionary)
         logits, extra = self.model(prev_output_tokens=prev_output_tokens, **given, **options)
         return logits, _without_start_column(extra)
 
@@ -83,13 +81,6 @@ class ModelView(nn.Module):
 
     def max_decoder_positions(self) -> int:
         return self.model.max_decoder_positions()
-
-
-def views_of(models: List[nn.Module], bos: int) -> List[nn.Module]:
-    """Views of models with an encoder and a decoder; the list itself where one has no such parts."""
-    if all(hasattr(model, "encoder") and hasattr(model, "decoder") for model in models):
-        return [ModelView(model, bos) for model in models]
-    return models
 
 
 class LanguageModelView(nn.Module):

@@ -11,13 +11,15 @@ from fairseq.tasks import FairseqTask
 
 from ..data.data_bin import DICTIONARY, load_dictionary, sentencepiece_model
 from ..data.pairs import PairDataset
+from ..decoding.generator import check_search, generate, options_of, repaired_search, score, views_of
 from ..errors import SwcmError
 from ..fairseq_patches import join_hydra_train
 from ..files import atomic_write
 from ..languages import tag_of
 from ..training_run import TrainingRun
-from ..vocabulary.dictionary import check_sentencepiece_model, symbols_that_are_no_text, tags_in
+from ..vocabulary.dictionary import check_sentencepiece_model, tags_in
 from ..vocabulary.pieces import Pieces
+from .flags import REFUSED_IN_TRAINING, GivenFlags, refuse_translations_flags
 
 logger = logging.getLogger(__name__)
 
@@ -35,10 +37,17 @@ class SwcmTask(FairseqTask):
         join_hydra_train(cfg)
         self.dictionary = dictionary
         self.folders = utils.split_paths(cfg.data)
+        self.flags = GivenFlags.of(cfg)
         #: Names of the groups that the criterion reports apart, ``objective.languages``.
         self.loss_groups: List[str] = []
         #: Name of the split that is trained on.
         self.train_split = "train"
+
+    @classmethod
+    def add_args(cls, parser) -> None:
+        """The task's flags; and for those of fairseq's translation task that it lacks, what to use."""
+        super().add_args(parser)
+        refuse_translations_flags(parser)
 
     @property
     def source_dictionary(self) -> Dictionary:
@@ -83,6 +92,7 @@ class SwcmTask(FairseqTask):
         run = None if from_checkpoint else TrainingRun.of(cfg)
         if run is None:
             return super().build_model(cfg, from_checkpoint)
+        self.flags.refuse(REFUSED_IN_TRAINING)
         run.check_restored_files()
         pieces = self._sentencepiece_model()
         self.train_split = run.train_split
@@ -111,19 +121,25 @@ class SwcmTask(FairseqTask):
             run.keep_beside_checkpoints(pieces)
 
     def build_bpe(self, args):
-        """fairseq's ``--bpe``; without it, the SentencePiece model beside the data, so that text goes in and out."""
-        chosen = super().build_bpe(args)
-        path = None if chosen is not None else self._sentencepiece_model()
+        """The SentencePiece model that cut the data, so that text goes in and out; where there is none, ``--bpe``."""
+        path = self._sentencepiece_model()
         if path is None:
-            return chosen
+            return super().build_bpe(args)
+        self.flags.leave_text_to_pieces(path)
         return Pieces.load(path)
+
+    def build_tokenizer(self, args):
+        """``--tokenizer``, but where a SentencePiece model cut the data: its pieces are of text as it is."""
+        return None if self._sentencepiece_model() is not None else super().build_tokenizer(args)
 
     def build_generator(self, models, args, seq_gen_cls=None, extra_gen_cls_kwargs=None, **kwargs):
         """fairseq's generator, which here never writes a tag, ``<mask>`` or ``<s>``: they are no text."""
-        extra = dict(extra_gen_cls_kwargs or {})
-        if not getattr(args, "score_reference", False):
-            extra.setdefault("tokens_to_suppress", symbols_that_are_no_text(self.dictionary))
-        return super().build_generator(models, args, seq_gen_cls, extra_gen_cls_kwargs=extra, **kwargs)
+        check_search(args)
+        options = options_of(args, self.dictionary, extra_gen_cls_kwargs or {}, self.folders[0])
+        seen = views_of(models, self.dictionary)
+        generator = super().build_generator(seen, args, seq_gen_cls, extra_gen_cls_kwargs=options, **kwargs)
+        repaired_search(generator)
+        return generator
 
     # ------------------------------------------------------------------ decoding
 
@@ -133,22 +149,22 @@ class SwcmTask(FairseqTask):
 
     def inference_step(self, generator, models, sample, prefix_tokens=None, constraints=None):
         """Decode a batch; the decoder's first input is each sentence's tag, which forces the language."""
+        given = {"prefix_tokens": prefix_tokens, "constraints": constraints}
         if not hasattr(generator, "beam_size"):  # scores references, whose inputs hold the tag already
-            return super().inference_step(generator, models, sample, prefix_tokens, constraints)
-        source = sample["net_input"]["src_tokens"]
+            return score(generator, models, sample, self.dictionary, **given)
         tags = sample.get("tag")
         if tags is None:  # fairseq-interactive makes batches of its own
-            tags = torch.full((source.size(0),), self._raw_text_tag())
-        first = tags.to(source.device).repeat_interleave(generator.beam_size)
-        with torch.no_grad():
-            return generator.generate(
-                models, sample, prefix_tokens=prefix_tokens, constraints=constraints, bos_token=first
-            )
+            tags = torch.full((sample["net_input"]["src_tokens"].size(0),), self._raw_text_tag())
+        return generate(generator, models, sample, tags, self.dictionary, **given)
 
     def build_dataset_for_inference(self, src_tokens, src_lengths, constraints=None):
-        """Raw input for ``fairseq-interactive``: pieces without ``<s>``."""
+        """Raw input for ``fairseq-interactive``: pieces without ``<s>``, cut where ``--truncate-source`` says so."""
+        self.flags.check_interactive()
+        cut = self.cfg.max_source_positions if getattr(self.cfg, "truncate_source", False) else None
         tag = self._raw_text_tag()
-        return PairDataset(src_tokens, src_lengths, None, None, self.dictionary, tag, constraints=constraints)
+        return PairDataset(
+            src_tokens, src_lengths, None, None, self.dictionary, tag, max_source=cut, constraints=constraints
+        )
 
     def _raw_text_tag(self) -> int:
         tag = self.default_tag_index()

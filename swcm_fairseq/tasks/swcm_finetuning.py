@@ -119,6 +119,8 @@ class SwcmFinetuningTask(SwcmTask):
 
     def load_dataset(self, split, epoch=1, combine=False, **kwargs):
         """Load ``split`` of every pair, with ``combine`` all its parts; epochs go through the folders in turn."""
+        if self.flags.decoding:
+            self.flags.check_generate()
         folder = self.folders[(epoch - 1) % len(self.folders)]
         datasets = [
             PairDataset(

@@ -159,6 +159,8 @@ class SwcmPretrainingTask(SwcmTask):
 
     def load_dataset(self, split, epoch=1, combine=False, **kwargs):
         """Load ``split`` of every language and pair, with ``combine`` all its parts; epochs go through the folders."""
+        if self.flags.decoding:
+            self.flags.check_generate()
         folder = self.folders[(epoch - 1) % len(self.folders)]
         found = [self._denoising(folder, split, combine, group) for group in range(len(self.plan.languages))]
         for number in range(0, len(self.plan.directions), 2):
