@@ -63,6 +63,10 @@ def report_without_traceback(previous: Callable) -> Callable:
             print("error: {}".format(error), file=sys.stderr)
         elif issubclass(kind, KeyboardInterrupt):
             print("interrupted", file=sys.stderr)
+        elif issubclass(kind, (AssertionError, ValueError)) and str(error).startswith("--"):
+            # fairseq's own complaint of a flag.
+            _let_the_first_speak()
+            print("error: {}".format(error), file=sys.stderr)
         else:
             previous(kind, error, trace)
 

@@ -3,7 +3,7 @@
 import contextlib
 import os
 import shutil
-from typing import Any, Iterable, Iterator, Optional
+from typing import Any, Callable, Iterable, Iterator, List, Optional
 
 from omegaconf import open_dict
 
@@ -11,6 +11,7 @@ from .errors import SwcmError
 from .files import atomic_write
 
 _root: Any = None
+_AT_START = "_swcm_at_start"
 
 
 @contextlib.contextmanager
@@ -67,11 +68,37 @@ class TrainingRun:
             with open(path, "rb") as source, atomic_write(target, "wb") as stream:
                 shutil.copyfileobj(source, stream)
 
+    def at_start(self, action: Callable[[], None]) -> None:
+        """Have ``action`` done once nothing stands in the way of training: the checkpoint is loaded, batches are made.
+
+        So a training that cannot start leaves the files of an earlier one in its folder as they are.
+        """
+        self.root.__dict__.setdefault(_AT_START, []).append(action)
+
+    def checkpoints_at_hand(self) -> List[str]:
+        """Whole models that this run will read or lie beside: those in its folder, and what it goes on from."""
+        found = [self.root.checkpoint.restore_file, getattr(self.root.checkpoint, "continue_once", None)]
+        found = [name for name in found if name and name != "checkpoint_last.pt"]
+        names = sorted(os.listdir(self.save_dir)) if os.path.isdir(self.save_dir) else []
+        own = [name for name in names if name.startswith("checkpoint") and name.endswith(".pt")]
+        return found + [os.path.join(self.save_dir, name) for name in own[:1]]
+
     def check_restored_files(self) -> None:
         """Refuse files to start from that do not exist: fairseq would only warn and train from scratch."""
+        if self.combines_valid and self.root.dataset.valid_subset != "valid":
+            raise SwcmError("--combine-val joins valid, valid1, ...; leave --valid-subset out")
+        name = getattr(self.root.checkpoint, "continue_once", None)
+        if name and not os.path.exists(name):
+            raise SwcmError("--continue-once {}: no such file; nothing was trained".format(name))
         name = self.root.checkpoint.restore_file
         if name != "checkpoint_last.pt" and not os.path.exists(name):
             raise SwcmError("--restore-file {}: no such file; nothing was trained".format(name))
         name = self.root.checkpoint.finetune_from_model
         if name and not os.path.exists(name):
             raise SwcmError("--finetune-from-model {}: no such file; nothing was trained".format(name))
+
+
+def begin(root) -> None:
+    """Do what ``TrainingRun.at_start`` was told, once; ``root`` is the run's whole configuration."""
+    for action in root.__dict__.pop(_AT_START, []):
+        action()

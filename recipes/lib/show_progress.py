@@ -1,10 +1,12 @@
 """Turns fairseq-train's log on standard input into a line a person can follow, with the time that is left.
 
-Only lines that say something go through: how the model started, how the losses fall, and what went wrong.
+Only lines that say something go through: how the model started, how the losses fall, and what went wrong. What cannot
+be read is left out: a training does not end because of what shows it.
 """
 
 import argparse
 import contextlib
+import json
 import re
 import sys
 import time
@@ -13,7 +15,15 @@ FIELD = re.compile(r"(\w[\w.-]*)[= ]([-+.\de]+)(?=[,\s|]|$)")
 
 
 def fields(text):
-    """``loss=5.3, num_updates=50`` or ``loss 5.3 | num_updates 50`` as a dictionary of text."""
+    """Any of fairseq's --log-format as a dictionary of text.
+
+    ``loss=5.3, num_updates=50`` or ``loss 5.3 | num_updates 50``; JSON, where validation's names begin with valid_.
+    """
+    start = text.find("{")
+    if start >= 0:
+        with contextlib.suppress(ValueError):
+            values = json.loads(text[start:])
+            return {re.sub("^(train|valid)_", "", name): str(value) for name, value in values.items()}
     return dict(FIELD.findall(text))
 
 
@@ -28,29 +38,57 @@ def training_line(values, updates, started, first):
     return line
 
 
+class Display:
+    """What is shown of a log, line by line."""
+
+    def __init__(self, updates, scores):
+        self.updates = updates
+        self.scores = scores
+        self.started, self.first = time.time(), None
+
+    def shown(self, line):
+        """The text for one line of the log, or None."""
+        if " | train_inner | " in line:
+            values = fields(line)
+            if not values.get("num_updates", "").isdigit():
+                return None
+            if self.first is None:
+                self.started, self.first = time.time(), int(values["num_updates"])
+            return training_line(values, self.updates, self.started, self.first)
+        if " | valid | " in line:
+            values = fields(line.split("subset | ")[-1])
+            if "loss" not in values:
+                return None
+            parts = ["validation     loss {:>6}  ppl {:>8}".format(values["loss"], values.get("ppl", "?"))]
+            parts += ["{} {}".format(name, values[name]) for name in self.scores if name in values]
+            return "  ".join(parts)
+        if any(word in line for word in ("start: ", "pace: ", "Loaded checkpoint")):
+            return line.rstrip("\n").split(" | ")[-1]
+        if line.startswith(("error:", "Traceback", "  - ")):
+            return line.rstrip("\n")
+        return None
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--updates", type=int, default=0, help="updates the run will make, for the time that is left")
     parser.add_argument("--scores", default="", metavar="A,B", help="scores that validation logs, to be shown too")
     args = parser.parse_args()
-    scores = [name for name in args.scores.replace(" ", "").split(",") if name]
-    started, first = time.time(), None
+    display = Display(args.updates, [name for name in args.scores.replace(" ", "").split(",") if name])
+    for stream in (sys.stdin, sys.stdout):
+        if hasattr(stream, "reconfigure"):
+            stream.reconfigure(errors="backslashreplace")
+    # A terminal that is gone shows nothing more; the log is read to its end all the same.
+    gone = False
     for line in sys.stdin:
-        if " | train_inner | " in line:
-            values = fields(line)
-            if first is None:
-                started, first = time.time(), int(values["num_updates"])
-            print(training_line(values, args.updates, started, first), flush=True)
-        elif " | valid | " in line:
-            values = fields(line.split("subset | ")[-1])
-            loss, ppl = values.get("loss", "?"), values.get("ppl", "?")
-            parts = ["validation     loss {:>6}  ppl {:>8}".format(loss, ppl)]
-            parts += ["{} {}".format(name, values[name]) for name in scores if name in values]
-            print("  ".join(parts), flush=True)
-        elif "start: " in line or "Loaded checkpoint" in line:
-            print(line.rstrip("\n").split(" | ")[-1], flush=True)
-        elif line.startswith(("error:", "Traceback", "  - ")):
-            print(line.rstrip("\n"), flush=True)
+        shown = None
+        with contextlib.suppress(ValueError, KeyError, IndexError, AttributeError):
+            shown = display.shown(line)
+        if shown is not None and not gone:
+            try:
+                print(shown, flush=True)
+            except OSError:
+                gone = True
 
 
 if __name__ == "__main__":

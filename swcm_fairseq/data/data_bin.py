@@ -7,6 +7,7 @@ from typing import Dict, Iterator, List, Optional
 from fairseq.data import ConcatDataset, Dictionary
 
 from ..errors import SwcmError
+from ..vocabulary.dictionary import differing_symbols
 from . import indexed
 
 SENTENCEPIECE_MODEL = "sentencepiece.bpe.model"
@@ -48,6 +49,26 @@ def read_dictionary(path: str) -> Dictionary:
         raise
     except Exception as error:  # the very class that fairseq raises where the file is not UTF-8
         raise SwcmError("{} is not a fairseq dictionary: {}".format(path, error))
+
+
+def check_dictionary_of(checkpoint: str, symbols: List[str], what: str = "the data's dictionary") -> None:
+    """Check that ``symbols`` are those of the ``dict.txt`` that a training left beside ``checkpoint``.
+
+    A model knows pieces by their places in it, so with another every piece would mean another, and nothing would fail.
+
+    Args:
+        symbols: in order.
+        what: they are of, for the message.
+
+    Raises:
+        SwcmError: they differ. Where no ``dict.txt`` lies there, nothing is known and nothing is raised.
+    """
+    beside = os.path.join(os.path.dirname(checkpoint), DICTIONARY)
+    if not os.path.exists(beside):
+        return
+    problems = differing_symbols(symbols, read_dictionary(beside).symbols)
+    if problems:
+        raise SwcmError("{} is not that of {}, {}".format(what, checkpoint, beside), problems)
 
 
 def sentencepiece_model(folders: List[str]) -> Optional[str]:

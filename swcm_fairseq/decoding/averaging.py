@@ -78,6 +78,13 @@ def main(arguments: Optional[List[str]] = None) -> None:
 
     import torch
 
+    from ..data.data_bin import DICTIONARY, check_dictionary_of, read_dictionary
+
+    kept = next((p for p in map(os.path.dirname, inputs) if os.path.exists(os.path.join(p, DICTIONARY))), None)
+    if kept is not None:
+        symbols = read_dictionary(os.path.join(kept, DICTIONARY)).symbols
+        for path in [*inputs, args.output]:
+            check_dictionary_of(path, symbols, "the dictionary in {}".format(kept or "."))
     mean = average(inputs)
     with atomic_write(args.output, "wb") as stream:
         torch.save(mean, stream)

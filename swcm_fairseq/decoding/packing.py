@@ -31,7 +31,7 @@ def pack(checkpoint: str, folder: str, data: Optional[str] = None, force: bool =
 
 def read_checkpoint(checkpoint: str, data: Optional[str] = None) -> "Packed":
     """What a packed folder of ``checkpoint`` would hold; arguments as of ``pack``."""
-    from ..data.data_bin import load_dictionary, sentencepiece_model
+    from ..data.data_bin import check_dictionary_of, load_dictionary, sentencepiece_model
     from ..torch_files import safe_load
     from ..vocabulary.dictionary import check_sentencepiece_model
     from . import packed
@@ -44,6 +44,7 @@ def read_checkpoint(checkpoint: str, data: Optional[str] = None) -> "Packed":
     if pieces is None:
         raise SwcmError("no sentencepiece.bpe.model in {}; --data names the folder that has it".format(source))
     dictionary = load_dictionary([source], targets)
+    check_dictionary_of(checkpoint, dictionary.symbols, "the dictionary in {}".format(source))
     check_sentencepiece_model(dictionary.symbols, pieces)
     model = packed.build(settings, dictionary, state["model"], checkpoint)
     return packed.Packed(model, dictionary, pieces, targets, [])

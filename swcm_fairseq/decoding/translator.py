@@ -1,15 +1,22 @@
 """Decoding from Python."""
 
+import logging
 from typing import List, Sequence
 
 import torch
 from fairseq.sequence_generator import SequenceGenerator
 
 from ..data.pairs import PairDataset
+from ..errors import SwcmError
+from ..hardware import best_precision, bf16_speed
 from ..vocabulary.dictionary import symbols_that_are_no_text, tags_in
 from ..vocabulary.pieces import Pieces
 from . import packed
 from .hypotheses import BaseTranslator, Search, Written
+
+logger = logging.getLogger(__name__)
+
+_DTYPES = ("float32", "bfloat16", "float16")
 
 
 class Translator(BaseTranslator):
@@ -19,23 +26,37 @@ class Translator(BaseTranslator):
     >>> translator.translate(["打开文件"], target="kk")  # doctest: +SKIP
     """
 
-    def __init__(self, model, dictionary, pieces: Pieces, targets: Sequence[str], device: str = "cpu"):
+    def __init__(
+        self,
+        model,
+        dictionary,
+        pieces: Pieces,
+        targets: Sequence[str],
+        device: str = "cpu",
+        dtype: torch.dtype = torch.float32,
+    ):
         super().__init__(pieces, targets, tags_in(dictionary.symbols), model.max_positions()[0])
-        self.model = model.to(device)
+        self.model = model.to(device=device, dtype=dtype)
         # It is for decoding alone from here on. The report wants the attention.
         self.model.make_generation_fast_(need_attn=True)
         self.dictionary = dictionary
         self.device = device
 
     @classmethod
-    def from_pretrained(cls, folder: str, device: str = "cpu") -> "Translator":
+    def from_pretrained(cls, folder: str, device: str = "cpu", dtype: str = "float32") -> "Translator":
         """Open a folder that ``swcm-pack`` wrote.
 
+        Args:
+            dtype: what is computed in: "float32", "bfloat16", "float16", or "auto", which is what the device is quick
+                in. Outputs of float32 alone are the same on every machine but for rounding.
+
         Raises:
-            SwcmError: the folder is not one, or is damaged.
+            SwcmError: the folder is not one, or is damaged; or there is no such ``dtype``.
         """
+        kind = dtype_named(dtype, device)
         parts = packed.read(folder)
-        return cls(parts.model, parts.dictionary, Pieces.load(parts.sentencepiece_model), parts.targets, device)
+        pieces = Pieces.load(parts.sentencepiece_model)
+        return cls(parts.model, parts.dictionary, pieces, parts.targets, device, kind)
 
     def decode(self, sources: List[List[str]], tag: str, search: Search) -> List[List[Written]]:
         """Write a batch with fairseq's beam search; see ``BaseTranslator.decode``."""
@@ -66,3 +87,20 @@ class Translator(BaseTranslator):
             # [S, T], of which the first row is <s>'s and the last column </s>'s.
             rows = output["attention"][1 : source_pieces + 2, : len(ids)].t().tolist()
         return Written([self.dictionary[index] for index in ids], float(output["score"]), rows)
+
+
+def dtype_named(name: str, device: str) -> torch.dtype:
+    """The type that ``Translator.from_pretrained`` calls ``name``; warns where ``device`` is slow in it.
+
+    Raises:
+        SwcmError: there is no such type.
+    """
+    if name == "auto":
+        if device == "cpu":
+            return torch.float32 if bf16_speed() < 1 else torch.bfloat16
+        return best_precision().dtype
+    if name not in _DTYPES:
+        raise SwcmError("dtype is auto, {} or {}, not {!r}".format(", ".join(_DTYPES[:2]), _DTYPES[2], name))
+    if name == "bfloat16" and device == "cpu" and bf16_speed() < 0.9:
+        logger.warning('dtype="bfloat16": this CPU multiplies it %.0f times slower than float32', 1 / bf16_speed())
+    return getattr(torch, name)

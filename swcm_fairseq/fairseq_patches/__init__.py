@@ -12,17 +12,20 @@ import contextlib
 import sys
 from typing import Iterator
 
+from ..errors import report_without_traceback
 from . import (
     amp,
     commands,
     data_order,
     data_parallel,
+    interactive_input,
     loading,
     masters,
     one_run,
     patience,
     repeats,
     resuming,
+    schedules,
     whole_batches,
     writing,
 )
@@ -53,6 +56,34 @@ PATCHES = [
         "save_dir",
         "two trainings never save into one folder",
         NEVER,
+    ),
+    Patch(
+        "fairseq.checkpoint_utils.load_model_ensemble_and_task",
+        loading.load_model_ensemble_and_task,
+        "filenames arg_overrides task strict suffix num_shards state",
+        "a model is not used with data of another dictionary than the one beside its checkpoint",
+        NEVER,
+    ),
+    Patch(
+        "fairseq.optim.lr_scheduler.reduce_lr_on_plateau.ReduceLROnPlateauLRSchedule.state_dict",
+        schedules.state_dict,
+        "self",
+        "--lr-scheduler reduce_lr_on_plateau: checkpoints keep how long it has waited",
+        FIXED,
+    ),
+    Patch(
+        "fairseq.optim.lr_scheduler.reduce_lr_on_plateau.ReduceLROnPlateauLRSchedule.load_state_dict",
+        schedules.load_state_dict,
+        "self state_dict",
+        "and a resumed run waits on from there",
+        FIXED,
+    ),
+    Patch(
+        "fairseq.checkpoint_utils.load_checkpoint",
+        schedules.load_checkpoint,
+        "cfg trainer passthrough_args",
+        "it is told of the score of the epoch that a checkpoint ended",
+        FIXED,
     ),
     Patch(
         "fairseq.checkpoint_utils.load_checkpoint",
@@ -161,6 +192,15 @@ PATCHES = [
     ),
 ]
 
+#: Where fairseq-interactive runs: loading the module elsewhere would set up its log.
+TYPED = Patch(
+    "fairseq_cli.interactive.buffered_read",
+    interactive_input.replacement,
+    "input buffer_size",
+    "a typed line that is not UTF-8 is named",
+    NEVER,
+)
+
 _active = False
 _for_good = contextlib.ExitStack()
 
@@ -176,7 +216,7 @@ def applied() -> Iterator[None]:
     if _active:
         yield
         return
-    with replaced(PATCHES):
+    with replaced([*PATCHES, TYPED] if "fairseq_cli.interactive" in sys.modules else PATCHES):
         _active = True
         try:
             yield
@@ -192,13 +232,23 @@ def watch_commands() -> None:
     _for_good.enter_context(replaced([COMMANDS]))
 
 
-def join_hydra_train(cfg) -> None:
-    """The same for fairseq-hydra-train, which loads plug-ins when it has called ``call_main`` already.
+def join_command(cfg) -> None:
+    """The same for the commands of fairseq that get by without ``call_main``, or have called it before plug-ins load.
+
+    They are fairseq-generate and fairseq-hydra-train.
 
     Args:
         cfg: the task's part of the configuration.
     """
-    root = cfg._get_parent() if "fairseq_cli.hydra_train" in sys.modules and hasattr(cfg, "_get_parent") else None
-    if root is not None and not _active:
+    if _active or not {"fairseq_cli.hydra_train", "fairseq_cli.generate"} & set(sys.modules):
+        return
+    root = cfg._get_parent() if hasattr(cfg, "_get_parent") else None
+    # Those that are made of a checkpoint's configuration, or by hand, are no command's.
+    if root is not None and "common_eval" in root and _is_running(root):
         commands.prepare(root)
+        sys.excepthook = report_without_traceback(sys.excepthook)
         _for_good.enter_context(commands.running(applied, root))
+
+
+def _is_running(root) -> bool:
+    return "fairseq_cli.hydra_train" in sys.modules or bool(root.common_eval.path)

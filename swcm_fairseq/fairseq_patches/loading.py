@@ -8,10 +8,13 @@ as text.
 import argparse
 import ast
 import builtins
+import functools
 from typing import Any, Iterator, Tuple
 
 import torch
+from fairseq.tasks.language_modeling import LanguageModelingTask
 
+from ..data.data_bin import check_dictionary_of
 from ..errors import SwcmError
 from ..torch_files import safe_load
 
@@ -81,3 +84,18 @@ class _Torch:
 def torch_for_checkpoints(stock):
     """torch as fairseq's module of checkpoints sees it, for whatever it loads: to decode, to go on, to start from."""
     return _Torch()
+
+
+def load_model_ensemble_and_task(stock):
+    """The dictionary beside a checkpoint is the data's."""
+
+    @functools.wraps(stock)
+    def load_model_ensemble_and_task(filenames, *args, **options):
+        models, cfg, task = stock(filenames, *args, **options)
+        # The package's own models and language models: others may add symbols to what the file holds.
+        if hasattr(task, "language_indices") or isinstance(task, LanguageModelingTask):
+            for name in filenames:
+                check_dictionary_of(name, task.target_dictionary.symbols)
+        return models, cfg, task
+
+    return load_model_ensemble_and_task

@@ -10,6 +10,7 @@ from typing import List, NamedTuple
 import torch
 
 from ..errors import SwcmError
+from ..training_run import begin
 from .progress import Progress, read_progress
 from .writing import copy, remove_unfinished
 
@@ -112,6 +113,8 @@ def load_checkpoint(stock):
             if torch.distributed.is_available() and torch.distributed.is_initialized():
                 torch.distributed.barrier()
         refuse_cut_file(cfg.finetune_from_model or cfg.restore_file)
-        return stock(cfg, trainer, **options)
+        found = stock(cfg, trainer, **options)
+        begin(trainer.cfg)
+        return found
 
     return load_checkpoint

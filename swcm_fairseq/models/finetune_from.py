@@ -17,7 +17,7 @@ from torch import Tensor
 
 from ..data.data_bin import DICTIONARY, read_dictionary
 from ..errors import SwcmError, some
-from ..vocabulary.dictionary import tags_in
+from ..vocabulary.dictionary import differing_symbols, tags_in
 from .initialization import tag_rows
 
 logger = logging.getLogger(__name__)
@@ -52,7 +52,7 @@ def check_finetune_from(path: str, symbols: List[str], state: Dict[str, Tensor])
     beside = os.path.join(os.path.dirname(path), DICTIONARY)
     problems = []
     if os.path.exists(beside):
-        problems += _differing_symbols(symbols, read_dictionary(beside).symbols)
+        problems += differing_symbols(symbols, read_dictionary(beside).symbols, further_tags=True)
     else:
         logger.warning("no %s beside %s: that its symbols are the data's cannot be checked", DICTIONARY, path)
     shapes = tensor_shapes(path)
@@ -89,27 +89,6 @@ def _lengthened(table: Tensor, rows: int) -> Tensor:
     else:
         added = tag_rows(table, new, torch.Generator().manual_seed(table.size(0)))
     return torch.cat([table, added.to(table.dtype)])
-
-
-def _differing_symbols(own: List[str], earlier: List[str]) -> List[str]:
-    """What keeps ``own`` from being ``earlier`` with further tags at its end."""
-    tags, known, old = set(tags_in(own)), set(own), set(earlier)
-    missing = [symbol for symbol in earlier if symbol not in known]
-    extra = [symbol for symbol in own if symbol not in old and symbol not in tags]
-    problems = []
-    if missing:
-        problems.append("missing from the data's dictionary: {}".format(some(missing)))
-    if extra:
-        problems.append("in the data's dictionary, not in the checkpoint's: {}".format(some(extra)))
-    if not problems:
-        for index, (mine, theirs) in enumerate(zip(own, earlier)):
-            if mine != theirs:
-                problems.append(
-                    "the order differs from id {} on: {!r} in the data's dictionary, {!r} in the checkpoint's; further "
-                    "tags go to the end".format(index, mine, theirs)
-                )
-                break
-    return problems
 
 
 def _differing_tensors(shapes: Dict[str, Tuple[int, ...]], state: Dict[str, Tensor]) -> List[str]:

@@ -31,7 +31,7 @@ def summary_lines(state: Dict[str, Tensor], origins: Dict[str, Origin]) -> List[
     return lines
 
 
-def write_report(path: str, state: Dict[str, Tensor], origins: Dict[str, Origin]) -> None:
-    """Write the whole report to ``path`` as tab-separated text."""
+def write_report(path: str, lines: List[str]) -> None:
+    """Write ``report_lines`` to ``path``."""
     with atomic_write(path) as stream:
-        stream.write("\n".join(report_lines(state, origins)) + "\n")
+        stream.write("\n".join(lines) + "\n")

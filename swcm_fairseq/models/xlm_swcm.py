@@ -21,7 +21,7 @@ from .decoder import SwcmDecoder, kept_memories
 from .encoder import SwcmEncoder
 from .finetune_from import add_rows, check_finetune_from, checkpoint_to_start_from
 from .freezing import freeze
-from .init_report import REPORT_NAME, summary_lines, write_report
+from .init_report import REPORT_NAME, report_lines, summary_lines, write_report
 from .initialization import initialize, tie_decoder
 from .rates import scale_rate_of_copied
 
@@ -72,13 +72,13 @@ class XlmSwcmModel(FairseqEncoderDecoderModel):
                 scale_rate_of_copied(model, cfg, run)
             if run.root.common.bf16:
                 warn_of_slow_bf16()
-            model._report_initialization(run)
             cfg.pretrained_encoder = None
             run.keep_model_settings(cfg, SIZES + tuple(DEFAULTS) + ("pretrained_encoder",))
             earlier = checkpoint_to_start_from(run)
             if earlier is not None:
                 check_finetune_from(earlier, target.symbols, model.state_dict())
                 model.takes_further_tags = True
+            model._report_initialization(run)
         return model
 
     def upgrade_state_dict_named(self, state_dict, name):
@@ -141,7 +141,8 @@ class XlmSwcmModel(FairseqEncoderDecoderModel):
             logger.info(line)
         if run.is_master:
             path = os.path.join(run.save_dir, REPORT_NAME)
-            write_report(path, state, self.init_origins)
+            lines = report_lines(state, self.init_origins)
+            run.at_start(lambda: write_report(path, lines))
             logger.info("start: every tensor is listed in %s", path)
 
 

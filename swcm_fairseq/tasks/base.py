@@ -4,18 +4,20 @@ import logging
 import os
 from typing import List, Optional
 
+import numpy as np
 import torch
 from fairseq import utils
 from fairseq.data import Dictionary
 from fairseq.tasks import FairseqTask
 
-from ..data.data_bin import DICTIONARY, load_dictionary, sentencepiece_model
+from ..data.data_bin import DICTIONARY, check_dictionary_of, load_dictionary, sentencepiece_model
 from ..data.pairs import PairDataset
 from ..decoding.generator import check_search, generate, options_of, repaired_search, score, views_of
 from ..errors import SwcmError
-from ..fairseq_patches import join_hydra_train
+from ..fairseq_patches import join_command
 from ..files import atomic_write
 from ..languages import tag_of
+from ..training.pace import Pace
 from ..training_run import TrainingRun
 from ..vocabulary.dictionary import check_sentencepiece_model, tags_in
 from ..vocabulary.pieces import Pieces
@@ -34,7 +36,7 @@ class SwcmTask(FairseqTask):
 
     def __init__(self, cfg, dictionary: Dictionary):
         super().__init__(cfg)
-        join_hydra_train(cfg)
+        join_command(cfg)
         self.dictionary = dictionary
         self.folders = utils.split_paths(cfg.data)
         self.flags = GivenFlags.of(cfg)
@@ -42,6 +44,11 @@ class SwcmTask(FairseqTask):
         self.loss_groups: List[str] = []
         #: Name of the split that is trained on.
         self.train_split = "train"
+        # The longest source of each model that was built.
+        self._model_positions: List[int] = []
+        # The --max-tokens of the batches that are being made.
+        self._most_tokens: Optional[int] = None
+        self._pace: Optional[Pace] = None
 
     @classmethod
     def add_args(cls, parser) -> None:
@@ -91,19 +98,77 @@ class SwcmTask(FairseqTask):
         """Build the model; in a training run also leave what decoding needs beside the checkpoints."""
         run = None if from_checkpoint else TrainingRun.of(cfg)
         if run is None:
-            return super().build_model(cfg, from_checkpoint)
+            model = super().build_model(cfg, from_checkpoint)
+            self._note_positions(model)
+            return model
         self.flags.refuse(REFUSED_IN_TRAINING)
         run.check_restored_files()
         pieces = self._sentencepiece_model()
         self.train_split = run.train_split
+        self._pace = Pace(run.root.optimization.max_update) if run.is_master else None
         self.check_data(run)
-        os.makedirs(run.save_dir, exist_ok=True)
+        for path in run.checkpoints_at_hand():
+            check_dictionary_of(path, self.dictionary.symbols)
         model = super().build_model(cfg, from_checkpoint)
-        self._save_decoding_files(run, pieces)
+        self._note_positions(model)
+        run.at_start(lambda: self._save_decoding_files(run, pieces))
         return model
+
+    def _note_positions(self, model) -> None:
+        self._model_positions.append(model.max_positions()[0])
+
+    def _cut_to(self) -> Optional[int]:
+        """Where ``--truncate-source`` cuts: its limit, or the model's where that is shorter; None where it does not."""
+        if not getattr(self.cfg, "truncate_source", False):
+            return None
+        return min([self.cfg.max_source_positions, *self._model_positions])
 
     def check_data(self, run: TrainingRun) -> None:
         """Raise for data that cannot be trained on, while nothing has been written."""
+
+    def train_step(self, sample, model, criterion, optimizer, update_num, ignore_grad=False):
+        """fairseq's; after a few updates the log says how long the others will take."""
+        if self._pace is not None:
+            self._pace.note(update_num)
+        return super().train_step(sample, model, criterion, optimizer, update_num, ignore_grad)
+
+    # ------------------------------------------------------------------ batches
+
+    def get_batch_iterator(self, dataset, max_tokens=None, *arguments, **options):
+        """fairseq's; sentences that no batch can hold are named, or left out where that was asked for."""
+        self._most_tokens = max_tokens
+        return super().get_batch_iterator(dataset, max_tokens, *arguments, **options)
+
+    def filter_indices_by_size(self, indices, dataset, max_positions=None, ignore_invalid_inputs=False):
+        """The examples that fit the model's positions and ``--max-tokens``.
+
+        Raises:
+            SwcmError: one does not, and such are not to be left out; or none of those to train on does.
+        """
+        kept, ignored = dataset.filter_indices_by_size(indices, max_positions)
+        kept = np.asarray(kept, dtype=np.int64)
+        reason = "the limits are {} on the source side and {} on the target's".format(*max_positions)
+        if self._most_tokens:
+            lengths = _lengths(dataset, kept)
+            if len(ignored) == 0 and (lengths > self._most_tokens).any():
+                reason = "--max-tokens is {}".format(self._most_tokens)
+            ignored = [*ignored, *kept[lengths > self._most_tokens]]
+            kept = kept[lengths <= self._most_tokens]
+        if len(ignored) == 0:
+            return kept
+        split = next((name for name, one in self.datasets.items() if one is dataset), None)
+        first = "sentence {}{} has {} and {} pieces".format(
+            ignored[0], " of {}".format(split) if split else "", *dataset.size(ignored[0])
+        )
+        if len(kept) == 0 and split == self.train_split:
+            raise SwcmError("nothing is left to train on: {}, and {}".format(first, reason))
+        if not ignore_invalid_inputs:
+            raise SwcmError(
+                "{}, but {}; shorten it, cut sources with --truncate-source, or leave such sentences out with "
+                "--skip-invalid-size-inputs-valid-test".format(first, reason)
+            )
+        logger.warning("%d sentences of %d are left out; %s, and %s", len(ignored), len(indices), first, reason)
+        return kept
 
     def _sentencepiece_model(self) -> Optional[str]:
         """Path of the SentencePiece model beside the data, or None; raises where it is not the dictionary's."""
@@ -160,10 +225,16 @@ class SwcmTask(FairseqTask):
     def build_dataset_for_inference(self, src_tokens, src_lengths, constraints=None):
         """Raw input for ``fairseq-interactive``: pieces without ``<s>``, cut where ``--truncate-source`` says so."""
         self.flags.check_interactive()
-        cut = self.cfg.max_source_positions if getattr(self.cfg, "truncate_source", False) else None
         tag = self._raw_text_tag()
         return PairDataset(
-            src_tokens, src_lengths, None, None, self.dictionary, tag, max_source=cut, constraints=constraints
+            src_tokens,
+            src_lengths,
+            None,
+            None,
+            self.dictionary,
+            tag,
+            max_source=self._cut_to(),
+            constraints=constraints,
         )
 
     def _raw_text_tag(self) -> int:
@@ -171,3 +242,11 @@ class SwcmTask(FairseqTask):
         if tag is None:
             raise SwcmError("several target languages: say which with --target-lang or --target-tag")
         return tag
+
+
+def _lengths(dataset, indices: np.ndarray) -> np.ndarray:
+    """Pieces of the longer side of each example, [N]."""
+    try:
+        return np.asarray(dataset.num_tokens_vec(indices))
+    except NotImplementedError:
+        return np.array([dataset.num_tokens(index) for index in indices])

@@ -131,7 +131,7 @@ class SwcmFinetuningTask(SwcmTask):
                 self.dictionary,
                 self.tags[group],
                 group=group,
-                max_source=self.cfg.max_source_positions if self.cfg.truncate_source else None,
+                max_source=self._cut_to(),
                 pad_to_multiple=self.cfg.required_seq_len_multiple,
             )
             for group, sides in enumerate(self._load_sides(folder, split, combine))

@@ -62,6 +62,34 @@ def check_dictionary(symbols: List[str], vocab_size: int, pieces: Optional[List[
         )
 
 
+def differing_symbols(own: List[str], theirs: List[str], further_tags: bool = False) -> List[str]:
+    """What keeps the data's symbols from being a checkpoint's, one line each; none where they are the same.
+
+    Args:
+        own: of the data's dictionary, in order.
+        theirs: of the checkpoint's.
+        further_tags: the data's may have tags on top, at its end.
+    """
+    allowed, known, old = set(tags_in(own)) if further_tags else set(), set(own), set(theirs)
+    missing = [symbol for symbol in theirs if symbol not in known]
+    extra = [symbol for symbol in own if symbol not in old and symbol not in allowed]
+    problems = []
+    if missing:
+        problems.append("missing from the data's dictionary: {}".format(some(missing)))
+    if extra:
+        problems.append("in the data's dictionary, not in the checkpoint's: {}".format(some(extra)))
+    if not problems:
+        for index, (mine, other) in enumerate(zip(own, theirs)):
+            if mine != other:
+                problems.append(
+                    "the order differs from id {} on: {!r} in the data's dictionary, {!r} in the checkpoint's{}".format(
+                        index, mine, other, "; further tags go to the end" if further_tags else ""
+                    )
+                )
+                break
+    return problems
+
+
 def check_sentencepiece_model(symbols: List[str], path: str) -> None:
     """Check that the SentencePiece model at ``path`` cuts text into the dictionary's pieces.
 

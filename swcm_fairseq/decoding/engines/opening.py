@@ -17,7 +17,12 @@ BACKENDS = ("torch",) + tuple(_ENGINES)
 
 
 def open_translator(
-    folder: str, backend: Optional[str] = None, device: str = "cpu", compute_type: str = "default", threads: int = 0
+    folder: str,
+    backend: Optional[str] = None,
+    device: str = "cpu",
+    compute_type: str = "default",
+    threads: int = 0,
+    dtype: str = "float32",
 ) -> BaseTranslator:
     """Open a folder of ``swcm-pack`` or ``swcm-export``.
 
@@ -28,6 +33,7 @@ def open_translator(
         compute_type: numbers that the model is computed in, by default as it is stored; ``ct2`` has ``int8``,
             ``float32``, ``bfloat16`` and others, the rest knows the default alone.
         threads: processors to use, where it is not 0, which leaves that to the engine.
+        dtype: the same for ``torch``: ``float32``, ``bfloat16``, ``float16``, or ``auto``, what the device is quick in.
 
     Raises:
         SwcmError: no such folder, a damaged one, one for another backend, or an engine that is not installed.
@@ -51,7 +57,9 @@ def open_translator(
                 "compute_type {} is for backend ct2; swcm-export makes a folder for it".format(compute_type)
             )
         translator = _engine("..translator", "Translator", "swcm-fairseq")
-        return translator.from_pretrained(folder, device=device)
+        return translator.from_pretrained(folder, device=device, dtype=dtype)
+    if dtype != "float32":
+        raise SwcmError("dtype {} is for folders of swcm-pack; {} takes compute_type".format(dtype, folder))
     module, name, package = _ENGINES[kind]
     return _engine("." + module, name, package).open(folder, exported, device, compute_type, threads)
 

@@ -105,6 +105,6 @@ def test_the_summary_counts_tensors_and_numbers(folder):
 
 def test_the_file_holds_the_whole_report(folder, tmp_path):
     model = start_from(folder)
-    write_report(str(tmp_path / "report.tsv"), model.state_dict(), model.init_origins)
+    write_report(str(tmp_path / "report.tsv"), report_lines(model.state_dict(), model.init_origins))
     lines = (tmp_path / "report.tsv").read_text(encoding="utf-8").splitlines()
     assert lines == report_lines(model.state_dict(), model.init_origins)

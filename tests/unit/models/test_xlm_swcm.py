@@ -12,7 +12,7 @@ from omegaconf import OmegaConf, open_dict
 from swcm_fairseq.errors import SwcmError
 from swcm_fairseq.models.config import PRESETS, XlmSwcmConfig
 from swcm_fairseq.models.xlm_swcm import XlmSwcmModel
-from swcm_fairseq.training_run import running
+from swcm_fairseq.training_run import begin, running
 from tests.support.tiny_encoder import make_encoder_folder
 from tests.support.toy import SIZES, build_model, start_from, toy_dictionary, toy_sources
 
@@ -198,4 +198,7 @@ def test_what_a_run_keeps_has_the_sizes_and_not_the_encoders_path(tmp_path):
         model = XlmSwcmModel.build_model(root.model, task)
     assert root.model.pretrained_encoder is None and root.model.encoder_embed_dim == 24
     assert model.cfg.pretrained_encoder is None
+    # Nothing is written before it is certain that the training begins.
+    assert not (tmp_path / "init_report.tsv").exists()
+    begin(root)
     assert (tmp_path / "init_report.tsv").exists()
