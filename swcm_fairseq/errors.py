@@ -3,6 +3,7 @@
 import errno
 import io
 import os
+import re
 import sys
 import time
 import traceback
@@ -12,6 +13,9 @@ from typing import Callable, Iterable, List, Optional, Sequence
 FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
 _FIRST_SPEAKS_S = 10.0
+
+
+_FLAG = re.compile(r"(?:^|\s)--[a-z]")
 
 
 class SwcmError(ValueError):
@@ -63,8 +67,8 @@ def report_without_traceback(previous: Callable) -> Callable:
             print("error: {}".format(error), file=sys.stderr)
         elif issubclass(kind, KeyboardInterrupt):
             print("interrupted", file=sys.stderr)
-        elif issubclass(kind, (AssertionError, ValueError)) and str(error).startswith("--"):
-            # fairseq's own complaint of a flag.
+        elif issubclass(kind, (AssertionError, ValueError)) and _FLAG.search(str(error)):
+            # fairseq's own complaint, which names the flag to mend it.
             _let_the_first_speak()
             print("error: {}".format(error), file=sys.stderr)
         else:
