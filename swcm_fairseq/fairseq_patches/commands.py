@@ -41,7 +41,7 @@ def call_main(patches: Callable[[], Any], stock: Callable) -> Callable:
         try:
             prepare(cfg)
             return stock(cfg, functools.partial(_run, patches, main), **options)
-        except (SwcmError, KeyboardInterrupt):
+        except (AssertionError, ValueError, KeyboardInterrupt):
             # On its way out of the process. A traceback through fairseq would bury the one line that helps.
             sys.excepthook = report_without_traceback(sys.excepthook)
             raise
