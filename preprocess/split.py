@@ -9,7 +9,8 @@ All pairs are split together by their pivot side. Two of its sentences are twins
 
 Twins, and twins of twins, are a cluster, which goes to one part as a whole, in all pairs. Sentences that all pairs
 have are held out first, so that the test sets of several languages are comparable; a pivot sentence stands in a
-test set once, with its first translation. Clusters of more than --max-cluster sentences stay in train.
+test set once, with its first translation. Clusters of more than --max-cluster sentences stay in train. In a corpus
+of some hundred thousand sentences only the clusters of those are looked for that may be held out.
 
 Lines that are blank on one side or both are no pairs and go nowhere.
 
@@ -20,14 +21,18 @@ The result is a function of the files and of --seed.
 
 import argparse
 import collections
+import itertools
 import os
 import random
 import sys
-from typing import Callable, Dict, List, NamedTuple, Sequence, Set, Tuple
+from typing import Callable, Dict, Iterable, Iterator, List, NamedTuple, Sequence, Set, Tuple
 
 from swcm_preprocess.filters.empty import is_blank
 from swcm_preprocess.lines import read_aligned
-from swcm_preprocess.overlap import Elements, Of, closest, clusters, fingerprint, index, ngrams, twins
+from swcm_preprocess.neighbours import ClustersOnDemand, Index, Progress
+from swcm_preprocess.overlap import Elements, Of, clusters, fingerprint, ngrams, twins
+
+import numpy as np
 
 from swcm_fairseq.errors import SwcmError, run_command
 from swcm_fairseq.files import atomic_folder, write_json
@@ -40,23 +45,46 @@ Line = Tuple[str, str]  # pivot, other side
 Corpus = Dict[str, List[Line]]  # name of the pair ("zh-kk") -> its lines
 Counts = Dict[str, int]
 
+AT_ONCE = 10_000  # sentences that are cut into pieces at a time
+
+# Up to so many sentences, and comparisons, all clusters are found (half a minute); beyond, those asked for.
+MOST_AT_ONCE, MOST_WORK = 200_000, 20_000_000
+
 
 class Measure(NamedTuple):
-    """One way to compare two sentences: as which sets, and what the shared elements are a share of."""
+    """One way to compare sentences: as which sets, and what the shared elements are a share of."""
 
     name: str
-    elements: Callable[[str], Elements]
+    sets: Callable[[Sequence[str]], Iterator[Elements]]
     of: Of
 
 
 def measures(n: int, spm: str) -> List[Measure]:
     """Character n-grams, and pieces where a SentencePiece model is given."""
-    chosen = [Measure("ngrams", lambda text: ngrams(fingerprint(text), n), min)]
+    chosen = [Measure("ngrams", lambda texts: (ngrams(fingerprint(text), n) for text in texts), min)]
     if spm:
         pieces = Pieces.load(spm)
-        # A text without pieces still has to be some set.
-        chosen.append(Measure("pieces", lambda text: frozenset(pieces.cut([text])[0]) or frozenset([text]), max))
+
+        def cut(texts: Sequence[str]) -> Iterator[Elements]:
+            for first in range(0, len(texts), AT_ONCE):
+                some = texts[first : first + AT_ONCE]
+                # A text without pieces still has to be some set.
+                yield from (frozenset(found) or frozenset([text]) for text, found in zip(some, pieces.cut(some)))
+
+        chosen.append(Measure("pieces", cut, max))
     return chosen
+
+
+def index_of(measure: Measure, texts: Sequence[str], similarity: str) -> Index:
+    """The sentences as sets, to be asked for neighbours."""
+    progress = Progress("sentences cut into {}".format(measure.name), len(texts))
+
+    def sets() -> Iterator[Elements]:
+        for elements in measure.sets(texts):
+            progress.step()
+            yield elements
+
+    return Index(sets(), measure.of, similarity)
 
 
 def pivots(pairs: Corpus) -> List[str]:
@@ -98,49 +126,78 @@ def read_pairs(prefixes: Sequence[str], pivot: str) -> Tuple[Corpus, Counts]:
     return corpus, blank
 
 
-def group(corpus: Corpus, compare: Sequence[Measure], similarity: str) -> List[List[str]]:
-    """Clusters of the pivot sentences: twins by any measure are together."""
-    texts = pivots(corpus)
-    pairs = (
-        pair
-        for measure in compare
-        for pair in twins([measure.elements(text) for text in texts], similarity, measure.of)
+def candidates(
+    corpus: Corpus, texts: Sequence[str], compare: Sequence[Measure], indexes: Sequence[Index], options
+) -> Tuple[Iterator[List[str]], Callable[[], Dict]]:
+    """Clusters of the pivot sentences in the order in which they are to be held out, and what is known of them.
+
+    First those that most pairs have, in random order among themselves; none of more than --max-cluster sentences. All
+    clusters are found before where that is little work. In a large corpus those alone are found that are asked for.
+    """
+    chance = random.Random(options.seed)
+    having = {name: {pivot for pivot, _ in lines} for name, lines in corpus.items()}
+
+    def pairs_with(cluster: Iterable[str]) -> int:
+        return sum(any(text in known for text in cluster) for known in having.values())
+
+    if len(texts) <= MOST_AT_ONCE and sum(index.work() for index in indexes) <= MOST_WORK:
+        groups = group(texts, compare, options.similarity)
+        small = [cluster for cluster in groups if len(cluster) <= options.max_cluster]
+        chance.shuffle(small)
+        small.sort(key=lambda cluster: -pairs_with(cluster))  # stable
+        return iter(small), lambda: cluster_statistics(groups, options.max_cluster)
+
+    on_demand = ClustersOnDemand(indexes, options.max_cluster)
+    order = list(range(len(texts)))
+    chance.shuffle(order)
+    order.sort(key=lambda place: -pairs_with([texts[place]]))
+
+    def find() -> Iterator[List[str]]:
+        seen: Set[int] = set()
+        for place in order:
+            cluster = None if place in seen else on_demand.of(place)
+            if cluster:
+                seen.update(cluster)
+                yield [texts[member] for member in cluster]
+
+    return find(), lambda: dict(
+        cluster_sizes(on_demand.sizes), pivot_sentences=len(texts), sentences_looked_at=on_demand.looked_at
     )
+
+
+def group(texts: Sequence[str], compare: Sequence[Measure], similarity: str) -> List[List[str]]:
+    """All clusters of the pivot sentences: twins by any measure are together."""
+    pairs = (pair for measure in compare for pair in twins(list(measure.sets(texts)), similarity, measure.of))
     return [[texts[position] for position in cluster] for cluster in clusters(len(texts), pairs)]
 
 
-def hold_out(
-    corpus: Corpus, groups: Sequence[Sequence[str]], wanted: Dict[str, int], max_cluster: int, seed: int
-) -> Dict[str, Set[str]]:
+def hold_out(corpus: Corpus, queue: Iterator[List[str]], wanted: Counts) -> Dict[str, Set[str]]:
     """Choose clusters for test and valid until each pair has its lines; returns part -> pivot sentences.
 
     Raises:
         SwcmError: some pair has too few lines in clusters that may be held out.
     """
     sentences = {name: {pivot for pivot, _ in lines} for name, lines in corpus.items()}
-    candidates = [cluster for cluster in groups if len(cluster) <= max_cluster]
-    random.Random(seed).shuffle(candidates)
-
-    def lines_in(cluster: Sequence[str]) -> Dict[str, int]:
-        return {name: sum(text in known for text in cluster) for name, known in sentences.items()}
-
-    # A stable sort: random among those that as many pairs have.
-    queue = [(lines_in(cluster), cluster) for cluster in candidates]
-    queue.sort(key=lambda item: -sum(map(bool, item[0].values())))
     parts: Dict[str, Set[str]] = {}
     problems = []
     for part in HELD_OUT:
         missing = dict.fromkeys(corpus, wanted[part])
         parts[part] = set()
-        rest = []
-        for available, cluster in queue:
+        passed = []
+        progress = Progress("sentences held out for {}".format(part), sum(missing.values()))
+        while any(number > 0 for number in missing.values()):
+            cluster = next(queue, None)
+            if cluster is None:
+                break
+            available = {name: sum(text in known for text in cluster) for name, known in sentences.items()}
             if any(missing[name] > 0 and number for name, number in available.items()):
                 parts[part].update(cluster)
                 for name, number in available.items():
+                    progress.step(max(0, min(number, missing[name])))
                     missing[name] -= number
             else:
-                rest.append((available, cluster))
-        queue = rest
+                passed.append(cluster)
+        queue = itertools.chain(passed, queue)
         problems += [
             "{}: {} lines for {} are missing".format(name, number, part)
             for name, number in missing.items()
@@ -179,14 +236,24 @@ def distribute(
     return result
 
 
-def check(split: Dict[str, Corpus], compare: Sequence[Measure], similarity: str) -> Dict:
+def check(
+    split: Dict[str, Corpus],
+    texts: Sequence[str],
+    compare: Sequence[Measure],
+    indexes: Sequence[Index],
+    similarity: str,
+) -> Dict:
     """Measure, without the clusters, how close each held-out sentence comes to training; none may be a twin."""
     report: Dict = {part: {"sentences": len(pivots(split[part])), "closest": {}} for part in HELD_OUT}
-    for measure in compare:
-        sets = [measure.elements(text) for text in pivots(split["train"])]
-        postings = index(sets)
+    place_of = {text: place for place, text in enumerate(texts)}
+    train = np.array([place_of[text] for text in pivots(split["train"])])
+    for measure, index in zip(compare, indexes):
         for part in HELD_OUT:
-            best = [closest(measure.elements(text), sets, postings, measure.of) for text in pivots(split[part])]
+            progress = Progress("{} sentences compared with training".format(part), report[part]["sentences"])
+            best = []
+            for text in pivots(split[part]):
+                best.append(float(index.overlaps(place_of[text], train).max()))
+                progress.step()
             histogram = collections.Counter("{:.1f}".format(int(value * 10) / 10) for value in best)
             greatest = max(best, default=0.0)
             report[part]["closest"][measure.name] = {
@@ -207,11 +274,13 @@ def cluster_statistics(groups: Sequence[Sequence[str]], max_cluster: int) -> Dic
     sizes = [len(cluster) for cluster in groups]
     return {
         "pivot_sentences": sum(sizes),
-        "clusters": len(sizes),
-        "singletons": sizes.count(1),
-        "largest": sorted(sizes, reverse=True)[:5],
+        **cluster_sizes(sizes),
         "sentences_kept_in_train_by_size": sum(size for size in sizes if size > max_cluster),
     }
+
+
+def cluster_sizes(sizes: List[int]) -> Dict:
+    return {"clusters": len(sizes), "singletons": sizes.count(1), "largest": sorted(sizes, reverse=True)[:5]}
 
 
 def parse_arguments() -> argparse.Namespace:
@@ -273,13 +342,15 @@ def main() -> None:
     wanted = {"test": options.test, "valid": options.valid}
     with atomic_folder(options.out, options.force) as folder:
         corpus, blank = read_pairs(options.pairs, options.pivot)
-        groups = group(corpus, compare, options.similarity)
-        parts = hold_out(corpus, groups, wanted, options.max_cluster, options.seed)
+        texts = pivots(corpus)
+        indexes = [index_of(measure, texts, options.similarity) for measure in compare]
+        queue, known_clusters = candidates(corpus, texts, compare, indexes, options)
+        parts = hold_out(corpus, queue, wanted)
         split = distribute(corpus, parts, wanted, options.max_train, options.seed)
         counts = {
             "pairs": {},
-            "clusters": cluster_statistics(groups, options.max_cluster),
-            "closest_in_train": check(split, compare, options.similarity),
+            "clusters": known_clusters(),
+            "closest_in_train": check(split, texts, compare, indexes, options.similarity),
             "settings": {"ngram": n, "similarity": options.similarity, "seed": options.seed},
         }
         for name, lines in corpus.items():

@@ -12,6 +12,7 @@
 #                 down: REFERENCES=split/test stands for split/LANGUAGE/test.PAIR.TARGET. Further references, such as
 #                 a question's other right answers, are in PREFIX.PAIR.TARGET.2 to .9, with empty lines where there
 #                 are none.
+#           Sources that are too long for the model are cut, and counted; a reference that is too long is named.
 # Outputs:  OUT_DIR/NAME.txt, what fairseq-generate printed; OUT_DIR/NAME.json, the scores. Sets that are decoded
 #           already are only scored.
 # Hardware: a CPU, which decodes one test set after another; or GPUs, each with a test set of its own at a time.
@@ -79,7 +80,7 @@ split_name() {
 
 # decode NAME FLAGS...: what is undone of it; false, with a message, where that fails.
 decode() {
-    local name=$1 folder pair source target tag
+    local name=$1 folder pair source target tag wanted written
     shift
     split_name "$name"
     if done_already "$out/$name.txt" "output for $name in $out"; then
@@ -90,12 +91,27 @@ decode() {
     fairseq-generate "$data${folder:+/${folder%/}}" --user-dir "$SWCM_ROOT/swcm_fairseq" --task swcm_finetuning \
         --source-lang "$source" --target-lang "$target" --target-tag "$tag" --gen-subset "$SPLIT" \
         --path "$checkpoint" --beam "$BEAM" --max-len-b "$MAX_LEN" --max-tokens "$MAX_TOKENS" \
-        --skip-invalid-size-inputs-valid-test "$@" >"$out/$name.txt.tmp" 2>"$out/$name.log" ||
+        --truncate-source "$@" >"$out/$name.txt.tmp" 2>"$out/$name.log" ||
         {
             say "error: fairseq-generate failed for $name: $(tail -n 1 "$out/$name.log")" >&2
             return 1
         }
+    # Which sources were too long for the model, and were cut.
+    sed -n 's/.*| \(.*sources are longer than .*\)/note: \1/p' "$out/$name.txt.tmp" "$out/$name.log"
+    wanted=$(sentences "$data/$folder$SPLIT.$pair.$source.idx")
+    written=$(awk -F '\t' '/^D-/ && !seen[$1]++ { count++ } END { print count + 0 }' "$out/$name.txt.tmp")
+    if [ -n "$wanted" ] && [ "$wanted" != "$written" ]; then
+        say "error: $name: $written of $wanted sentences were decoded; decoding again would end the same way: see" \
+            "$out/$name.txt.tmp and $out/$name.log for those that were left out" >&2
+        return 1
+    fi
     mv "$out/$name.txt.tmp" "$out/$name.txt"
+}
+
+# sentences FILE.idx: how many a binarized file holds; nothing where it is of a kind that does not say.
+sentences() {
+    [ "$(head -c 7 "$1" 2>/dev/null)" = MMIDIDX ] || return 0
+    od -An -t u8 -j 18 -N 8 "$1" | tr -d ' '
 }
 
 # on_each_gpu FLAGS...: decode all test sets, as many at a time as there are GPUs. A job takes the number of a free one

@@ -49,7 +49,10 @@ class PairDataset(FairseqDataset):
         self.constraints = constraints
         self.pad_to_multiple = pad_to_multiple
         self.source_sizes = np.asarray(source_sizes) + 1  # <s>
+        #: How many sources are cut.
+        self.cut = 0
         if max_source is not None:
+            self.cut = int((self.source_sizes > max_source).sum())
             self.source_sizes = np.minimum(self.source_sizes, max_source)
         self.target_sizes = None if targets is None else np.asarray(target_sizes)
 

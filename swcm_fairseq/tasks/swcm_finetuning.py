@@ -138,6 +138,9 @@ class SwcmFinetuningTask(SwcmTask):
         ]
         for pair, dataset in zip(self.pairs, datasets):
             logger.info("%s %s: %d examples from %s", split, pair, len(dataset), folder)
+            if dataset.cut:
+                found = split, pair, dataset.cut, len(dataset), dataset.max_source
+                logger.warning("%s %s: %d of %d sources are longer than %d pieces and are cut", *found)
         if len(datasets) == 1:
             self.datasets[split] = datasets[0]
         else:

@@ -276,6 +276,7 @@ def test_real_text_from_package_to_split(run, repo, tmp_path):
                 "zh",
                 "--tgt-lang",
                 code,
+                "--catalogue",
                 "--out",
                 tmp_path / "clean" / "zh-{}".format(code),
             ]

@@ -154,3 +154,17 @@ def test_wrong_usage(evaluate, tmp_path):
     done = evaluate(check=False)
     assert done.returncode == 1 and "holds no test set" in done.stderr
     assert evaluate("zhkk", check=False).returncode == 2
+
+
+def test_sentences_that_were_left_out_are_an_error_and_not_a_score(evaluate, tmp_path):
+    """fairseq-generate wrote three sentences; its data holds four."""
+    data(tmp_path, "zh-kk")
+    index = tmp_path / "data bin" / "test.zh-kk.zh.idx"
+    index.write_bytes(b"MMIDIDX\x00\x00" + (1).to_bytes(8, "little") + b"\x04" + (4).to_bytes(8, "little"))
+    done = evaluate("zh-kk", check=False)
+    assert done.returncode == 1 and "zh-kk: 3 of 4 sentences were decoded" in done.stderr
+    assert not (tmp_path / "out/zh-kk.txt").exists() and not (tmp_path / "out/zh-kk.json").exists()
+    index.write_bytes(index.read_bytes()[:-8] + (3).to_bytes(8, "little"))
+    evaluate("zh-kk")
+    assert (tmp_path / "out/zh-kk.json").exists()
+    assert "--truncate-source" in calls(tmp_path)["data bin.zh-kk"][2]

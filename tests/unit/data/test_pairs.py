@@ -77,3 +77,8 @@ def test_a_batch_is_padded_to_the_multiple():
     dataset = pair_dataset([3, 6], [5, 2], pad_to_multiple=8)
     batch = dataset.collater([dataset[0], dataset[1]])
     assert batch["net_input"]["src_tokens"].shape == batch["target"].shape == (2, 8)
+
+
+def test_sources_that_are_cut_are_counted():
+    assert pair_dataset([3, 6, 5, 4], [2, 2, 2, 2], max_source=5).cut == 2  # <s> comes on top
+    assert pair_dataset([3, 6], [2, 2]).cut == 0

@@ -1,6 +1,7 @@
 import json
 import random
 
+from swcm_preprocess import split as split_command
 from swcm_preprocess.overlap import fingerprint, ngrams, overlap
 
 import pytest
@@ -196,3 +197,31 @@ def test_blank_lines_and_halves_go_nowhere_and_are_counted(split_run, tmp_path):
     )
     counts = json.loads((tmp_path / "out" / "split.counts.json").read_text(encoding="utf-8"))["pairs"]["zh-kk"]
     assert counts == {"train": 25, "valid": 10, "test": 20, "left_out": 5, "read": 60, "blank": 5}
+
+
+def test_clusters_on_demand_are_held_out_as_whole_as_those_found_before(split, tmp_path, monkeypatch):
+    """A large corpus: only the clusters of what is held out are looked for."""
+    monkeypatch.setattr("swcm_preprocess.split.MOST_WORK", 0)
+    clean, _ = split
+    names = [
+        "split",
+        "--pairs",
+        str(clean / "zh-kk"),
+        str(clean / "zh-mn"),
+        "--pivot",
+        "zh",
+        "--out",
+        str(tmp_path / "a"),
+    ]
+    monkeypatch.setattr("sys.argv", [*names, "--valid", "10", "--test", "20"])
+    split_command.main()
+    assert greatest_overlap(tmp_path / "a") < 0.7
+    counts = json.loads((tmp_path / "a" / "split.counts.json").read_text(encoding="utf-8"))
+    assert 0 < counts["clusters"]["sentences_looked_at"] < counts["clusters"]["pivot_sentences"]
+    sides = [
+        {ngrams(fingerprint(s), 2) for code in ("kk", "mn") for s, _ in rows(tmp_path / "a", part, code)}
+        for part in ("test", "valid")
+    ]
+    assert max(overlap(a, b) for a in sides[0] for b in sides[1]) < 0.7
+    for code in ("kk", "mn"):
+        assert [len(rows(tmp_path / "a", part, code)) for part in ("test", "valid")] == [20, 10]
