@@ -8,7 +8,7 @@ are read as ``swcm_fairseq.input_files`` says.
 
 import itertools
 import os
-from typing import AnyStr, BinaryIO, Dict, Iterator, List, Optional, Sequence, Tuple
+from typing import AnyStr, Dict, Iterator, List, Optional, Sequence, Tuple
 
 from swcm_fairseq.errors import SwcmError
 from swcm_fairseq.input_files import (
@@ -19,6 +19,7 @@ from swcm_fairseq.input_files import (
     is_pipe,
     open_input,
     refuse_wide_characters,
+    with_line_feeds,
 )
 
 # So many bad lines are named; the rest are counted.
@@ -73,7 +74,7 @@ def read_blocks(path: str, size: int = 1 << 18) -> Iterator[bytes]:
     begun: List[bytes] = []  # a line whose end has not been read
     length = lines = 0
     with open_input(path) as stream:
-        chunks = _with_line_feeds(stream, size)
+        chunks = with_line_feeds(stream, size, LONGEST)
         while True:
             try:
                 data = next(chunks, b"")
@@ -98,27 +99,6 @@ def read_blocks(path: str, size: int = 1 << 18) -> Iterator[bytes]:
             if not data:
                 return
             lines += block.count(b"\n")
-
-
-def _with_line_feeds(stream: BinaryIO, size: int) -> Iterator[bytes]:
-    """The bytes of a stream, about ``size`` at a time; carriage returns become line feeds where there are no others.
-
-    What is as long as no line may be, and has carriage returns alone, is such a file.
-    """
-    begun: List[bytes] = []
-    data = stream.read1(size)  # type: ignore[attr-defined]
-    length = len(data)
-    while data and b"\n" not in data and length <= LONGEST + 1:
-        begun.append(data)
-        data = stream.read1(size)  # type: ignore[attr-defined]
-        length += len(data)
-    old = b"\n" not in data
-    while begun:
-        start = begun.pop(0)
-        yield start.replace(b"\r", b"\n") if old else start
-    while data:
-        yield data.replace(b"\r", b"\n") if old else data
-        data = stream.read1(size)  # type: ignore[attr-defined]
 
 
 def without_mark(start: bytes, path: str) -> bytes:

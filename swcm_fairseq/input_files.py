@@ -140,6 +140,28 @@ def open_input(path: str) -> BinaryIO:
     return stream
 
 
+def with_line_feeds(stream: BinaryIO, size: int, longest: int) -> Iterator[bytes]:
+    """The bytes of a stream, about ``size`` at a time; carriage returns become line feeds where there are no others.
+
+    Old Macintosh programs end lines so. What has none among more than ``longest`` bytes, which is more than a line may
+    have, is taken for such a file.
+    """
+    begun: List[bytes] = []
+    data = stream.read1(size)  # type: ignore[attr-defined]
+    length = len(data)
+    while data and b"\n" not in data and length <= longest + 1:
+        begun.append(data)
+        data = stream.read1(size)  # type: ignore[attr-defined]
+        length += len(data)
+    old = b"\n" not in data
+    while begun:
+        start = begun.pop(0)
+        yield start.replace(b"\r", b"\n") if old else start
+    while data:
+        yield data.replace(b"\r", b"\n") if old else data
+        data = stream.read1(size)  # type: ignore[attr-defined]
+
+
 def refuse_other_formats(path: str, head: bytes) -> None:
     """Raise ``SwcmError`` where the first bytes of a file are those of a format that is not read."""
     for mark, what, do in _REFUSED:

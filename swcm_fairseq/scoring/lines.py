@@ -1,20 +1,16 @@
 """Sequences of text that stay in their files: what is read of a test set is a sentence at a time, whatever its size."""
 
-import gzip
-import os
-import shutil
-import stat
 import tempfile
-import zlib
-from typing import IO, Any, Callable, Iterator, Sequence
+from typing import IO, Any, BinaryIO, Callable, Iterator, Sequence
 
 import numpy as np
 
 from ..errors import SwcmError
+from ..input_files import HEAD, encoding_hint, open_input, refuse_wide_characters, with_line_feeds
 
 _BLOCK = 1 << 20  # bytes
 _RUN = 4096  # lines read at once where they stand behind one another
-_GZIP = b"\x1f\x8b"
+_LONGEST = 64 << 20  # bytes without a line feed, where lines may end in carriage returns
 _UTF8_MARK = b"\xef\xbb\xbf"
 
 
@@ -89,8 +85,8 @@ class TextLines(Lazy):
 class OpenedText:
     """A UTF-8 file, looked through once: ``bounds`` [N + 1] are where its N lines begin, and where the last one ends.
 
-    A pipe is copied into a temporary file first, and gzip is unpacked into one. Only the line feed ends a line: other
-    separators of Unicode may stand inside a sentence.
+    A pipe is copied into a temporary file first, and what is packed is unpacked into one. Only the line feed ends a
+    line: other separators of Unicode may stand inside a sentence; but where there is none, carriage returns do.
 
     Raises:
         SwcmError: no such file, an empty one, or one that is not UTF-8 (with the line).
@@ -98,11 +94,15 @@ class OpenedText:
 
     def __init__(self, path: str) -> None:
         self.path = path
-        try:
-            self.stream = _searchable(path)
-        except OSError as error:
-            raise SwcmError("{}: {}".format(path, error.strerror or error))
+        self.stream = open_input(path)
+        if not self.stream.seekable():
+            self.stream = _copy(self.stream)
         self.bounds = self._look_through()
+        self.stream.seek(int(self.bounds[0]))
+        if len(self.bounds) == 2 and b"\r" in self.stream.readline().rstrip(b"\r\n"):
+            self.stream.seek(0)
+            self.stream = _copy(self.stream)
+            self.bounds = self._look_through()
         self.ends_with_newline = True
         if self.bounds[-1]:
             self.stream.seek(int(self.bounds[-1]) - 1)
@@ -123,8 +123,9 @@ class OpenedText:
         self.stream.seek(0)
         while True:
             data = self.stream.read(_BLOCK)
-            if place == 0 and data.startswith(_UTF8_MARK):
-                start = len(_UTF8_MARK)
+            if place == 0:
+                refuse_wide_characters(self.path, data[:HEAD])
+                start = len(_UTF8_MARK) if data.startswith(_UTF8_MARK) else 0
             at = np.frombuffer(data, dtype=np.uint8) == 10
             found.append(np.flatnonzero(at) + (place + 1))
             place += len(data)
@@ -134,7 +135,9 @@ class OpenedText:
                 text = whole.decode("utf-8")
             except UnicodeDecodeError as error:
                 number = lines + whole.count(b"\n", 0, error.start) + 1
-                raise SwcmError("{}, line {}: not UTF-8; convert the file".format(self.path, number))
+                line = whole[whole.rfind(b"\n", 0, error.start) + 1 :]
+                hint = encoding_hint(self.path, line) or "convert the file"
+                raise SwcmError("{}, line {}: not UTF-8; {}".format(self.path, number, hint))
             lines += whole.count(b"\n")
             filled = filled or bool(text.strip("\ufeff \t\r\n") and text.strip("\ufeff").strip())
             if not data:
@@ -152,16 +155,10 @@ def _text(line: bytes) -> str:
     return (line[:-1] if line.endswith(b"\r") else line).decode("utf-8")
 
 
-def _searchable(path: str) -> IO[bytes]:
-    stream = open(path, "rb")
-    packed = stream.peek(2)[:2] == _GZIP
-    if stat.S_ISREG(os.fstat(stream.fileno()).st_mode) and not packed:
-        return stream
+def _copy(stream: BinaryIO) -> BinaryIO:
     copy = tempfile.TemporaryFile()
     with stream:
-        try:
-            shutil.copyfileobj(gzip.GzipFile(fileobj=stream) if packed else stream, copy, _BLOCK)
-        except (EOFError, zlib.error, gzip.BadGzipFile) as error:
-            raise SwcmError("{}: the gzip data is cut short or damaged ({}); fetch the file again".format(path, error))
+        for data in with_line_feeds(stream, _BLOCK, _LONGEST):
+            copy.write(data)
     copy.seek(0)
     return copy

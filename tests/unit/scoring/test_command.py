@@ -64,7 +64,7 @@ def test_the_table_is_aligned_and_names_what_it_shows(files, capsys):
     [
         (["--lang", "kk", "--hyp", "{short}", "--ref", "{ref}"], "short.kk has 2 sentences, .*test.kk has 3"),
         (["--lang", "kk", "--hyp", "{empty}", "--ref", "{ref}"], "empty.kk is empty"),
-        (["--lang", "kk", "--hyp", "{hyp}", "--ref", "{hyp}x"], "out.kkx: No such file"),
+        (["--lang", "kk", "--hyp", "{hyp}", "--ref", "{hyp}x"], "out.kkx: there is no such file"),
         (["--lang", "xx", "--hyp", "{hyp}", "--ref", "{ref}"], "unknown language 'xx'"),
         (["--lang", "kk", "--generate-output", "{hyp}"], "out.kk is no output of fairseq-generate"),
         (["--lang", "kk", "--generate-output", "{gen}", "--ref", "{short}"], "gen.txt has 3 sentences, .* has 2"),

@@ -1,11 +1,14 @@
 """Text that stays in its file reads as the plain way reads it."""
 
+import bz2
 import gzip
+import lzma
 import os
 import subprocess
 import sys
 
 import pytest
+import zstandard
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -16,7 +19,8 @@ from swcm_fairseq.scoring.lines import Mapped
 
 
 def plain(data):
-    found = data.decode("utf-8-sig").split("\n")
+    text = data.decode("utf-8-sig")
+    found = text.split("\n") if "\n" in text else text.split("\r")
     found = found if found[-1] else found[:-1]
     return [line[:-1] if line.endswith("\r") else line for line in found]
 
@@ -74,3 +78,28 @@ def test_damaged_gzip_is_said_to_be(tmp_path):
 def test_mapped():
     found = Mapped([1, 2, 3], str)
     assert found == ["1", "2", "3"] and found[1:] == ["2", "3"] and found[-1] == "3" and "2" in found
+
+
+@pytest.mark.parametrize("packed", [bz2.compress, lzma.compress, zstandard.ZstdCompressor().compress, bytes])
+@pytest.mark.parametrize("end", ["\n", "\r\n", "\r"])
+def test_lines_of_packed_files_and_whatever_ends_them(tmp_path, packed, end):
+    lines = ["Біз", "", "тауға"]
+    (tmp_path / "text").write_bytes(packed("".join(line + end for line in lines).encode("utf-8")))
+    assert read_lines(str(tmp_path / "text")) == lines
+
+
+@pytest.mark.parametrize(
+    "data, says",
+    [
+        ("Біз тауға\n".encode("utf-16"), "iconv -f UTF-16"),
+        (
+            b"a\n" + "Мы идём в горы, дети учатся".encode("cp1251"),
+            "line 2: not UTF-8; it looks like WINDOWS-1251: iconv",
+        ),
+        (b"PK\x03\x04" + b"a" * 50, "unzip"),
+    ],
+)
+def test_what_is_no_text_is_named_with_what_to_do(tmp_path, data, says):
+    (tmp_path / "text").write_bytes(data)
+    with pytest.raises(SwcmError, match=says):
+        read_lines(str(tmp_path / "text"))
