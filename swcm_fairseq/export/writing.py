@@ -2,7 +2,7 @@
 
 import os
 import shutil
-from typing import Optional
+from typing import Callable, Optional
 
 from ..data.data_bin import DICTIONARY
 from ..decoding import packed
@@ -11,8 +11,11 @@ from ..decoding.packed import Packed
 from ..decoding.packing import read_checkpoint
 from ..errors import SwcmError
 from ..files import atomic_folder
+from ..languages import code_of
 from ..vocabulary.dictionary import symbols_that_are_no_text, tags_in
+from . import hf
 from .layers import standard_model
+from .tokenizer import tokenizer_files, write_tokenizer
 
 
 def export(
@@ -46,7 +49,7 @@ def export(
         write_settings(temporary, _settings(form, parts))
 
 
-def _writer(form: str, parts: Packed, quantization: str):
+def _writer(form: str, parts: Packed, quantization: str) -> Callable[[str], None]:
     """What writes the model's files into a folder; whatever can go wrong with the model has gone wrong before."""
     silent = [parts.dictionary.index(symbol) for symbol in parts.untrained]
     if form == "ct2":
@@ -56,7 +59,17 @@ def _writer(form: str, parts: Packed, quantization: str):
             raise SwcmError("--to ct2 needs {}: pip install ctranslate2".format(error.name))
         model = standard_model(parts.model, silent, form)
         return lambda folder: ct2.write_model(folder, model, parts.dictionary.symbols, ct2.QUANTIZATIONS[quantization])
-    raise NotImplementedError(form)
+    model = standard_model(parts.model, silent, form)
+    tokenizer = tokenizer_files(parts.sentencepiece_model, parts.dictionary.symbols, parts.model.max_positions()[0])
+    index = parts.dictionary.index
+    tags = {code_of(tag): index(tag) for tag in tags_in(parts.dictionary.symbols)}
+    never = [index(symbol) for symbol in symbols_that_are_no_text(parts.dictionary)]
+
+    def write(folder: str) -> None:
+        hf.write_model(folder, model, tags, parts.targets, never)
+        write_tokenizer(folder, tokenizer)
+
+    return write
 
 
 def _settings(form: str, parts: Packed) -> Exported:

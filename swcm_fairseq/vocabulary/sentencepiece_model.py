@@ -8,7 +8,7 @@ which other packages in the same environment often rule out; three fields do not
 
 import struct
 from dataclasses import dataclass
-from typing import Iterator, List, Tuple, Union
+from typing import Iterator, List, NamedTuple, Tuple, Union
 
 from ..errors import SwcmError
 from ..input_files import check_fetched
@@ -20,6 +20,7 @@ NORMAL, UNKNOWN, CONTROL, USER_DEFINED, UNUSED, BYTE = 1, 2, 3, 4, 5, 6
 _PIECES, _TRAINER_SPEC, _NORMALIZER_SPEC = 1, 2, 3
 _PIECE_TEXT, _PIECE_SCORE, _PIECE_TYPE = 1, 2, 3
 _TRAINER_MODEL_TYPE, _TRAINER_VOCAB_SIZE = 3, 4
+_CHARACTER_MAP, _DUMMY_PREFIX, _EXTRA_SPACES = 2, 3, 4  # of NormalizerSpec
 
 UNIGRAM = 1  # TrainerSpec.ModelType, and its default
 
@@ -35,6 +36,20 @@ class Piece:
     text: str
     score: float
     kind: int = NORMAL
+
+
+class Normalization(NamedTuple):
+    """What is done to text before it is cut.
+
+    Attributes:
+        character_map: what becomes of characters and some groups of them, as SentencePiece compiles it; may be empty.
+        add_dummy_prefix: a space goes before the text.
+        remove_extra_whitespaces: none stay at its ends, and of several in a row one does.
+    """
+
+    character_map: bytes
+    add_dummy_prefix: bool
+    remove_extra_whitespaces: bool
 
 
 @dataclass
@@ -74,6 +89,15 @@ class SentencePieceModel:
     def normalizer_spec(self) -> bytes:
         """The normalizer's settings, serialized (they hold the character map)."""
         return b"".join(value for number, _, value in self.rest if number == _NORMALIZER_SPEC)
+
+    def normalization(self) -> Normalization:
+        """The same, read."""
+        found = {number: value for number, _, value in _fields(self.normalizer_spec())}
+        return Normalization(
+            bytes(found.get(_CHARACTER_MAP, b"")),
+            bool(found.get(_DUMMY_PREFIX, True)),
+            bool(found.get(_EXTRA_SPACES, True)),
+        )
 
     def is_unigram(self) -> bool:
         """Whether text is cut by the pieces' probabilities alone (BPE needs the pieces that others grow from)."""
