@@ -17,8 +17,8 @@ _FIRST_POSITION = 2
 def write_model(folder: str, model: StandardModel, symbols, quantization: Optional[str]) -> None:
     """Write ``model.bin``, ``config.json`` and ``shared_vocabulary.json`` into ``folder``.
 
-    The first layer alone needs a cross-attention, so idle ones are left out elsewhere; idle self-attentions have one
-    channel a head and cost next to nothing.
+    Idle attentions have one channel a head and cost next to nothing. (CTranslate2 also opens layers without
+    cross-attention, but fails at the first batch whose sentences end at different steps.)
 
     Args:
         symbols: of the dictionary, in order.
@@ -38,7 +38,7 @@ def write_model(folder: str, model: StandardModel, symbols, quantization: Option
 
 
 def _spec(model: StandardModel) -> transformer_spec.TransformerSpec:
-    decoder_layers = with_idle(model.decoder, model.eps, every_cross=False)
+    decoder_layers = with_idle(model.decoder, model.eps)
     spec = transformer_spec.TransformerSpec.from_config(
         (len(model.encoder), len(decoder_layers)),
         model.heads,
@@ -70,10 +70,7 @@ def _set_layer(spec, layer: Layer, heads: int) -> None:
         spec.self_attention = attention_spec.MultiHeadAttentionSpec(self_attention=True, head_dim=1)
     _set_attention(spec.self_attention, layer.self_attention, heads, width)
     _set_norm(spec.self_attention.layer_norm, layer.self_norm)
-    if layer.cross_norm is None:
-        if hasattr(spec, "attention"):
-            del spec.attention
-    else:
+    if layer.cross_norm is not None:
         if layer.cross_attention is None:
             spec.attention = attention_spec.MultiHeadAttentionSpec(head_dim=1)
         _set_attention(spec.attention, layer.cross_attention, heads, width)

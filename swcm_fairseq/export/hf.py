@@ -8,43 +8,46 @@ import torch
 from safetensors.torch import save_file
 from torch import Tensor
 
+from ..languages import code_of
 from ..version import __version__
-from ..vocabulary.encoder_vocabulary import SPECIALS
+from ..vocabulary.dictionary import tags_in
+from ..vocabulary.encoder_vocabulary import MASK, SPECIALS
 from .layers import Attention, Layer, Linear, Norm, StandardModel, rescaled, with_idle
 
 _EPS = 1e-5  # of BART's LayerNorms, which have no setting for it
 _START, _PADDING, _END, _UNKNOWN = range(len(SPECIALS))
 
 
-def write_model(
-    folder: str, model: StandardModel, tags: Dict[str, int], targets: Sequence[str], never: Sequence[int]
-) -> None:
-    """Write ``model.safetensors``, ``config.json`` and ``generation_config.json`` into ``folder``.
-
-    Args:
-        tags: language -> id of its tag.
-        targets: languages that the model writes.
-        never: ids that must not be written.
-    """
-    model = rescaled(model, _EPS)
-    decoder = with_idle(model.decoder, _EPS, every_cross=True)
-    tensors = _tensors(model, decoder)
+def write_weights(folder: str, model: StandardModel) -> None:
+    """Write ``model.safetensors`` into ``folder``, of a model that ``for_bart`` gave."""
+    tensors = _tensors(model, with_idle(model.decoder, model.eps))
     # Contiguous copies of their own: the format knows no views.
     unique = {name: tensor.float().clone().contiguous() for name, tensor in tensors.items()}
-    save_file(unique, os.path.join(folder, "model.safetensors"), metadata={"format": "pt"})
-    write_settings(folder, model, len(decoder), tags, targets, never)
+    path = os.path.join(folder, "model.safetensors")
+    save_file(unique, path, metadata={"format": "pt"})
+    os.chmod(path, os.stat(folder).st_mode & 0o666)  # the library makes it its owner's alone
+
+
+def for_bart(model: StandardModel) -> StandardModel:
+    """The model with the LayerNorms that BART has; untied where they are others than its own."""
+    return rescaled(model, _EPS)
 
 
 def write_settings(
-    folder: str,
-    model: StandardModel,
-    decoder_layers: int,
-    tags: Dict[str, int],
-    targets: Sequence[str],
-    never: Sequence[int],
+    folder: str, cfg, symbols: Sequence[str], decoder_layers: int, tied: bool, targets: Sequence[str]
 ) -> None:
-    """Write the two settings files alone; arguments as of ``write_model``."""
-    settings = _bart_settings(model, decoder_layers)
+    """Write ``config.json`` and ``generation_config.json`` into ``folder``.
+
+    Args:
+        cfg: the model's settings.
+        symbols: of the dictionary, in order.
+        decoder_layers: how many keys and values a decoder keeps.
+        tied: whether the output layer is the token table.
+        targets: languages that the model was trained to write.
+    """
+    tags = {code_of(tag): symbols.index(tag) for tag in tags_in(list(symbols))}
+    settings = _bart_settings(cfg, len(symbols), decoder_layers, tied)
+    # pipeline("translation_zh_to_kk") looks here.
     settings["task_specific_params"] = {
         "translation_{}_to_{}".format(source, target): {"forced_bos_token_id": tags[target]}
         for target in targets
@@ -52,29 +55,28 @@ def write_settings(
         if source != target
     }
     forced = tags[targets[0]] if len(targets) == 1 else None
+    never = [_START, symbols.index(MASK), *tags.values()]
     _write(folder, "config.json", settings)
-    _write(folder, "generation_config.json", _generation_settings(forced, never))
+    _write(folder, "generation_config.json", _generation_settings(forced, never, cfg.max_positions))
 
 
-def _bart_settings(model: StandardModel, decoder_layers: int) -> Dict:
-    vocabulary, width = model.tokens.shape
-    inner_width = len(model.encoder[0].fc1.bias)
+def _bart_settings(cfg, vocabulary: int, decoder_layers: int, tied: bool) -> Dict:
     return {
         "architectures": ["BartForConditionalGeneration"],
         "model_type": "bart",
         "is_encoder_decoder": True,
         "vocab_size": vocabulary,
-        "d_model": width,
-        "max_position_embeddings": len(model.positions) - 2,
-        "encoder_layers": len(model.encoder),
+        "d_model": cfg.encoder_embed_dim,
+        "max_position_embeddings": cfg.max_positions,
+        "encoder_layers": cfg.encoder_layers,
         "decoder_layers": decoder_layers,
-        "encoder_attention_heads": model.heads,
-        "decoder_attention_heads": model.heads,
-        "encoder_ffn_dim": inner_width,
-        "decoder_ffn_dim": inner_width,
-        "activation_function": model.activation,
+        "encoder_attention_heads": cfg.encoder_attention_heads,
+        "decoder_attention_heads": cfg.encoder_attention_heads,
+        "encoder_ffn_dim": cfg.encoder_ffn_embed_dim,
+        "decoder_ffn_dim": cfg.encoder_ffn_embed_dim,
+        "activation_function": cfg.activation_fn,
         "scale_embedding": False,
-        "tie_word_embeddings": model.tied,
+        "tie_word_embeddings": tied,
         "bos_token_id": _START,
         "pad_token_id": _PADDING,
         "eos_token_id": _END,
@@ -85,7 +87,7 @@ def _bart_settings(model: StandardModel, decoder_layers: int) -> Dict:
     }
 
 
-def _generation_settings(forced: Optional[int], never: Sequence[int]) -> Dict:
+def _generation_settings(forced: Optional[int], never: Sequence[int], max_positions: int) -> Dict:
     """What finds the texts that ``swcm_fairseq`` finds."""
     settings: Dict = {
         "bos_token_id": _START,
@@ -96,7 +98,7 @@ def _generation_settings(forced: Optional[int], never: Sequence[int]) -> Dict:
         "num_beams": 5,
         "length_penalty": 1.0,
         "early_stopping": True,
-        "max_new_tokens": 201,
+        "max_new_tokens": min(201, max_positions - 1),
         "bad_words_ids": [[index] for index in never],
     }
     if forced is not None:

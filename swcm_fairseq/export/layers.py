@@ -165,13 +165,12 @@ def check_standard(cfg, kinds: List[str], form: str) -> None:
         raise SwcmError("this model cannot leave as {}; --to onnx takes every model".format(form), problems)
 
 
-def with_idle(layers: List[Layer], eps: float, every_cross: bool) -> List[Layer]:
-    """Decoder layers with idle sublayers where a format wants some.
+def with_idle(layers: List[Layer], eps: float) -> List[Layer]:
+    """Decoder layers with both attentions in each, idle ones where there was none.
 
     Args:
         layers: of the decoder; an attention that is missing has no norm.
         eps: the LayerNorms' in the format.
-        every_cross: all layers want a cross-attention; else the first alone, and all a self-attention.
     """
     filled: List[Layer] = []
     for layer in layers:
@@ -179,7 +178,7 @@ def with_idle(layers: List[Layer], eps: float, every_cross: bool) -> List[Layer]
             before, idle = _split(filled[-1].ffn_norm, eps)
             filled[-1] = replace(filled[-1], ffn_norm=before)
             layer = replace(layer, self_norm=idle)
-        if layer.cross_attention is None and (every_cross or not filled):
+        if layer.cross_attention is None:
             before, idle = _split(layer.self_norm, eps)
             layer = replace(layer, self_norm=before, cross_norm=idle)
         filled.append(layer)

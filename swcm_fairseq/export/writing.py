@@ -1,17 +1,17 @@
 """A folder for each format: the model in it, and what every folder holds."""
 
+import importlib
 import os
 import shutil
-from typing import Callable, Optional
+import sys
+from typing import Callable, Dict, Optional
 
-from ..data.data_bin import DICTIONARY
 from ..decoding import packed
-from ..decoding.engines.folder import PIECES, Exported, write_settings
+from ..decoding.engines.folder import DICTIONARY, PIECES, Exported, write_settings
 from ..decoding.packed import Packed
 from ..decoding.packing import read_checkpoint
 from ..errors import SwcmError
 from ..files import atomic_folder
-from ..languages import code_of
 from ..vocabulary.dictionary import symbols_that_are_no_text, tags_in
 from . import hf
 from .layers import standard_model
@@ -51,25 +51,53 @@ def export(
 
 def _writer(form: str, parts: Packed, quantization: str) -> Callable[[str], None]:
     """What writes the model's files into a folder; whatever can go wrong with the model has gone wrong before."""
+    symbols, cfg = parts.dictionary.symbols, parts.model.cfg
     silent = [parts.dictionary.index(symbol) for symbol in parts.untrained]
-    if form == "ct2":
-        try:
-            from . import ct2
-        except ModuleNotFoundError as error:
-            raise SwcmError("--to ct2 needs {}: pip install ctranslate2".format(error.name))
-        model = standard_model(parts.model, silent, form)
-        return lambda folder: ct2.write_model(folder, model, parts.dictionary.symbols, ct2.QUANTIZATIONS[quantization])
-    model = standard_model(parts.model, silent, form)
-    tokenizer = tokenizer_files(parts.sentencepiece_model, parts.dictionary.symbols, parts.model.max_positions()[0])
-    index = parts.dictionary.index
-    tags = {code_of(tag): index(tag) for tag in tags_in(parts.dictionary.symbols)}
-    never = [index(symbol) for symbol in symbols_that_are_no_text(parts.dictionary)]
+    if form == "onnx":
+        onnx_model = _module("onnx_model", "onnx")
+        tokenizer = _tokenizer(parts, needed=False)
 
-    def write(folder: str) -> None:
-        hf.write_model(folder, model, tags, parts.targets, never)
+        def write_onnx(folder: str) -> None:
+            onnx_model.write_model(folder, parts.model, silent, quantization == "int8")
+            hf.write_settings(folder, cfg, symbols, len(parts.model.decoder.layers), True, parts.targets)
+            write_tokenizer(folder, tokenizer)
+
+        return write_onnx
+
+    model = standard_model(parts.model, silent, form)
+    if form == "ct2":
+        ct2 = _module("ct2", "ctranslate2")
+        return lambda folder: ct2.write_model(folder, model, symbols, ct2.QUANTIZATIONS[quantization])
+
+    model = hf.for_bart(model)
+    tokenizer = _tokenizer(parts, needed=True)
+
+    def write_hf(folder: str) -> None:
+        hf.write_weights(folder, model)
+        hf.write_settings(folder, cfg, symbols, len(model.decoder), model.tied, parts.targets)
         write_tokenizer(folder, tokenizer)
 
-    return write
+    return write_hf
+
+
+def _module(name: str, package: str):
+    try:
+        return importlib.import_module("." + name, __package__)
+    except ModuleNotFoundError as error:
+        if error.name != package:
+            raise
+        raise SwcmError("this needs {0}: pip install {0}".format(package))
+
+
+def _tokenizer(parts: Packed, needed: bool) -> Dict[str, Dict]:
+    """The tokenizer's files; none where there can be none and none is ``needed``, which is said."""
+    try:
+        return tokenizer_files(parts.sentencepiece_model, parts.dictionary.symbols, parts.model.max_positions()[0])
+    except SwcmError as error:
+        if needed:
+            raise
+        print("no tokenizer for Hugging Face's libraries is written: {}".format(error), file=sys.stderr)
+        return {}
 
 
 def _settings(form: str, parts: Packed) -> Exported:

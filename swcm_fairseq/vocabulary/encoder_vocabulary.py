@@ -46,7 +46,7 @@ def read_vocabulary(folder: str, dictionary: Optional[str] = None) -> Tuple[Voca
             problems.append("{} begins with {}, not {}".format(model, pieces[:3], _SENTENCEPIECE_SPECIALS))
         pieces = pieces[3:]
     if dictionary:
-        listed = _dictionary_symbols(dictionary)
+        listed = _dictionary_pieces(dictionary)
         if pieces is not None and sorted(listed) != sorted(pieces):
             differing = sorted(set(pieces) ^ set(listed)) or ["symbols that stand twice"]
             problems.append("{} and {} hold different pieces: {}".format(dictionary, model, some(differing)))
@@ -57,13 +57,19 @@ def read_vocabulary(folder: str, dictionary: Optional[str] = None) -> Tuple[Voca
     return Vocabulary(pieces, origin, model), problems
 
 
-def _dictionary_symbols(path: str) -> List[str]:
-    """The symbols of a dict.txt between the specials and ``<mask>``."""
+def dictionary_symbols(path: str) -> List[str]:
+    """The symbols of a dict.txt in its order, which leaves the four specials out."""
     symbols = []
     lines = read_text(path).split("\n")
     for line in lines[:-1] if not lines[-1] else lines:
         if line.endswith(" #fairseq:overwrite"):
             line = line[: -len(" #fairseq:overwrite")]
         symbols.append(line.rsplit(" ", 1)[0])
+    return symbols
+
+
+def _dictionary_pieces(path: str) -> List[str]:
+    """The symbols of a dict.txt between the specials and ``<mask>``."""
+    symbols = dictionary_symbols(path)
     # XLM-R's dict.txt leaves <mask> to the task, which appends it; others were saved with it.
     return symbols[:-1] if symbols and symbols[-1] == MASK else symbols

@@ -12,6 +12,7 @@ from typing import List
 from ...errors import SwcmError
 
 SETTINGS = "swcm.json"
+DICTIONARY = "dict.txt"
 PIECES = "sentencepiece.bpe.model"
 FORMAT = 1
 #: What a folder's model is in -> what computes it.

@@ -1,0 +1,181 @@
+"""Writing an ONNX graph node by node, with weights as float32 or 8-bit numbers."""
+
+from typing import List, Optional, Sequence, Union
+
+import numpy as np
+import onnx
+from onnx import TensorProto, helper, numpy_helper
+from torch import Tensor
+
+OPSET = 17
+_IR_VERSION = 8  # of that opset's time, for runtimes as old
+_MOST_IN_ONE_FILE = 1_900_000_000  # bytes; a message of protocol buffers holds 2 GB
+_ZERO_POINT = 128
+
+
+class Table:
+    """A matrix [rows, C] that is read row by row, and multiplied with when it is the output layer too."""
+
+    def __init__(self, graph: "Graph", weight: Tensor):
+        self.graph = graph
+        self.scale = None
+        values = array(weight)
+        if graph.eight_bits:
+            values, scale = quantized(values)
+            self.scale = graph.constant(scale[:, None])
+        self.weight = graph.constant(values)
+
+    def rows(self, ids: str) -> str:
+        """ids [...] -> [..., C]."""
+        found = self.graph.op("Gather", [self.weight, ids])
+        if self.scale is None:
+            return found
+        centred = self.graph.op("Sub", [self.graph.cast(found), self.graph.constant(np.float32(_ZERO_POINT))])
+        return self.graph.op("Mul", [centred, self.graph.op("Gather", [self.scale, ids])])
+
+
+class Graph:
+    """A graph in the making; names of values are made up as nodes are added.
+
+    Args:
+        eight_bits: keep matrices as 8-bit numbers, a scale a row; what is multiplied with them is made 8-bit numbers
+            as it comes.
+    """
+
+    def __init__(self, eight_bits: bool):
+        self.eight_bits = eight_bits
+        self.nodes: List[onnx.NodeProto] = []
+        self.weights: List[onnx.TensorProto] = []
+        self._count = 0
+        self._small = {}
+
+    def op(self, kind: str, inputs: Sequence[str], outputs: Union[int, str] = 1, **attributes):
+        """Add a node.
+
+        Args:
+            outputs: how many, or the name of the only one.
+
+        Returns:
+            the name of its output, or all names of several.
+        """
+        if isinstance(outputs, str):
+            names = [outputs]
+        else:
+            names = [self._name(kind) for _ in range(outputs)]
+        self.nodes.append(helper.make_node(kind, list(inputs), names, name=self._name("node"), **attributes))
+        return names[0] if len(names) == 1 else names
+
+    def constant(self, value) -> str:
+        """Add numbers: a NumPy value, or a list of int64."""
+        value = np.asarray(value, dtype=np.int64 if isinstance(value, (list, int)) else None)
+        key = (value.dtype.str, value.shape, value.tobytes()) if value.size < 8 else None
+        if key is None or key not in self._small:
+            name = self._name("weight")
+            self.weights.append(numpy_helper.from_array(np.array(value, order="C"), name))
+            if key is None:
+                return name
+            self._small[key] = name
+        return self._small[key]
+
+    def cast(self, value: str, kind: int = TensorProto.FLOAT) -> str:
+        return self.op("Cast", [value], to=kind)
+
+    def reshape(self, value: str, shape: Sequence[int]) -> str:
+        return self.op("Reshape", [value, self.constant(list(shape))])
+
+    def size(self, value: str, axis: int) -> str:
+        """-> int64 [1]."""
+        return self.op("Gather", [self.op("Shape", [value]), self.constant([axis])])
+
+    def linear(self, x: str, weight: Tensor, bias: Optional[Tensor]) -> str:
+        """x [..., in], weight [out, in] -> [..., out]."""
+        values = array(weight)
+        if self.eight_bits:
+            values, scale = quantized(values)
+            return self._product(x, self.constant(values.T), scale, bias)
+        return self._plus(self.op("MatMul", [x, self.constant(values.T)]), bias)
+
+    def output(self, x: str, table: Table, bias: Optional[Tensor]) -> str:
+        """The product with all rows of a table that is there already: x [..., C] -> [..., rows]."""
+        weight = self.op("Transpose", [table.weight], perm=[1, 0])
+        if table.scale is None:
+            return self._plus(self.op("MatMul", [x, weight]), bias)
+        scale = self.op("Transpose", [table.scale], perm=[1, 0])
+        return self._product(x, weight, scale, bias)
+
+    def _product(self, x: str, weight: str, scale, bias: Optional[Tensor]) -> str:
+        eight, x_scale, x_zero = self.op("DynamicQuantizeLinear", [x], 3)
+        zero = self.constant(np.uint8(_ZERO_POINT))
+        product = self.cast(self.op("MatMulInteger", [eight, weight, x_zero, zero]))
+        scale = scale if isinstance(scale, str) else self.constant(scale)
+        return self._plus(self.op("Mul", [product, self.op("Mul", [x_scale, scale])]), bias)
+
+    def _plus(self, value: str, bias: Optional[Tensor]) -> str:
+        return value if bias is None else self.op("Add", [value, self.constant(array(bias))])
+
+    def layer_norm(self, x: str, layer_norm) -> str:
+        gain, bias = self.constant(array(layer_norm.weight)), self.constant(array(layer_norm.bias))
+        return self.op("LayerNormalization", [x, gain, bias], axis=-1, epsilon=float(layer_norm.eps))
+
+    def activation(self, x: str, name: str) -> str:
+        if name == "relu":
+            return self.op("Relu", [x])
+        inner = self.op("Erf", [self.op("Div", [x, self.constant(np.float32(np.sqrt(2)))])])
+        product = self.op("Mul", [x, self.op("Add", [inner, self.constant(np.float32(1))])])
+        return self.op("Mul", [product, self.constant(np.float32(0.5))])
+
+    def branch(self, condition: str, first: "Graph", second: "Graph", outputs: Sequence[str]) -> List[str]:
+        """The values ``outputs`` of the graph ``first``, or of ``second`` where ``condition`` does not hold.
+
+        Args:
+            outputs: names, which the last nodes of both graphs give with ``_first`` and ``_second`` behind.
+        """
+        graphs = []
+        for name, graph in (("first", first), ("second", second)):
+            given = ["{}_{}".format(output, name) for output in outputs]
+            infos = [helper.make_tensor_value_info(output, TensorProto.FLOAT, None) for output in given]
+            graphs.append(helper.make_graph(graph.nodes, self._name(name), [], infos))
+            self.weights += graph.weights
+        names = [self._name("If") for _ in outputs]
+        branches = {"then_branch": graphs[0], "else_branch": graphs[1]}
+        self.nodes.append(helper.make_node("If", [condition], names, self._name("node"), **branches))
+        return names
+
+    def inner(self) -> "Graph":
+        """A graph for ``branch``, whose names are none of this one's."""
+        graph = Graph(self.eight_bits)
+        graph._count = self._count + 1
+        self._count += 10_000
+        return graph
+
+    def save(self, path: str, name: str, inputs: List, outputs: List) -> None:
+        """Write the model; weights beside it where one file cannot hold them.
+
+        Args:
+            inputs, outputs: what ``helper.make_tensor_value_info`` gives.
+        """
+        graph = helper.make_graph(self.nodes, name, inputs, outputs, self.weights)
+        model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", OPSET)], producer_name="swcm_fairseq")
+        model.ir_version = _IR_VERSION
+        many = sum(len(weight.raw_data) for weight in self.weights) > _MOST_IN_ONE_FILE
+        beside = {"save_as_external_data": True, "location": name + ".onnx_data"} if many else {}
+        onnx.save_model(model, path, **beside)
+
+    def _name(self, kind: str) -> str:
+        self._count += 1
+        return "{}_{}".format(kind.lower(), self._count)
+
+
+def array(tensor: Tensor) -> np.ndarray:
+    """float32 copy."""
+    return np.array(tensor.detach().float().numpy())
+
+
+def quantized(values: np.ndarray):
+    """[out, in] -> the same as uint8 around 128, and a scale a row [out].
+
+    Unsigned, because the fastest products of old processors overflow where only one side is.
+    """
+    largest = np.abs(values).max(axis=1)
+    scale = (np.where(largest == 0, 1, largest) / (_ZERO_POINT - 1)).astype(np.float32)
+    return (np.rint(values / scale[:, None]) + _ZERO_POINT).astype(np.uint8), scale
