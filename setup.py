@@ -93,6 +93,8 @@ setup(
             "swcm-score=swcm_fairseq.scoring.command:cli",
             "swcm-serve=swcm_fairseq.serving.command:cli",
             "swcm-split=swcm_preprocess.split:cli",
+            "swcm-translate=swcm_fairseq.decoding.translate:cli",
+            "swcm-translate-file=swcm_fairseq.decoding.translate_file:cli",
         ],
     },
 )
