@@ -175,10 +175,13 @@ def test_right_to_left_by_the_language_even_behind_a_latin_name(page):
 
 
 def test_traditional_mongolian_stands_upright(page):
-    page.type("#text", "蒙")
+    page.type("#text", "蒙\n蒙")
     choose(page, "mn")
-    translated(page, SAYS["蒙"])
+    translated(page, SAYS["蒙"], SAYS["蒙"])
     assert page.run("return getComputedStyle(document.querySelector('.line')).writingMode") == "vertical-lr"
+    places = page.run("return [...document.querySelectorAll('.line')].map(l => l.getBoundingClientRect().toJSON())")
+    assert places[0]["top"] == places[1]["top"] and places[0]["right"] <= places[1]["left"]
+    assert places[0]["height"] > 2 * places[0]["width"]
 
 
 def test_a_doubtful_language_is_said(page):
