@@ -91,7 +91,10 @@ class Fields:
         return [field for field in wanted if field not in known and not self._is_further(field)]
 
     def in_words(self) -> str:
-        return some(sorted(self._known))
+        """Those that there are."""
+        joined = [name for name in self._known if len(self._known) == 1 and re.search(r"[;,|\t]", name)]
+        what = "; that is several names in one: what parts them is --delimiter" if joined else ""
+        return some(sorted(self._known)) + what
 
     def _is_further(self, field: str) -> bool:
         return bool(re.search(r"\.[1-9]\d*(\.|\Z)", field)) and any(

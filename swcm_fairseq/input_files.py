@@ -8,13 +8,14 @@ import bz2
 import contextlib
 import gzip
 import io
+import json
 import lzma
 import os
 import shutil
 import stat
 import tempfile
 import zlib
-from typing import BinaryIO, Callable, Dict, Iterator, List, NamedTuple, Optional, Sequence, Tuple
+from typing import Any, BinaryIO, Callable, Dict, Iterator, List, NamedTuple, Optional, Sequence, Tuple
 
 from .errors import SwcmError
 
@@ -192,6 +193,28 @@ def read_text(path: str) -> str:
     with open_input(path) as stream:
         data = stream.read()
     return decode(path, data)
+
+
+def read_json(path: str) -> Any:
+    """The value in a JSON file of settings.
+
+    Raises:
+        SwcmError: as ``read_text``, and for what is no JSON, or has a name twice, of which one value would be lost.
+    """
+    check_fetched(path)
+    text = read_text(path)
+    try:
+        return json.loads(text, object_pairs_hook=_named_once)
+    except (ValueError, RecursionError) as error:
+        raise SwcmError(f"{path} is not JSON: {error}")
+
+
+def _named_once(members: List[Tuple[str, Any]]) -> Dict[str, Any]:
+    found = dict(members)
+    if len(found) < len(members):
+        names = [name for name, _ in members]
+        raise ValueError("it has {!r} twice".format(next(name for name in names if names.count(name) > 1)))
+    return found
 
 
 def decode(path: str, data: bytes) -> str:

@@ -9,12 +9,12 @@ environment variable ``SWCM_LANGUAGES`` names a JSON file with more for the comm
 """
 
 import difflib
-import json
 import os
 import re
 from typing import Dict, Iterable, List, NamedTuple, Set, Tuple
 
 from .errors import SwcmError
+from .input_files import read_json
 
 WORDS = "words"  # separated by white space
 SYLLABLES = "syllables"  # separated by the Tibetan tsheg
@@ -121,8 +121,7 @@ def _table() -> Dict[str, Language]:
 
 def _read_file(path: str) -> None:
     try:
-        with open(path, encoding="utf-8") as stream:
-            entries = json.load(stream)
+        entries = read_json(path)
         languages = [
             _checked(code, entry["name"], entry["scripts"], entry.get("units", WORDS))
             for code, entry in entries.items()

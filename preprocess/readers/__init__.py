@@ -55,11 +55,15 @@ _NOT_READ = {
     "zip": "ZIP archives are not read; unpack it first: unzip FILE",
     "tar": "tar archives are not read; unpack it first: tar -xf FILE",
     "7z": "7z archives are not read; unpack it first: 7z x FILE",
+    "pdf": "PDF is not read; convert it first: pdftotext FILE",
+    "docx": "documents of office programs are not read; save it there as text (UTF-8)",
+    "srt": "subtitles are not read; OPUS has them as Moses text, or take the lines of text out first",
+    "arrow": "Arrow is not read; convert it first, with datasets: load_from_disk(FOLDER).to_json(NEW)",
     "xlsx": "tables of office programs are not read; save it there as CSV (UTF-8)",
     "parquet": "Parquet is not read; convert it first, with pandas: read_parquet(FILE).to_csv(NEW)",
 }
 _NOT_READ.update(xliff=_NOT_READ["xlf"], sgml=_NOT_READ["sgm"], htm=_NOT_READ["html"], tgz=_NOT_READ["tar"])
-_NOT_READ.update(dict.fromkeys(("xls", "ods"), _NOT_READ["xlsx"]))
+_NOT_READ.update(dict.fromkeys(("xls", "ods"), _NOT_READ["xlsx"]), doc=_NOT_READ["docx"], odt=_NOT_READ["docx"])
 _ENDING = re.compile(r"\.(\w+?)(?:\.(?:gz|bz2|xz|lzma|zst))?\Z", re.IGNORECASE)
 
 

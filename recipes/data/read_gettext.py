@@ -1,9 +1,10 @@
 """Read two languages' compiled gettext catalogues and write the messages they share as a raw parallel pair.
 
-A message is known by the name of its catalogue and its id (context and English text), so two translations of
-it are joined without guessing. Kept out, each under its own count: messages that the other language lacks,
-messages with plural forms (languages have different numbers of them), and messages that one side leaves in
-English. A line break inside a message becomes a space; nothing else is changed, cleaning comes later.
+A message is known by the name of its catalogue and its id (context and English text), so two translations of it
+are joined without guessing. Kept out, each under its own count: messages that the other language lacks,
+messages with plural forms (languages have different numbers of them), messages that one side leaves in English
+or without a translation, and those of the first side that are fuzzy, obsolete or stand there twice. A line
+break inside a message becomes a space; nothing else is changed, cleaning comes later.
 """
 
 import argparse

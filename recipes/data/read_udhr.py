@@ -16,6 +16,7 @@ from typing import Dict, List, Sequence
 
 from swcm_fairseq.errors import SwcmError, run_command
 from swcm_fairseq.files import atomic_files
+from swcm_fairseq.input_files import read_text
 
 # How far a segment's end may lie from the same segment's end in the pivot, as a share of the section.
 MOST_SHIFT = 0.15
@@ -57,11 +58,7 @@ class _Page(html.parser.HTMLParser):
 def read_page(path: str) -> Sections:
     """Segments of one page by section; raises ``SwcmError`` where the file is no such page."""
     page = _Page()
-    try:
-        with open(path, encoding="utf-8") as stream:
-            page.feed(stream.read())
-    except UnicodeDecodeError as error:
-        raise SwcmError("{}: not UTF-8: {}".format(path, error))
+    page.feed(read_text(path))
     page.close()
     if not set(page.sections) - {"title"}:
         raise SwcmError("{}: no headings and paragraphs by section in this page".format(path))

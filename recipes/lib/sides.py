@@ -5,12 +5,12 @@ What an SWCM_LANGUAGES of the user's names stays known.
 """
 
 import argparse
-import json
 import os
 import sys
 
 from swcm_fairseq.errors import run_command
 from swcm_fairseq.files import atomic_write, write_json
+from swcm_fairseq.input_files import read_json
 from swcm_fairseq.languages import ENVIRONMENT_VARIABLE, language
 
 
@@ -23,8 +23,7 @@ def main() -> None:
     entry = language(options.lang)
     known = {}
     if os.environ.get(ENVIRONMENT_VARIABLE):
-        with open(os.environ[ENVIRONMENT_VARIABLE], encoding="utf-8") as stream:
-            known = json.load(stream)
+        known = read_json(os.environ[ENVIRONMENT_VARIABLE])
     for side in options.sides:
         known[side] = {
             "name": "{} ({})".format(entry.name, side),

@@ -20,6 +20,7 @@ from torch import Tensor
 from ..data.data_bin import DICTIONARY, SENTENCEPIECE_MODEL, read_dictionary
 from ..errors import SwcmError, some
 from ..files import atomic_folder
+from ..input_files import check_fetched, read_json
 from ..models.config import XlmSwcmConfig
 from ..models.xlm_swcm import XlmSwcmModel
 from ..version import __version__
@@ -135,14 +136,14 @@ def read(folder: str) -> Packed:
     if missing:
         raise SwcmError("{} is no folder of swcm-pack".format(folder), ["{} is missing".format(n) for n in missing])
     try:
-        with open(paths[CONFIG], encoding="utf-8") as stream:
-            config = json.load(stream)
+        config = read_json(paths[CONFIG])
         settings, targets, version = config["model"], list(config["targets"]), config["format"]
         untrained = list(config.get("untrained", []))
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         raise SwcmError("{} is no settings file of swcm-pack: {}".format(paths[CONFIG], error))
     if version != FORMAT:
         raise SwcmError("{} has format {}; this version reads {}".format(paths[CONFIG], version, FORMAT))
+    check_fetched(paths[WEIGHTS])
     try:
         state = load_file(paths[WEIGHTS])
     except SafetensorError as error:

@@ -1,14 +1,13 @@
 """Tensors on disk: names and shapes first, values one at a time, whatever the file's kind."""
 
 import functools
-import json
 import os
 from typing import Any, Callable, Dict, List, Tuple
 
 import torch
 
+from .. import input_files
 from ..errors import SwcmError
-from ..input_files import check_fetched
 from ..torch_files import safe_load
 
 # In order of preference: safetensors cannot run anything and is read piecewise.
@@ -61,7 +60,7 @@ class TensorFiles:
     def _add_safetensors(self, path: str) -> None:
         from safetensors import SafetensorError, safe_open
 
-        check_fetched(path)
+        input_files.check_fetched(path)
         try:
             stream = safe_open(path, framework="pt")
             for name in stream.keys():
@@ -97,12 +96,7 @@ def open_weights(folder: str) -> TensorFiles:
 
 def read_json(path: str) -> Dict[str, Any]:
     """The JSON object in the file at ``path``."""
-    check_fetched(path)
-    try:
-        with open(path, encoding="utf-8") as stream:
-            content = json.load(stream)
-    except (ValueError, RecursionError) as error:
-        raise SwcmError("{} is not JSON: {}".format(path, error))
+    content = input_files.read_json(path)
     if not isinstance(content, dict):
         raise SwcmError("{} holds no JSON object".format(path))
     return content

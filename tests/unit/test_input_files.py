@@ -24,6 +24,7 @@ from swcm_fairseq.input_files import (
     guess_encoding,
     open_input,
     pipes_kept,
+    read_json,
     read_text,
     refuse_wide_characters,
 )
@@ -264,3 +265,21 @@ def test_what_downloads_leave_in_a_models_place_is_named(tmp_path, data, says):
         check_fetched(str(tmp_path / "model.safetensors"))
     (tmp_path / "config.json").write_bytes(b"{}")
     check_fetched(str(tmp_path / "config.json"))
+
+
+@pytest.mark.parametrize(
+    "text, says",
+    [
+        ('{"a": 1, "b": {"c": 1, "c": 2}}', "it has 'c' twice"),
+        ("{", "is not JSON"),
+        ("[" * 100000, "is not JSON"),
+        ("", "is empty"),
+        ("<!doctype HTML>", "web page"),
+    ],
+)
+def test_settings_that_cannot_be_read_are_one_error(tmp_path, text, says):
+    (tmp_path / "config.json").write_text(text)
+    with pytest.raises(SwcmError, match=says):
+        read_json(str(tmp_path / "config.json"))
+    (tmp_path / "config.json").write_text('{"a": [1.5, null]}')
+    assert read_json(str(tmp_path / "config.json")) == {"a": [1.5, None]}

@@ -10,6 +10,7 @@ from dataclasses import asdict, dataclass
 from typing import List
 
 from ...errors import SwcmError
+from ...input_files import read_json
 
 SETTINGS = "swcm.json"
 DICTIONARY = "dict.txt"
@@ -51,8 +52,7 @@ def read_settings(folder: str) -> Exported:
     if not os.path.isfile(path):
         raise SwcmError("{} is no folder of swcm-export: it has no {}".format(folder, SETTINGS))
     try:
-        with open(path, encoding="utf-8") as stream:
-            found = json.load(stream)
+        found = read_json(path)
         version = found["format"]
         fields = {name: found[name] for name in Exported.__dataclass_fields__}
         exported = Exported(**fields)

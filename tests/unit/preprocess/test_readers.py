@@ -12,6 +12,7 @@ import pytest
 
 from swcm_fairseq.errors import SwcmError
 from tests.support.hostile_files import compiled_catalogue
+from tests.support.in_process import run_script
 
 
 def read(kind, path, data, problems=None):
@@ -500,3 +501,56 @@ def test_compiled_catalogues_are_told_by_their_start_and_read_whole_or_not(file)
         read("gettext", file, bytes(later))
         == [{"context": "", "source": "a", "text": "1"}] + [LeftOut("system_dependent")] * 3
     )
+
+
+def test_names_that_another_delimiter_parts_are_told(file, tmp_path, capsys):
+    file.write_text("zh;kk\nx;y\n")
+    done = run_script(
+        "read", ["--format", "csv", "--take", "zh=zh", "--out", tmp_path / "x", file], capsys, check=False
+    )
+    assert done.returncode == 1 and "there are: 'zh;kk'; that is several names in one" in done.stderr
+    arguments = ["--format", "csv", "--delimiter", ";", "--take", "zh=zh", "--out", tmp_path / "x", file]
+    run_script("read", arguments, capsys)
+    assert (tmp_path / "x.zh").read_text() == "x\n"
+
+
+@pytest.mark.parametrize(
+    "takes, words",
+    [
+        (["a=a", "b=bb?"], "no record has the field 'bb'; there are: 'a' 'b' 'c.0'"),
+        (["a=a+x?", "b=b"], "no record has the field 'x'"),
+        (["a=a", "b=c.7?"], ""),  # a further one of several, which these records happen to lack
+    ],
+)
+def test_a_field_that_no_record_has_is_an_error_even_where_it_may_be_empty(file, tmp_path, capsys, takes, words):
+    file.write_text('{"a": "1", "b": "2"}\n{"a": "1", "c": ["3"]}\n')
+    arguments = ["--format", "jsonl", "--take", *takes, "--out", tmp_path / "x", file]
+    done = run_script("read", arguments, capsys, check=False)
+    assert done.returncode == bool(words) and words in done.stderr
+    assert (tmp_path / "x.counts.json").exists() != bool(words)
+
+
+@pytest.mark.parametrize(
+    "arguments, words",
+    [
+        (["a.tmx"], "Moses"),
+        (["a.nothing"], "--format is needed"),
+        (["--no-header", "a.jsonl"], "are for tables"),
+        (["--delimiter", "ab", "a.csv"], "must be one sign"),
+    ],
+)
+def test_what_read_cannot_do_is_said_before_it_starts(tmp_path, capsys, arguments, words):
+    done = run_script("read", ["--take", "a=b", "--out", tmp_path / "x", *arguments], capsys, check=False)
+    assert done.returncode == 2 and words in done.stderr
+
+
+def test_messages_left_out_are_counted_under_their_reason(file, tmp_path, capsys):
+    file.write_text(PO, encoding="utf-8")
+    run_script("read", ["--format", "gettext", "--take", "kk=text", "--out", tmp_path / "x", file], capsys)
+    counts = json.loads((tmp_path / "x.counts.json").read_text())
+    assert counts == {
+        "read": 6,
+        "kept": 3,
+        "dropped": {"fuzzy": 1, "obsolete": 1, "untranslated": 1},
+        "lines": 3,
+    }
