@@ -8,7 +8,7 @@ import asyncio
 import functools
 import logging
 from concurrent.futures import Future
-from typing import Any, Callable, Dict, List, Sequence, Union
+from typing import Any, Callable, Dict, List, Sequence, Set, Union
 
 from starlette.applications import Starlette
 from starlette.concurrency import run_in_threadpool
@@ -73,7 +73,7 @@ class Api:
         cors = Middleware(
             CORSMiddleware, allow_origins=["*"], allow_methods=["GET", "POST"], allow_headers=["*"], max_age=_MONTH
         )
-        handlers = {HTTPException: _refused, Full: _full, Exception: _broken}
+        handlers: Dict[Any, Any] = {HTTPException: _refused, Full: _full, Exception: _broken}
         application = Starlette(routes=routes, middleware=[cors], exception_handlers=handlers)
         return Counted(application, self._metrics, [route.path for route in routes])
 
@@ -117,7 +117,8 @@ class Api:
         # The body has been read: all that can still come is that the client goes.
         gone = asyncio.ensure_future(request.receive())
         try:
-            await asyncio.wait({work, gone}, timeout=self._settings.timeout, return_when=asyncio.FIRST_COMPLETED)
+            either: Set[asyncio.Future] = {work, gone}
+            await asyncio.wait(either, timeout=self._settings.timeout, return_when=asyncio.FIRST_COMPLETED)
             if work.done():
                 return work.result()
             if gone.done():

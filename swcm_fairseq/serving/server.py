@@ -68,7 +68,7 @@ class Protocol(H11Protocol):
         if self._waits_for_a_head() and self.conn.trailing_data[0]:
             self._watch()  # a part of the next request is here already
 
-    def eof_received(self) -> bool:
+    def eof_received(self) -> bool:  # type: ignore[override]
         if self.cycle is None or self.cycle.response_complete or self.cycle.more_body:
             return False  # it has nothing to wait for
         self.cycle.keep_alive = False

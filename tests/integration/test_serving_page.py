@@ -18,6 +18,7 @@ SAYS = {
     "快": "Тез",
     "PDF": "PDF ھۆججىتى",
     "蒙": "ᠮᠣᠩᠭᠣᠯ ᠬᠡᠯᠡ",
+    "无": "Жоқ",
     "错": "Open the file now, please",
     EVIL: EVIL,
 }
@@ -35,7 +36,8 @@ class Phrases(Echo):
             rows = [[0.9 if place == row % columns else 0.0 for place in range(columns)] for row in range(len(words))]
             pieces = ["\u2581" + word for word in words]
             versions = [(SAYS[text] + "!" * n, one.score) for n, one in enumerate(some)]
-            told.append([Hypothesis(version, score, pieces, rows) for version, score in versions])
+            seen = None if text == "无" else rows  # some engines do not say
+            told.append([Hypothesis(version, score, pieces, seen) for version, score in versions])
         return told
 
 
@@ -129,6 +131,14 @@ def test_pieces_shade_the_source_they_looked_at(page):
     assert page.run("return document.querySelector('.piece.read.most').title") == "90 %"
     assert page.run("return [...document.querySelectorAll('.outputs li')].length") == 5
     assert page.run("return document.querySelector('.score').textContent") == "\u22121.00"
+
+
+def test_an_engine_that_gives_no_attention_is_said_to(page):
+    page.type("#text", "无")
+    translated(page, "Жоқ")
+    page.hover(".piece.written")
+    assert "this engine does not say where it looked" in page.run("return document.getElementById('inside').innerText")
+    assert page.run("return document.querySelectorAll('.piece.read.most').length") == 0
 
 
 def test_all_of_it_by_keyboard(page):
