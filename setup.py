@@ -19,6 +19,17 @@ README = read("README.md") if os.path.exists(os.path.join(ROOT, "README.md")) el
 PREPROCESS = ["swcm_preprocess"] + ["swcm_preprocess." + name for name in find_packages("preprocess")]
 SERVE = ["starlette>=0.44", "uvicorn>=0.33", "python-multipart>=0.0.20", "prometheus-client>=0.21"]
 
+# fairseq 0.12.2 has wheels for CPython 3.8, its continuation ve-fairseq for 3.11 and 3.12, for Linux on x86-64 alone.
+# The same code under another name comes as source that builds everywhere else.
+WHEELS = (
+    "(python_version == '3.11' or python_version == '3.12') and "
+    "sys_platform == 'linux' and platform_machine == 'x86_64'"
+)
+SOURCE = (
+    "(python_version >= '3.13' or python_version == '3.9' or python_version == '3.10') or "
+    "(python_version >= '3.11' and (sys_platform != 'linux' or platform_machine != 'x86_64'))"
+)
+
 setup(
     name="swcm-fairseq",
     version=VERSION,
@@ -30,13 +41,13 @@ setup(
     # The folder's own name would be anybody's.
     package_dir={"swcm_preprocess": "preprocess"},
     package_data={"swcm_fairseq.scoring": ["profiles.tsv"], "swcm_fairseq.serving": ["page.html"]},
-    # fairseq has wheels up to CPython 3.8, its continuation ve-fairseq for 3.11 and 3.12; nothing builds between.
-    python_requires=">=3.8,!=3.9.*,!=3.10.*,<3.13",
+    python_requires=">=3.8,<3.14",
     install_requires=[
         "fairseq==0.12.2; python_version < '3.9'",
         # fairseq 0.12.2 needs the hydra of its day.
         "hydra-core>=1.0.7,<1.1; python_version < '3.9'",
-        "ve-fairseq==0.12.3; python_version >= '3.11'",
+        "ve-fairseq==0.12.3; " + WHEELS,
+        "fairseq-fixed==0.12.3.1; " + SOURCE,
         "torch>=1.12",
         "numpy>=1.21",
         "sentencepiece>=0.2",

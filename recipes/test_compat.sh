@@ -1,10 +1,10 @@
 #!/usr/bin/env bash
-# Runs the core of the tests under every Python that has wheels of fairseq and is on this machine, and has each
+# Runs the core of the tests under every Python that the package supports and this machine has, and has each
 # environment decode with the checkpoints that the others have trained.
 #
 # Usage     recipes/test_compat.sh [PYTEST_ARGUMENTS], which replace the core of the tests
-# Inputs    the checkout; whatever of Python 3.8, 3.11 and 3.12 is there.
-#   VERSIONS    the Pythons to look for ("3.8 3.11 3.12"); the one of SWCM_VENV takes part in the exchange anyway
+# Inputs    the checkout; whatever of Python 3.8 to 3.13 is there. For 3.9, 3.10 and 3.13 fairseq is built (setup.sh).
+#   VERSIONS    the Pythons to look for ("3.8 3.9 3.10 3.11 3.12 3.13"); the one of SWCM_VENV takes part in the exchange anyway
 #   PIPS        pips that must each make the same environment, "pip==23.3.2 pip" for example, the last being the newest
 #               (none: the environments that are there will do)
 #   SWCM_VENV   the environment; those of other versions are made beside it, as .venv-3.8 for example
@@ -18,7 +18,7 @@ set -euo pipefail
 # shellcheck source-path=SCRIPTDIR source=lib/pythons.sh
 . "$(dirname "${BASH_SOURCE[0]}")/lib/pythons.sh"
 
-: "${VERSIONS:=3.8 3.11 3.12}"
+: "${VERSIONS:=3.8 3.9 3.10 3.11 3.12 3.13}"
 : "${PIPS:=}"
 : "${OUT:=$SWCM_ROOT/runs/compat}"
 : "${OMP_NUM_THREADS:=1}"

@@ -57,6 +57,27 @@ alone() {
     done
 }
 
+# try_lock FD FILE: takes FILE for this process alone and all that it has started, through the descriptor FD; false where
+# another has it. The system lets go of it however they end.
+try_lock() { eval "exec $1>>\"\$2\"" && lock "$1" "-x -n" "LOCK_EX | fcntl.LOCK_NB"; }
+
+# wait_for_lock FD: the same, where try_lock was false, as soon as the others have ended.
+wait_for_lock() { lock "$1" "-x" "LOCK_EX"; }
+
+# share_lock FD FILE: many may have it so, as long as nobody has it alone.
+share_lock() { eval "exec $1>>\"\$2\"" && lock "$1" "-s -n" "LOCK_SH | fcntl.LOCK_NB"; }
+
+# lock FD FLAGS CONSTANTS: by flock, or by Python where that is not installed. A lock belongs to the open file, so whoever
+# sets it, it is this process's.
+lock() {
+    if command -v flock >/dev/null 2>&1; then
+        # shellcheck disable=SC2086
+        flock $2 "$1"
+    else
+        python3 -c "import fcntl; fcntl.flock($1, fcntl.$3)" 2>/dev/null
+    fi
+}
+
 # find_gpus: sets SWCM_GPUS to the number of GPUs that the environment's torch can use. It is asked once, since another
 # count would be another's: a driver may be too old for torch, torch built without CUDA, CUDA_VISIBLE_DEVICES name a device
 # twice. Ends with an error where the machine has a GPU that torch cannot use. SWCM_DEVICE=cpu means a CPU.
@@ -87,7 +108,11 @@ swcm_cores() { env -u OMP_NUM_THREADS nproc 2>/dev/null || getconf _NPROCESSORS_
 # use_environment: make the environment if need be, and put its commands (fairseq-train, swcm-score, ...) first.
 # SWCM_SKIP_SETUP=1 takes the environment at SWCM_VENV as it is, for one that was not made by recipes/setup.sh.
 use_environment() {
-    [ "${SWCM_SKIP_SETUP:-0}" = 1 ] || bash "$SWCM_ROOT/recipes/setup.sh"
+    if [ "${SWCM_SKIP_SETUP:-0}" != 1 ]; then
+        bash "$SWCM_ROOT/recipes/setup.sh" || exit
+        # While this recipe lasts, no setup makes the environment anew.
+        share_lock 7 "$SWCM_VENV.used" || die "$SWCM_VENV is just being made anew; start again"
+    fi
     export PATH="$SWCM_VENV/bin:$PATH"
 }
 

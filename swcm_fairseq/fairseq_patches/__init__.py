@@ -23,6 +23,7 @@ from . import (
     masters,
     one_run,
     patience,
+    process_count,
     repeats,
     resuming,
     schedules,
@@ -132,6 +133,20 @@ PATCHES = [
         patience.load_checkpoint,
         "self filename reset_optimizer reset_lr_scheduler optimizer_overrides reset_meters",
         "and a resumed run waits on from there",
+        FIXED,
+    ),
+    Patch(
+        "fairseq.trainer.Trainer.save_checkpoint",
+        process_count.save_checkpoint,
+        "self filename extra_state",
+        "checkpoints keep how many processes there were",
+        FIXED,
+    ),
+    Patch(
+        "fairseq.trainer.Trainer.load_checkpoint",
+        process_count.load_checkpoint,
+        "self filename reset_optimizer reset_lr_scheduler optimizer_overrides reset_meters",
+        "and another number of them sees each batch of the epoch once all the same",
         FIXED,
     ),
     Patch(

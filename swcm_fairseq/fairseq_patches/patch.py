@@ -9,7 +9,7 @@ import fairseq
 
 from ..errors import SwcmError
 
-KNOWN = "fairseq 0.12.2 and ve-fairseq 0.12.3"
+KNOWN = "fairseq 0.12.2, ve-fairseq 0.12.3 and fairseq-fixed 0.12.3.1"
 
 _INHERITED = object()
 

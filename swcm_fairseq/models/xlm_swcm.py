@@ -9,8 +9,9 @@ import torch
 from fairseq.models import FairseqEncoderDecoderModel, register_model, register_model_architecture
 from torch import Tensor, nn
 
+from .. import allocator
 from ..errors import SwcmError
-from ..hardware import warn_of_slow_bf16
+from ..hardware import usable_gpus, warn_of_slow_bf16
 from ..modules.embeddings import Embeddings, position_table, token_table
 from ..modules.layer_plan import layer_plan
 from ..pretrained import read_encoder
@@ -41,6 +42,7 @@ class XlmSwcmModel(FairseqEncoderDecoderModel):
         self.cfg = cfg
         self.init_origins = {}
         self.takes_further_tags = False
+        self.returns_memory = False
 
     @classmethod
     def build_model(cls, cfg, task):
@@ -72,6 +74,7 @@ class XlmSwcmModel(FairseqEncoderDecoderModel):
                 scale_rate_of_copied(model, cfg, run)
             if run.root.common.bf16:
                 warn_of_slow_bf16()
+            model.returns_memory = run.root.common.cpu or not usable_gpus()
             cfg.pretrained_encoder = None
             run.keep_model_settings(cfg, SIZES + tuple(DEFAULTS) + ("pretrained_encoder",))
             earlier = checkpoint_to_start_from(run)
@@ -86,6 +89,12 @@ class XlmSwcmModel(FairseqEncoderDecoderModel):
         super().upgrade_state_dict_named(state_dict, name)
         if self.takes_further_tags:
             add_rows(state_dict, self.state_dict())
+
+    def set_num_updates(self, num_updates):
+        """fairseq calls this before every batch."""
+        super().set_num_updates(num_updates)
+        if self.returns_memory and num_updates % allocator.EVERY == 0:
+            allocator.return_freed_memory()
 
     def forward(
         self,

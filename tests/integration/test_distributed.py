@@ -19,6 +19,17 @@ FLAGS = (
 )
 
 
+# What sbatch sets for its script.
+SLURM = {
+    "SLURM_JOB_ID": os.getpid(),
+    "SLURM_NNODES": 2,
+    "SLURM_NTASKS": 2,
+    "SLURM_NTASKS_PER_NODE": 1,
+    "SLURM_JOB_NODELIST": "node[1-2]",
+    "SLURM_STEP_NODELIST": "node[1-2]",
+}
+
+
 @pytest.fixture(scope="module")
 def swcm_train(tmp_path_factory, repo, run):
     """``swcm_train(name, flags, processes)``: train by the recipes' function; each process writes name.probe.<rank>."""
@@ -39,16 +50,37 @@ def swcm_train(tmp_path_factory, repo, run):
         'swcm_train "$@"'
     )
 
-    def train(name, *flags, processes=1):
+    def train(name, *flags, processes=1, slurm=False):
         where = ["--user-dir", repo / "swcm_fairseq", "--save-dir", folder / name]
-        done = run(
-            ["bash", "-c", script, "bash", repo, folder / "bin", data, *where, *FLAGS.split(), *flags],
-            env={"SWCM_CPU_PROCESSES": processes, "PROBE": folder / (name + ".probe"), "CUDA_VISIBLE_DEVICES": ""},
-        )
+        command = ["bash", "-c", script, "bash", repo, folder / "bin"]
+        env = {"SWCM_CPU_PROCESSES": processes, "PROBE": folder / (name + ".probe"), "CUDA_VISIBLE_DEVICES": ""}
+        if slurm:
+            # The job is handed a recipe; this one is swcm_train alone.
+            recipe = folder / "recipe.sh"
+            recipe.write_text('set -- {} {} "$@"\n{}'.format(shlex.quote(str(repo)), folder / "bin", script))
+            command = ["bash", repo / "recipes" / "slurm.sbatch", recipe]
+            for name_, text in (("scontrol", SCONTROL), ("srun", SRUN)):
+                (folder / "slurm").mkdir(exist_ok=True)
+                (folder / "slurm" / name_).write_text(text)
+                (folder / "slurm" / name_).chmod(0o755)
+            env.update(SLURM, SLURM_SUBMIT_DIR=repo, SWCM_CPU_PROCESSES=1, OMP_NUM_THREADS=1)
+            env["PATH"] = "{}:{}:{}".format(folder / "slurm", os.path.dirname(sys.executable), os.environ["PATH"])
+        done = run([*command, data, *where, *FLAGS.split(), *flags], env=env)
         probes = [read_probe("{}.probe.{}".format(folder / name, rank)) for rank in range(processes)]
         return done.stdout + done.stderr, probes, folder / name
 
     return train
+
+
+# Stand-ins for Slurm's commands: one machine that is two, each with one task.
+SCONTROL = "#!/bin/sh\nprintf 'localhost\\nlocalhost\\n'\n"
+SRUN = """#!/usr/bin/env bash
+echo "srun $*"
+while [[ $1 == --* ]]; do case $1 in --*=*) shift ;; *) shift 2 ;; esac; done
+SLURM_NODEID=0 SLURM_PROCID=0 "$@" & first=$!
+SLURM_NODEID=1 SLURM_PROCID=1 "$@" & second=$!
+wait "$first" && wait "$second"
+"""
 
 
 @pytest.fixture(scope="module")
@@ -88,3 +120,26 @@ def test_two_processes_go_on_from_a_checkpoint_exactly(two, swcm_train):
     assert "@ {} updates".format(SAVED) in log
     for part, all_updates in zip(resumed, whole):
         assert part == {number: all_updates[number] for number in range(SAVED + 1, UPDATES + 1)}
+
+
+def test_two_machines_under_slurm_train_as_two_processes_do(two, swcm_train):
+    _, processes, _ = two
+    log, machines, _ = swcm_train("slurm", "--max-update", str(UPDATES), processes=2, slurm=True)
+    assert "srun --nodes 2 --ntasks 2 --ntasks-per-node 1" in log and "training on 2 devices" in log
+    assert machines == processes
+
+
+@pytest.mark.parametrize("before, now, freq", [(2, 1, "2"), (1, 2, "1")])
+def test_another_number_of_processes_goes_on_where_the_others_stopped(two, swcm_train, before, now, freq):
+    _, (first, second), folder = two
+    # Of one process with twice the batches an update, the checkpoint is that of two but for what it says of itself.
+    start = folder if before == 2 else swcm_train("whole", "--max-update", str(UPDATES), "--update-freq", "2")[2]
+    name = "{}-to-{}".format(before, now)
+    (folder.parent / name).mkdir()
+    os.link(str(start / "checkpoint_1_{}.pt".format(SAVED)), str(folder.parent / name / "checkpoint_last.pt"))
+    log, resumed, _ = swcm_train(name, "--max-update", str(UPDATES), "--update-freq", freq, processes=now)
+    assert "{} process(es) go on where {} stopped, {} batches into epoch 1".format(now, before, 2 * SAVED) in log
+    for number in range(SAVED + 1, UPDATES + 1):
+        expected = [float.fromhex(loss) for loss in first[number].losses + second[number].losses]
+        found = [float.fromhex(loss) for part in resumed for loss in part[number].losses]
+        assert found == pytest.approx(expected, rel=1e-5)

@@ -13,6 +13,7 @@ import pytest
 FLOORS = [
     ["swcm_fairseq.errors", "swcm_fairseq.version"],
     [
+        "swcm_fairseq.allocator",
         "swcm_fairseq.files",
         "swcm_fairseq.input_files",
         "swcm_fairseq.hardware",

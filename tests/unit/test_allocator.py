@@ -1,0 +1,57 @@
+"""Freed memory goes back to the system; seen from outside, in processes that allocate as a training does."""
+
+import sys
+
+import pytest
+
+from swcm_fairseq import allocator
+from tests.support.toy import toy_dictionary, toy_model
+
+# Blocks of 8 MB, with small ones between them that stay.
+SCRIPT = """
+import os, torch
+from swcm_fairseq.allocator import return_freed_memory
+def resident():
+    with open("/proc/self/statm") as stream:
+        return int(stream.read().split()[1]) * os.sysconf("SC_PAGE_SIZE") / 2**20
+first = torch.ones(6 * 2**20)
+del first
+before = resident()
+blocks, stay = [], []
+for _ in range(40):
+    blocks.append(torch.ones(2 * 2**20))
+    stay.append(torch.ones(20000))
+del blocks
+print(resident() - before)
+print(return_freed_memory())
+print(resident() - before)
+"""
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="of glibc")
+@pytest.mark.parametrize("env, done", [({}, True), ({"SWCM_RETURN_MEMORY": "0"}, False)])
+def test_what_is_free_goes_back_unless_the_user_wants_it_to_stay(run, env, done):
+    freed, said, kept = run(["python", "-c", SCRIPT], env=env).stdout.split()
+    assert float(freed) > 200, "this C library needs no help"
+    assert said == str(done)
+    assert (float(kept) < 50) == done
+
+
+def test_other_c_libraries_are_left_alone(monkeypatch):
+    monkeypatch.setattr(allocator.platform, "libc_ver", lambda: ("", ""))
+    allocator._malloc_trim.cache_clear()
+    assert not allocator.return_freed_memory()
+    allocator._malloc_trim.cache_clear()
+
+
+def test_a_training_asks_now_and_then(monkeypatch):
+    asked = []
+    monkeypatch.setattr(allocator, "return_freed_memory", lambda: asked.append(True))
+    model = toy_model(toy_dictionary())
+    for update in range(2 * allocator.EVERY):
+        model.set_num_updates(update)
+    assert not asked, "a model that is not being trained on a CPU"
+    model.returns_memory = True
+    for update in range(2 * allocator.EVERY):
+        model.set_num_updates(update)
+    assert len(asked) == 2
