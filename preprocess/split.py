@@ -27,7 +27,6 @@ import random
 import sys
 from typing import Callable, Dict, Iterable, Iterator, List, NamedTuple, Sequence, Set, Tuple
 
-from swcm_preprocess.filters.empty import is_blank
 from swcm_preprocess.lines import read_aligned
 from swcm_preprocess.neighbours import ClustersOnDemand, Index, Progress
 from swcm_preprocess.overlap import Elements, Of, clusters, fingerprint, ngrams, twins
@@ -37,7 +36,7 @@ import numpy as np
 from swcm_fairseq.errors import SwcmError, run_command
 from swcm_fairseq.files import atomic_folder, write_json
 from swcm_fairseq.languages import CHARACTERS, language
-from swcm_fairseq.vocabulary.pieces import Pieces
+from swcm_fairseq.vocabulary.pieces import Pieces, is_blank
 
 HELD_OUT = ("test", "valid")  # in the order in which they are filled
 

@@ -5,17 +5,11 @@ from swcm_preprocess.variables import without_variables
 import regex
 
 _LETTER = regex.compile(r"\p{L}")
-_VISIBLE = regex.compile(r"[^\s\p{C}\p{Z}]")
 
 
 def is_empty(text: str) -> bool:
     """Nothing is left of the line: it was blank, or markup alone."""
     return not text
-
-
-def is_blank(text: str) -> bool:
-    """Nothing of the line can be seen: there are spaces and hidden signs at most."""
-    return not _VISIBLE.search(text)
 
 
 def has_no_letters(text: str) -> bool:

@@ -14,12 +14,12 @@ import random
 import sys
 from typing import Dict, List, Sequence, Set, Tuple
 
-from swcm_preprocess.filters.empty import is_blank
 from swcm_preprocess.lines import read_aligned
 from swcm_preprocess.overlap import fingerprint
 
 from swcm_fairseq.errors import SwcmError, run_command
 from swcm_fairseq.files import atomic_folder, write_json
+from swcm_fairseq.vocabulary.pieces import is_blank
 
 SIDES = ("question", "passage", "answer")
 FURTHER = tuple("answer.{}".format(number) for number in range(2, 10))

@@ -1,16 +1,16 @@
 """A pretrained encoder, read and checked, under the names that this package's encoder gives its tensors."""
 
 import os
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Dict, List, Optional, Tuple
 
 import torch
 
 from ..errors import SwcmError
-from ..vocabulary.encoder_vocabulary import Vocabulary, read_vocabulary
+from ..vocabulary.encoder_vocabulary import SENTENCEPIECE_NAMES, Vocabulary, read_vocabulary
 from .layouts import FAIRSEQ, HUGGING_FACE, Match, match_names
 from .settings import EncoderConfig, read_fairseq_settings, read_hugging_face_settings, size_problems
-from .tensor_files import TensorFiles, open_weights
+from .tensor_files import FLOATS, TensorFiles, open_weights
 
 # Position 0 is padding_idx + 1 = row 2; the two rows before it are never looked up by a token.
 POSITION_OFFSET = 2
@@ -50,6 +50,7 @@ class OpenedEncoder:
     Attributes:
         config: as in ``PretrainedEncoder``; ``vocab_size`` counts all rows of the file, surplus ones too.
         surplus_rows: rows at the end that belong to no special, piece or ``<mask>``.
+        first_position: the row of the first token's position in the file: 2, as in XLM-R, or 0, as in BERT.
     """
 
     path: str
@@ -58,10 +59,13 @@ class OpenedEncoder:
     match: Match
     vocabulary: Vocabulary
     surplus_rows: int
+    first_position: int = POSITION_OFFSET
 
     def tensor(self, name: str) -> torch.Tensor:
         """The tensor that is called ``name`` here, in float32, token types not added in."""
         parts = [self.files.read(each) for each in self.match.origins[name]]
+        if name == "embed_positions.weight" and self.first_position < POSITION_OFFSET:
+            parts.insert(0, parts[0].new_zeros(POSITION_OFFSET - self.first_position, parts[0].size(1)))
         return parts[0] if len(parts) == 1 else torch.cat(parts)
 
     def token_types(self) -> Optional[torch.Tensor]:
@@ -104,7 +108,7 @@ def read_encoder(path: str) -> PretrainedEncoder:
     sources = dict(opened.match.sources)
     token_types = opened.token_types()
     if token_types is not None:
-        # Every token of XLM-R has type 0, so its row is part of every position.
+        # Every token has type 0, so its row is part of every position.
         tensors["embed_positions.weight"] = tensors["embed_positions.weight"] + token_types[0]
         sources["embed_positions.weight"] += " + {}[0]".format(opened.match.token_types)
     return PretrainedEncoder(
@@ -120,9 +124,15 @@ def read_encoder(path: str) -> PretrainedEncoder:
 
 def open_encoder(path: str) -> OpenedEncoder:
     """Open an encoder as ``read_encoder`` does, without reading values and without minding surplus rows."""
+    first_position = POSITION_OFFSET
     if os.path.isdir(path) and os.path.isfile(os.path.join(path, "config.json")):
-        files, match, config, problems = _open_hugging_face(path)
+        files, match, config, problems, first_position = _open_hugging_face(path)
         vocabulary, more = read_vocabulary(path)
+        if first_position == 0 and vocabulary.pieces is None:
+            more.append(
+                "a BERT is an encoder of this kind with XLM-R's pieces alone, and no SentencePiece model ({}) lies "
+                "beside it; those of WordPiece (vocab.txt) cannot be used".format(", ".join(SENTENCEPIECE_NAMES))
+            )
     elif os.path.isfile(path) or os.path.isfile(os.path.join(path, "model.pt")):
         model = path if os.path.isfile(path) else os.path.join(path, "model.pt")
         files, match, config, problems = _open_fairseq(model)
@@ -149,17 +159,19 @@ def open_encoder(path: str) -> OpenedEncoder:
         )
     if problems + more:
         raise SwcmError("{} cannot be used as an encoder:".format(path), problems + more)
-    return OpenedEncoder(path, config, files, match, vocabulary, surplus)
+    return OpenedEncoder(path, config, files, match, vocabulary, surplus, first_position)
 
 
-def _open_hugging_face(folder: str) -> Tuple[TensorFiles, Match, EncoderConfig, List[str]]:
+def _open_hugging_face(folder: str) -> Tuple[TensorFiles, Match, EncoderConfig, List[str], int]:
     settings, problems = read_hugging_face_settings(os.path.join(folder, "config.json"))
     try:
         files = open_weights(folder)
     except SwcmError as error:
         raise SwcmError("{} cannot be used as an encoder:".format(folder), problems + [str(error)])
     match = match_names(HUGGING_FACE, files.shapes)
-    return _checked(files, match, settings, problems)
+    first = settings["first_position"]
+    files, match, config, problems = _checked(files, match, settings, problems)
+    return files, match, replace(config, max_positions=match.sizes.get("P", 0) - first), problems, first
 
 
 def _open_fairseq(path: str) -> Tuple[TensorFiles, Match, EncoderConfig, List[str]]:
@@ -173,7 +185,7 @@ def _open_fairseq(path: str) -> Tuple[TensorFiles, Match, EncoderConfig, List[st
 def _checked(
     files: TensorFiles, match: Match, settings: Dict, problems: List[str]
 ) -> Tuple[TensorFiles, Match, EncoderConfig, List[str]]:
-    problems = problems + size_problems(settings, match.sizes) + match.problems
+    problems = problems + size_problems(settings, match.sizes) + match.problems + _kind_problems(files, match)
     config = EncoderConfig(
         vocab_size=match.sizes.get("V", 0),
         encoder_layers=match.sizes.get("N", 0),
@@ -185,3 +197,17 @@ def _checked(
         layer_norm_eps=settings.get("layer_norm_eps", 0.0),
     )
     return files, match, config, problems
+
+
+def _kind_problems(files: TensorFiles, match: Match) -> List[str]:
+    """Which of the tensors in use are no floating-point numbers, one line for each type."""
+    used = [each for parts in match.origins.values() for each in parts]
+    used += [match.token_types] if match.token_types else []
+    problems = []
+    for kind in sorted({files.kinds[name] for name in used} - set(FLOATS)):
+        names = [name for name in used if files.kinds[name] == kind]
+        problems.append(
+            "{} tensors hold {} and no floating-point numbers, {} first: they are quantized, and mean nothing without "
+            "their scales; give the encoder in float32, float16 or bfloat16".format(len(names), kind, names[0])
+        )
+    return problems

@@ -71,9 +71,9 @@ HUGGING_FACE = Layout(
             "encoder.layer.{n}.output.LayerNorm.{g}",
         ),
     },
-    prefixes=("roberta.", ""),
+    prefixes=("roberta.", "bert.", ""),
     layer_prefix="encoder.layer.",
-    unneeded=r"(pooler|lm_head|classifier|qa_outputs)\..*|embeddings\.(position_ids|token_type_ids)",
+    unneeded=r"(pooler|lm_head|classifier|qa_outputs|cls)\..*|embeddings\.(position_ids|token_type_ids)",
     token_types="embeddings.token_type_embeddings.weight",
 )
 

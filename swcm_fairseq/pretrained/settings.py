@@ -14,6 +14,8 @@ ACTIVATIONS = ("gelu", "relu")
 
 # Architectures that share XLM-R's names, positions and order of layers and norms.
 _MODEL_TYPES = ("xlm-roberta", "roberta", "camembert")
+# The same with positions from row 0 on; such as multilingual-e5-small, which has XLM-R's pieces.
+_BERT = "bert"
 
 # fairseq's LayerNorm has no setting for it.
 _FAIRSEQ_EPS = 1e-5
@@ -66,15 +68,18 @@ def read_hugging_face_settings(path: str) -> Tuple[Dict[str, Any], List[str]]:
     """Read config.json: the settings, and what of them this package cannot follow."""
     given = read_json(path)
     model_type = given.get("model_type")
-    if model_type not in _MODEL_TYPES:
+    if model_type not in (*_MODEL_TYPES, _BERT):
         raise SwcmError(
             "{}: model_type is {!r}, another architecture; give an encoder of type {}".format(
-                path, model_type, " or ".join(_MODEL_TYPES)
+                path, model_type, " or ".join((*_MODEL_TYPES, _BERT))
             )
         )
     config = dict(_HUGGING_FACE_DEFAULTS, **{name: value for name, value in given.items() if value is not None})
     problems = []
-    for name in ("position_embedding_type", "is_decoder", "bos_token_id", "pad_token_id", "eos_token_id"):
+    checked = ["position_embedding_type", "is_decoder"]
+    if model_type != _BERT:  # whose settings leave these to the tokenizer
+        checked += ["bos_token_id", "pad_token_id", "eos_token_id"]
+    for name in checked:
         wanted = _HUGGING_FACE_DEFAULTS[name]
         if config[name] != wanted:
             problems.append("config.json: {} is {!r}, not {!r}".format(name, config[name], wanted))
@@ -83,6 +88,7 @@ def read_hugging_face_settings(path: str) -> Tuple[Dict[str, Any], List[str]]:
         "heads": config.get("num_attention_heads"),
         "activation_fn": config["hidden_act"],
         "layer_norm_eps": config["layer_norm_eps"],
+        "first_position": 0 if model_type == _BERT else 2,
     }
     return settings, problems
 

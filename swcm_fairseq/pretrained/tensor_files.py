@@ -18,6 +18,13 @@ WEIGHT_FILES = (
     "pytorch_model.bin.index.json",
 )
 
+#: The types of numbers that weights are kept in. Others are quantized: without their scales they say nothing.
+FLOATS = ("float64", "float32", "float16", "bfloat16")
+_SAFETENSORS_KINDS = {
+    "F64": "float64", "F32": "float32", "F16": "float16", "BF16": "bfloat16", "I64": "int64", "I32": "int32",
+    "I16": "int16", "I8": "int8", "U8": "uint8", "BOOL": "bool",
+}  # fmt: skip
+
 Shape = Tuple[int, ...]
 
 
@@ -26,26 +33,39 @@ class TensorFiles:
 
     Attributes:
         shapes: name -> shape, for every tensor.
+        kinds: name -> type of its numbers, such as ``float16``.
         path: the file, or the index of several, for messages.
     """
 
     def __init__(self, path: str) -> None:
         self.path = path
         self.shapes: Dict[str, Shape] = {}
+        self.kinds: Dict[str, str] = {}
         self._readers: Dict[str, Callable[[], torch.Tensor]] = {}
 
     def read(self, name: str) -> torch.Tensor:
         """The tensor ``name`` in float32, of shape ``shapes[name]``.
 
         It is a copy: what safetensors gives may be the mapped file itself, and change when that is rewritten.
+
+        Raises:
+            SwcmError: some of the numbers are NaN or infinite.
         """
-        return self._readers[name]().detach().to(torch.float32, copy=True)
+        tensor = self._readers[name]().detach().to(torch.float32, copy=True)
+        if not torch.isfinite(tensor).all():
+            number = int((~torch.isfinite(tensor)).sum())
+            raise SwcmError(
+                "{}: {} of the {} numbers of {} are NaN or infinite; no model can start from these weights, so take "
+                "them from an earlier checkpoint".format(self.path, number, tensor.numel(), name)
+            )
+        return tensor
 
     def add_state(self, state: Dict[str, Any]) -> None:
         """Add the tensors of a state dictionary; entries that are no tensors are left out."""
         for name, value in state.items():
             if isinstance(value, torch.Tensor):
-                self._add(name, tuple(value.shape), functools.partial(torch.Tensor.detach, value))
+                kind = str(value.dtype).replace("torch.", "")
+                self._add(name, tuple(value.shape), kind, functools.partial(torch.Tensor.detach, value))
 
     def add_file(self, path: str) -> None:
         """Add every tensor of a .safetensors or .bin file."""
@@ -64,8 +84,9 @@ class TensorFiles:
         try:
             stream = safe_open(path, framework="pt")
             for name in stream.keys():
-                shape = tuple(stream.get_slice(name).get_shape())
-                self._add(name, shape, functools.partial(stream.get_tensor, name))
+                part = stream.get_slice(name)
+                kind = _SAFETENSORS_KINDS.get(part.get_dtype(), part.get_dtype())
+                self._add(name, tuple(part.get_shape()), kind, functools.partial(stream.get_tensor, name))
         except SafetensorError as error:
             raise SwcmError(
                 "{} cannot be read as safetensors: it was cut short or is damaged; fetch it again ({})".format(
@@ -73,8 +94,9 @@ class TensorFiles:
                 )
             )
 
-    def _add(self, name: str, shape: Shape, reader: Callable[[], torch.Tensor]) -> None:
+    def _add(self, name: str, shape: Shape, kind: str, reader: Callable[[], torch.Tensor]) -> None:
         self.shapes[name] = shape
+        self.kinds[name] = kind
         self._readers[name] = reader
 
 

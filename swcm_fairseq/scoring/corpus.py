@@ -28,7 +28,7 @@ class Generated(NamedTuple):
 
 
 def read_lines(path: str) -> Sequence[str]:
-    """The lines of a UTF-8 file, plain or gzip, which stay there until they are asked for.
+    """The lines of a UTF-8 file, plain or packed, which stay there until they are asked for.
 
     Raises:
         SwcmError: no such file, an empty one, or one that is not UTF-8 (with the line).

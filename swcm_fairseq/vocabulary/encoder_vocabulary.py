@@ -5,7 +5,7 @@ from typing import List, NamedTuple, Optional, Tuple
 
 from ..errors import some
 from ..input_files import read_text
-from .sentencepiece_model import SentencePieceModel
+from .sentencepiece_model import BYTE, BYTE_FALLBACK, SentencePieceModel
 
 # Ids 0 to 3 of fairseq's dictionaries and of XLM-R's embedding rows; pieces follow, then <mask>.
 SPECIALS = ("<s>", "<pad>", "</s>", "<unk>")
@@ -41,7 +41,10 @@ def read_vocabulary(folder: str, dictionary: Optional[str] = None) -> Tuple[Voca
     problems: List[str] = []
     pieces = origin = None
     if model:
-        pieces, origin = [piece.text for piece in SentencePieceModel.read(model).pieces], model
+        read = SentencePieceModel.read(model).pieces
+        pieces, origin = [piece.text for piece in read], model
+        if any(piece.kind == BYTE for piece in read):
+            problems.append("{} {}".format(model, BYTE_FALLBACK))
         if pieces[:3] != _SENTENCEPIECE_SPECIALS:
             problems.append("{} begins with {}, not {}".format(model, pieces[:3], _SENTENCEPIECE_SPECIALS))
         pieces = pieces[3:]

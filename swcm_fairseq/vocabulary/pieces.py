@@ -11,6 +11,7 @@ from sentencepiece import SentencePieceProcessor
 from ..errors import SwcmError
 from ..input_files import check_fetched
 from .protected_characters import known_to, protect, restore
+from .sentencepiece_model import BYTE_FALLBACK
 
 UNKNOWN = "<unk>"
 _SPACE = "\u2581"  # what SentencePiece writes for a space
@@ -30,15 +31,18 @@ def load_model(path: str) -> SentencePieceProcessor:
     """The SentencePiece model in the file at ``path``.
 
     Raises:
-        SwcmError: there is no such file, or it holds no whole model.
+        SwcmError: there is no such file, it holds no whole model, or one with byte fallback.
     """
     if not os.path.isfile(path):
         raise SwcmError("there is no SentencePiece model {}".format(path))
     check_fetched(path)
     try:
-        return SentencePieceProcessor(model_file=path)
+        model = SentencePieceProcessor(model_file=path)
     except (RuntimeError, OSError) as error:
         raise SwcmError("{} is no SentencePiece model, or was cut short ({})".format(path, error))
+    if any(model.is_byte(list(range(model.get_piece_size())))):
+        raise SwcmError("{} {}".format(path, BYTE_FALLBACK))
+    return model
 
 
 class Lines(NamedTuple):

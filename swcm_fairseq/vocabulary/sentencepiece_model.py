@@ -16,6 +16,12 @@ from ..input_files import check_fetched
 # SentencePiece.Type in sentencepiece_model.proto.
 NORMAL, UNKNOWN, CONTROL, USER_DEFINED, UNUSED, BYTE = 1, 2, 3, 4, 5, 6
 
+#: Why a model with pieces of that kind is refused.
+BYTE_FALLBACK = (
+    "has pieces for single bytes (it was trained with byte fallback), and a model would write parts of characters; "
+    "take one without, and let preprocess/extend_vocab.py add the characters that it lacks"
+)
+
 # Field numbers of ModelProto and of its SentencePiece.
 _PIECES, _TRAINER_SPEC, _NORMALIZER_SPEC = 1, 2, 3
 _PIECE_TEXT, _PIECE_SCORE, _PIECE_TYPE = 1, 2, 3

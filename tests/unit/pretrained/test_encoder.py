@@ -328,7 +328,7 @@ def test_cut_bin_file(folder):
     assert path in failure(copy) and "cut short" in failure(copy)
 
 
-@pytest.mark.parametrize("model_type", ["bert", "mbart", "xlm-roberta-xl", "absent"])
+@pytest.mark.parametrize("model_type", ["distilbert", "mbart", "xlm-roberta-xl", "absent"])
 def test_another_architecture(folder, model_type):
     edit_config(folder, model_type=model_type)
     message = failure(folder)
@@ -440,4 +440,79 @@ def test_an_index_names_files_beside_itself_alone(folder, name):
     with open(os.path.join(copy, "pytorch_model.bin.index.json"), "w") as stream:
         json.dump({"weight_map": {WORDS: name}}, stream)
     with pytest.raises(SwcmError, match="names paths where file names are wanted"):
+        read_encoder(copy)
+
+
+def as_bert(folder, name="bert", prefix=""):
+    """The same encoder, kept as multilingual-e5-small is: a BertModel with positions from row 0 and two token types."""
+    weights, copy = weights_of(folder), variant(folder, name)
+    positions, types = "embeddings.position_embeddings.weight", "embeddings.token_type_embeddings.weight"
+    weights[positions] = weights[positions][2:].clone()
+    weights[types] = torch.cat([weights[types], weights[types] + 1])
+    weights["embeddings.position_ids"] = torch.arange(len(weights[positions]))[None]
+    weights["pooler.dense.weight"] = torch.zeros(WIDTH, WIDTH)
+    weights = {prefix + name: tensor for name, tensor in weights.items()}
+    if prefix:
+        weights["cls.predictions.bias"] = torch.zeros(3)
+    save_file(weights, os.path.join(copy, "model.safetensors"), metadata={"format": "pt"})
+    edit_config(
+        copy,
+        model_type="bert",
+        architectures=["BertModel"],
+        max_position_embeddings=64,
+        type_vocab_size=2,
+        pad_token_id=0,
+        bos_token_id="absent",
+        eos_token_id="absent",
+    )
+    return copy
+
+
+@pytest.mark.parametrize("prefix", ["", "bert."])
+def test_a_bert_with_xlm_rs_pieces_is_the_same_encoder(folder, prefix):
+    expected, found = read_encoder(folder), read_encoder(as_bert(folder, prefix=prefix))
+    assert found.config == expected.config and found.pieces == expected.pieces
+    assert set(found.tensors) == set(expected.tensors)
+    for name, tensor in expected.tensors.items():
+        first = 2 if name == "embed_positions.weight" else 0  # no token has the rows before
+        assert torch.equal(found.tensors[name][first:], tensor[first:]), name
+
+
+def test_a_converted_bert_computes_what_it_computed(folder, tmp_path, run, repo):
+    from transformers import BertModel, XLMRobertaModel
+
+    bert = as_bert(folder)
+    run(["python", repo / "preprocess" / "prune_encoder.py", "--encoder", bert, "--out", tmp_path / "out"])
+    tokens = torch.tensor([[0, 5, 9, 7, 2]])
+    with torch.no_grad():
+        before = BertModel.from_pretrained(bert).eval()(tokens).last_hidden_state
+        after = XLMRobertaModel.from_pretrained(tmp_path / "out").eval()(tokens).last_hidden_state
+    assert torch.allclose(before, after, atol=1e-6)
+
+
+def test_a_bert_with_other_pieces_is_refused_in_words(folder):
+    bert = as_bert(folder)
+    os.remove(os.path.join(bert, "sentencepiece.bpe.model"))
+    with pytest.raises(SwcmError, match="no SentencePiece model.*WordPiece"):
+        read_encoder(bert)
+
+
+@pytest.mark.parametrize("file", ["model.safetensors", "pytorch_model.bin"])
+@pytest.mark.parametrize("kind", ["int8", "uint8", "int32"])
+def test_quantized_weights_are_refused_by_name(folder, file, kind):
+    weights, copy = weights_of(folder), variant(folder, "quantized")
+    name = "encoder.layer.1.output.dense.weight"
+    weights[name] = (weights[name].abs() * 100).to(getattr(torch, kind))
+    path = os.path.join(copy, file)
+    save_file(weights, path, metadata={"format": "pt"}) if file.endswith("safetensors") else torch.save(weights, path)
+    with pytest.raises(SwcmError, match="1 tensors hold {}.*{} first: they are quantized".format(kind, name)):
+        read_encoder(copy)
+
+
+@pytest.mark.parametrize("value", [float("nan"), float("inf")])
+def test_weights_that_are_no_numbers_are_refused_by_name(folder, value):
+    weights, copy = weights_of(folder), variant(folder, "broken")
+    weights[WORDS][3, 2] = value
+    save_file(weights, os.path.join(copy, "model.safetensors"), metadata={"format": "pt"})
+    with pytest.raises(SwcmError, match="1 of the [0-9]+ numbers of {} are NaN or infinite".format(WORDS)):
         read_encoder(copy)

@@ -122,3 +122,27 @@ def test_what_is_no_model_is_named(tmp_path):
     (tmp_path / "cut").write_bytes(train_sentencepiece()[:500])
     with pytest.raises(SwcmError, match="cut is no SentencePiece model, or was cut short"):
         load_model(str(tmp_path / "cut"))
+
+
+def test_a_model_with_byte_fallback_is_refused_before_anything_is_cut(tmp_path):
+    import io
+
+    import sentencepiece
+
+    from swcm_fairseq.vocabulary.encoder_vocabulary import read_vocabulary
+
+    model = io.BytesIO()
+    sentencepiece.SentencePieceTrainer.train(
+        sentence_iterator=iter(["Бүгін ауа райы жақсы"] * 20),
+        model_writer=model,
+        vocab_size=300,
+        byte_fallback=True,
+        hard_vocab_limit=False,
+        minloglevel=2,
+    )
+    path = tmp_path / "sentencepiece.bpe.model"
+    path.write_bytes(model.getvalue())
+    with pytest.raises(SwcmError, match="pieces for single bytes.*extend_vocab"):
+        Pieces.load(str(path))
+    _, problems = read_vocabulary(str(tmp_path))
+    assert len(problems) == 1 and "byte fallback" in problems[0]
