@@ -8,7 +8,7 @@ are read as ``swcm_fairseq.input_files`` says.
 
 import itertools
 import os
-from typing import AnyStr, Dict, Iterator, List, Optional, Sequence, Tuple
+from typing import Any, AnyStr, Dict, Iterator, List, Optional, Sequence, Tuple
 
 from swcm_fairseq.errors import SwcmError
 from swcm_fairseq.input_files import (
@@ -191,7 +191,7 @@ def read_aligned(
     """
     noted = Problems() if problems is None else problems
     lengths = [0] * len(paths)
-    absent = object()
+    absent: Any = object()
     files = [read_lines(path, noted) for path in paths]
     for row in itertools.zip_longest(*files, fillvalue=absent):
         for i, line in enumerate(row):

@@ -105,7 +105,7 @@ class Fields:
 def read_all(paths: Sequence[str], options: argparse.Namespace, problems: Problems) -> Iterator[Any]:
     """The records of all files, one after another."""
     for path in paths:
-        kind = options.format or format_of(path)
+        kind = options.format or format_of(path) or ""
         if kind in TABLES:
             form = TABLES[kind]._replace(header=not options.no_header)
             chosen = {"delimiter": options.delimiter, "quotes": options.quotes}
@@ -219,7 +219,11 @@ def main(argv=None) -> int:
         absent = fields.absent(options.take)
         if absent:
             raise SwcmError("no record has the field {}; there are: {}".format(some(absent), fields.in_words()))
-        counts = {"read": read, "kept": kept, "dropped": {k: n for k, n in sorted(dropped.items()) if n}}
+        counts: Dict[str, Any] = {
+            "read": read,
+            "kept": kept,
+            "dropped": {k: n for k, n in sorted(dropped.items()) if n},
+        }
         counts["lines"] = lines
         if problems.number:
             counts["unreadable"] = problems.in_words()

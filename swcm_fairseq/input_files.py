@@ -5,6 +5,7 @@ of office programs, pointers of Git LFS and the like are refused by name, with w
 """
 
 import bz2
+import collections
 import contextlib
 import gzip
 import io
@@ -212,8 +213,8 @@ def read_json(path: str) -> Any:
 def _named_once(members: List[Tuple[str, Any]]) -> Dict[str, Any]:
     found = dict(members)
     if len(found) < len(members):
-        names = [name for name, _ in members]
-        raise ValueError("it has {!r} twice".format(next(name for name in names if names.count(name) > 1)))
+        ((twice, _),) = collections.Counter(name for name, _ in members).most_common(1)
+        raise ValueError(f"it has {twice!r} twice")
     return found
 
 
@@ -303,7 +304,7 @@ class _Packing(NamedTuple):
     mark: bytes
     name: str
     command: str
-    open: Callable[[BinaryIO, str], BinaryIO]
+    open: Callable[[BinaryIO, str], Any]
 
 
 class _Unpacked(io.RawIOBase):
@@ -318,7 +319,7 @@ class _Unpacked(io.RawIOBase):
 
     def readinto(self, buffer) -> int:
         try:
-            data = self._stream.read1(len(buffer))  # type: ignore[attr-defined]
+            data = self._stream.read1(len(buffer))
         except _DAMAGED as error:
             if isinstance(error, OSError) and error.errno:
                 raise
@@ -386,7 +387,7 @@ _PACKINGS = (
     _Packing(b"\xfd7zXZ\0", "xz", "xz -d", lambda packed, _: lzma.LZMAFile(packed, "rb")),
     _Packing(b"\x5d\0\0", "lzma", "xz -d --format=lzma", lambda packed, _: lzma.LZMAFile(packed, "rb")),
     _Packing(b"\x28\xb5\x2f\xfd", "zstd", "zstd -d", _Zstd),
-)  # type: ignore[arg-type]
+)
 
 
 def _packing_of(head: bytes) -> Optional[_Packing]:

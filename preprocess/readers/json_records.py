@@ -5,9 +5,10 @@ Numbers stay as they are written; NaN and Infinity, which Python's own writer pu
 missing, as null is. A field that stands twice makes a record unreadable: nobody knows which one was meant.
 """
 
+import collections
 import json
 import re
-from typing import Any, Dict, Iterator, Optional, Tuple
+from typing import Any, Dict, Generator, Iterator, Optional, Tuple
 
 from swcm_preprocess.lines import LONGEST, Problems, Undecodable, open_whole, read_raw_lines, without_mark
 
@@ -17,7 +18,7 @@ from swcm_fairseq.errors import SwcmError, some
 LONGEST_RECORD = LONGEST // 4
 
 _SURROGATE = re.compile("[\ud800-\udfff]")
-_SPACE = re.compile(r"[ \t\r\n]*")
+_NO_SPACE = re.compile(r"[^ \t\r\n]|\Z")
 
 
 class Doubled(dict):
@@ -30,8 +31,8 @@ def _object(members) -> Dict[str, Any]:
     found = dict(members)
     if len(found) == len(members):
         return found
-    doubled, seen = Doubled(found), set()
-    doubled.name = next(name for name, _ in members if name in seen or seen.add(name))
+    doubled = Doubled(found)
+    ((doubled.name, _),) = collections.Counter(name for name, _ in members).most_common(1)
     return doubled
 
 
@@ -103,7 +104,7 @@ def json_list_values(path: str, problems: Problems) -> Iterator[Tuple[str, Any]]
     problems.explain(seen.hint())
     number = 0
     try:
-        place = _SPACE.match(text).end()
+        place = _behind_space(text, 0)
         elements = _list_elements(text, place) if text[place : place + 1] == "[" else _data_elements(text, place, path)
         for value in elements:
             number += 1
@@ -122,13 +123,13 @@ def _list_elements(text: str, place: int) -> Iterator[Any]:
     _check_end(text, end)
 
 
-def _elements(text: str, place: int) -> Iterator[Any]:
+def _elements(text: str, place: int) -> Generator[Any, None, int]:
     """The elements of the list at ``place``; gives the place behind it."""
     place = _skip(text, place, "[")
     while text[place : place + 1] != "]":
         value, place = _DECODER.raw_decode(text, place)
         yield value
-        place = _SPACE.match(text, place).end()
+        place = _behind_space(text, place)
         if text[place : place + 1] != "]":
             place = _skip(text, place, ",")
     return place + 1
@@ -151,7 +152,7 @@ def _data_elements(text: str, place: int, path: str) -> Iterator[Any]:
         else:
             value, place = _DECODER.raw_decode(text, place)
             names += [name] * isinstance(value, list)
-        place = _SPACE.match(text, place).end()
+        place = _behind_space(text, place)
         if text[place : place + 1] != "}":
             place = _skip(text, place, ",")
     if not found:
@@ -168,16 +169,21 @@ def _no_list(path: str, lists) -> SwcmError:
     )
 
 
+def _behind_space(text: str, place: int) -> int:
+    found = _NO_SPACE.search(text, place)
+    return found.start() if found else len(text)
+
+
 def _skip(text: str, place: int, sign: str) -> int:
     """The place behind ``sign``, which has to stand at ``place``, and the white space around it."""
-    place = _SPACE.match(text, place).end()
+    place = _behind_space(text, place)
     if text[place : place + 1] != sign:
         raise ValueError("{!r} is missing at character {}".format(sign, place + 1))
-    return _SPACE.match(text, place + 1).end()
+    return _behind_space(text, place + 1)
 
 
 def _check_end(text: str, place: int) -> None:
-    place = _SPACE.match(text, place).end()
+    place = _behind_space(text, place)
     if place < len(text):
         raise ValueError("more follows at character {}: {!r}".format(place + 1, text[place : place + 20]))
 

@@ -100,9 +100,11 @@ class _Looked:
 
     def add_marked(self, lines: List[str], delimiter: str) -> bool:
         """Add the lines of a row that has marks; False where a cell holds one that no table would leave there."""
-        cells = list(_cells("\n".join(lines), delimiter))
-        if None in cells:
-            return False
+        cells = []
+        for cell in _cells("\n".join(lines), delimiter):
+            if cell is None:
+                return False
+            cells.append(cell)
         self.width = self.width or len(cells)
         self.unlike_table += len(cells) != self.width
         self.unlike_text += any(line.count(delimiter) + 1 != self.width for line in lines)

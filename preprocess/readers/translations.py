@@ -10,6 +10,7 @@ import glob
 import os
 import re
 import struct
+import typing
 from typing import Dict, Iterator, List, NamedTuple, Set, Tuple, Union
 
 from swcm_preprocess.lines import Problems, open_whole, without_mark
@@ -110,7 +111,7 @@ def read_catalogues(folder: str) -> Catalogues:
     if not paths:
         raise SwcmError("{}: no gettext catalogue (LC_MESSAGES/*.mo, or *.po) in this folder".format(folder))
     messages: Dict[Key, Message] = {}
-    left_out: Dict[str, int] = collections.Counter()
+    left_out: typing.Counter[str] = collections.Counter()
     problems = []
     for path in paths:
         try:
@@ -148,11 +149,12 @@ def join(pivot: Catalogues, target: Catalogues) -> Pair:
     lines = []
     for key in sorted(pivot.messages):
         pair = pivot.messages[key], target.messages.get(key)
-        texts = [message.text for message in pair if message]
-        reasons = {message.left_out for message in pair if message}
-        if len(texts) < 2:
+        there = [message for message in pair if message]
+        texts = [message.text for message in there]
+        reasons = {message.left_out for message in there}
+        if len(there) < 2:
             dropped["missing"] += 1
-        elif any(message.plural for message in pair):
+        elif any(message.plural for message in there):
             dropped["plural"] += 1
         elif "fuzzy" in reasons:
             dropped["fuzzy"] += 1
