@@ -29,6 +29,7 @@ def main(arguments: Optional[List[str]] = None) -> None:
     parser.add_argument(
         "--run", help="folder of the training, for the model card (by default the nearest one with scores.json)"
     )
+    parser.add_argument("--license", help="for the model card, where the encoder came without a card of its own")
     parser.add_argument("--force", action="store_true", help="replace the folder if it exists")
     args = parser.parse_args(arguments)
     quantization = args.quantization or QUANTIZATIONS[args.to][0]
@@ -40,7 +41,7 @@ def main(arguments: Optional[List[str]] = None) -> None:
 
     from .writing import export  # late: --help needs no torch
 
-    export(args.model, args.folder, args.to, quantization, args.data, args.run, args.force)
+    export(args.model, args.folder, args.to, quantization, args.data, args.run, args.license, args.force)
     size = sum(os.path.getsize(os.path.join(place, name)) for place, _, names in os.walk(args.folder) for name in names)
     print("{}: {:.0f} MB for {}".format(args.folder, size / 1e6, args.to), file=sys.stderr)
 

@@ -73,6 +73,7 @@ def tokenizer_files(sentencepiece_model: str, symbols: Sequence[str], max_length
             "additional_special_tokens": tags,
             "added_tokens_decoder": {str(place): _special(symbol) for place, symbol in added},
             "model_max_length": max_length,
+            "model_input_names": ["input_ids", "attention_mask"],
             "clean_up_tokenization_spaces": False,
             # A </s> or [kk] in a text is text.
             "split_special_tokens": True,

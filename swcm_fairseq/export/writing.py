@@ -12,9 +12,12 @@ from ..decoding.packed import Packed
 from ..decoding.packing import read_checkpoint
 from ..errors import SwcmError
 from ..files import atomic_folder
+from ..languages import code_of
 from ..vocabulary.dictionary import symbols_that_are_no_text, tags_in
 from . import hf
 from .layers import standard_model
+from .model_card import model_card
+from .run_files import RunFiles, find_run, read_run
 from .tokenizer import tokenizer_files, write_tokenizer
 
 
@@ -25,6 +28,7 @@ def export(
     quantization: str = "none",
     data: Optional[str] = None,
     run: Optional[str] = None,
+    license: Optional[str] = None,
     force: bool = False,
 ) -> None:
     """Write the model in ``source`` as ``folder``, which appears whole or not at all.
@@ -34,7 +38,8 @@ def export(
         form: one of ``FORMATS``.
         quantization: how weights are stored.
         data: for a checkpoint, where dict.txt and sentencepiece.bpe.model lie, if not beside it.
-        run: folder of the training, whose files fill the model card.
+        run: folder of the training, whose files fill the model card; by default the nearest one with scores.json.
+        license: what the card names, where the encoder came without a card.
         force: replace what stands at ``folder``.
 
     Raises:
@@ -42,11 +47,14 @@ def export(
     """
     parts = packed.read(source) if os.path.isdir(source) else read_checkpoint(source, data)
     write_model = _writer(form, parts, quantization)
+    card = _card(form, parts, source, run, license)
     with atomic_folder(folder, force) as temporary:
         write_model(temporary)
         parts.dictionary.save(os.path.join(temporary, DICTIONARY))
         shutil.copyfile(parts.sentencepiece_model, os.path.join(temporary, PIECES))
         write_settings(temporary, _settings(form, parts))
+        with open(os.path.join(temporary, "README.md"), "w", encoding="utf-8", newline="\n") as stream:
+            stream.write(card)
 
 
 def _writer(form: str, parts: Packed, quantization: str) -> Callable[[str], None]:
@@ -98,6 +106,15 @@ def _tokenizer(parts: Packed, needed: bool) -> Dict[str, Dict]:
             raise
         print("no tokenizer for Hugging Face's libraries is written: {}".format(error), file=sys.stderr)
         return {}
+
+
+def _card(form: str, parts: Packed, source: str, run: Optional[str], license: Optional[str]) -> str:
+    if run is not None and not os.path.isdir(run):
+        raise SwcmError("--run {} is no folder".format(run))
+    folder = run or find_run(source)
+    known = read_run(folder, source) if folder else RunFiles()
+    tags = {code_of(tag): parts.dictionary.index(tag) for tag in tags_in(parts.dictionary.symbols)}
+    return model_card(form, tags, parts.targets, known, license)
 
 
 def _settings(form: str, parts: Packed) -> Exported:

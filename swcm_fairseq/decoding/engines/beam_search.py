@@ -78,6 +78,7 @@ class BeamSearch:
         """
         sentences, width = self._scores.shape
         if self.last:
+            assert candidates.end is not None, "the last step ends every hypothesis"
             ids = np.full((sentences * width, 1), self.end)
             steps = candidates.end[:, None]
         else:

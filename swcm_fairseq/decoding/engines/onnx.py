@@ -62,7 +62,8 @@ class OnnxTranslator(BaseTranslator):
             except Exception as error:  # its classes have no ancestor of their own
                 raise SwcmError("onnxruntime cannot open {}: {}".format(path, str(error).strip().splitlines()[0]))
         symbols = [*SPECIALS, *dictionary_symbols(os.path.join(folder, DICTIONARY))]
-        return cls(*sessions, symbols, exported, Pieces.load(os.path.join(folder, PIECES)))
+        encoder, decoder = sessions
+        return cls(encoder, decoder, symbols, exported, Pieces.load(os.path.join(folder, PIECES)))
 
     def decode(self, sources: List[List[str]], tag: str, search: Search) -> List[List[Written]]:
         """Write a batch; see ``BaseTranslator.decode``."""

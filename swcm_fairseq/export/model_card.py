@@ -1,0 +1,112 @@
+"""``README.md`` of an exported folder: what the model is, what it was made from, how it scores, how it is used."""
+
+from typing import Dict, List, Optional
+
+from ..languages import language
+from ..version import __version__
+from .run_files import RunFiles
+
+_NAMES = {"bleu": "BLEU", "chrf": "chrF", "chrfpp": "chrF++"}
+_LIBRARIES = {"hf": "transformers", "ct2": "ctranslate2", "onnx": "onnx"}
+
+
+def model_card(form: str, tags: Dict[str, int], targets: List[str], run: RunFiles, license: Optional[str]) -> str:
+    """The card's text.
+
+    Args:
+        form: of the folder.
+        tags: language -> id of its tag.
+        targets: languages that the model was trained to write.
+        run: what is known of its training.
+        license: what to name, where it is not the encoder's own.
+    """
+    sources = sorted({pair.split("-")[0] for pair in run.pairs})
+    parts = [
+        _header(form, sorted({*sources, *targets}), license or run.license),
+        _introduction(sources, targets),
+        _usage(form, tags, targets),
+        _data(run),
+        _scores(run),
+        _making(run, license or run.license),
+    ]
+    return "\n\n".join(part for part in parts if part) + "\n"
+
+
+def _header(form: str, codes: List[str], license: Optional[str]) -> str:
+    lines = ["---", "language:", *("- {}".format(code.split("_")[0]) for code in codes)]
+    if license:
+        lines.append("license: {}".format(license))
+    lines += ["pipeline_tag: translation", "library_name: {}".format(_LIBRARIES[form]), "tags:", "- xlm-swcm", "---"]
+    return "\n".join(lines)
+
+
+def _introduction(sources: List[str], targets: List[str]) -> str:
+    into = _listed(targets)
+    title = "# {} to {}".format(_listed(sources), into) if sources else "# Text in {}".format(into)
+    return (
+        "{}\n\nA text generator whose decoder started from a multilingual encoder's own weights (XLM-SWCM, Su et al., "
+        "ACL 2025), trained with swcm-fairseq {}.".format(title, __version__)
+    )
+
+
+def _usage(form: str, tags: Dict[str, int], targets: List[str]) -> str:
+    code = targets[0] if targets else next(iter(tags))
+    ids = ", ".join("`[{}]` {}".format(name, tags[name]) for name in targets if name in tags)
+    if form == "hf":
+        python = (
+            "from transformers import AutoModelForSeq2SeqLM, AutoTokenizer\n\n"
+            'tokenizer = AutoTokenizer.from_pretrained("FOLDER")\n'
+            'model = AutoModelForSeq2SeqLM.from_pretrained("FOLDER")\n'
+            'inputs = tokenizer(["..."], return_tensors="pt", padding=True)\n'
+            'tag = tokenizer.convert_tokens_to_ids("[{}]")\n'
+            "outputs = model.generate(**inputs, forced_bos_token_id=tag)\n"
+            "print(tokenizer.batch_decode(outputs, skip_special_tokens=True))".format(code)
+        )
+        shell = ""
+    else:
+        python = (
+            "import swcm_fairseq\n\n"
+            'print(swcm_fairseq.from_pretrained("FOLDER").translate(["..."], target="{}"))'.format(code)
+        )
+        shell = "\n\n```bash\nswcm-translate --model FOLDER --to {} < in.txt > out.txt\n```".format(code)
+    text = "The source is `<s> x </s>`; the decoder begins with `<s>` and the language's tag: {}.".format(ids)
+    return "## Use\n\n```python\n{}\n```{}\n\n{}".format(python, shell, text)
+
+
+def _data(run: RunFiles) -> str:
+    if not run.pairs:
+        return ""
+    rows = ["| pair | training | validation | test |", "|---|---|---|---|"]
+    for pair, counts in sorted(run.pairs.items()):
+        numbers = ["{:,}".format(counts[part]) if part in counts else "" for part in ("train", "valid", "test")]
+        rows.append("| {} | {} |".format(pair, " | ".join(numbers)))
+    return "## Data\n\nSentence pairs:\n\n" + "\n".join(rows)
+
+
+def _scores(run: RunFiles) -> str:
+    metrics = [name for name in _NAMES if any(name in values for values in run.scores.values())]
+    if not metrics:
+        return ""
+    rows = ["| language | {} |".format(" | ".join(_NAMES[name] for name in metrics)), "|---" * (len(metrics) + 1) + "|"]
+    for code, values in sorted(run.scores.items()):
+        numbers = ["{:.1f}".format(values[name]) if name in values else "" for name in metrics]
+        rows.append("| {} | {} |".format(code, " | ".join(numbers)))
+    signatures = ["- {}: `{}`".format(_NAMES[name], run.signatures[name]) for name in metrics if name in run.signatures]
+    return "## Scores on the test sets\n\n{}\n\n{}".format("\n".join(rows), "\n".join(signatures))
+
+
+def _making(run: RunFiles, license: Optional[str]) -> str:
+    parts = []
+    if run.command:
+        parts.append("```bash\n{}\n```".format(run.command))
+    parts.append(
+        "The encoder's licence is {}.".format(license)
+        if license
+        else "The encoder's licence is not in the run's files; see where the encoder came from."
+    )
+    return "## Training\n\n" + "\n\n".join(parts)
+
+
+def _listed(codes: List[str]) -> str:
+    names = [language(code).name for code in codes]
+    return names[0] if len(names) == 1 else "{} and {}".format(", ".join(names[:-1]), names[-1]) if names else "nothing"
