@@ -73,7 +73,7 @@ setup(
             "onnxruntime>=1.16",
             *SERVE,
             # A client of LibreTranslate, which must find its server in swcm-serve.
-            "libretranslatepy>=2.1",
+            "libretranslatepy>=2.1; python_version >= '3.11'",
             # What looks at the code without running it says the same under every Python.
             "ruff; python_version >= '3.11'",
             "mypy; python_version >= '3.11'",

@@ -24,8 +24,8 @@ set -euo pipefail
 : "${OMP_NUM_THREADS:=1}"
 export OMP_NUM_THREADS
 
-core=(tests/unit/{criterions,data,decoding,fairseq_patches,models,modules,optim,pretrained,tasks,training,vocabulary}
-    tests/unit/test_{errors,files,torch_files,training_run}.py tests/integration/test_peers_decoding.py
+core=(tests/unit/{criterions,data,decoding,fairseq_patches,models,modules,optim,pretrained,serving,tasks,training,vocabulary}
+    tests/unit/test_{errors,files,sentences,torch_files,training_run}.py tests/integration/test_peers_decoding.py
     tests/faults/test_untrusted_files.py
     -m "not network and not slow")
 [ $# -eq 0 ] || core=("$@")
