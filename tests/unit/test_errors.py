@@ -61,6 +61,21 @@ def test_the_hook_hides_the_traceback_of_user_errors_alone(capsys):
     assert [given[0] for given in seen] == [ValueError]
 
 
+def test_fairseqs_complaints_of_flags_are_one_line(capsys):
+    seen = []
+    hook = report_without_traceback(lambda *given: seen.append(given))
+    for error in (
+        AssertionError("--sampling requires --nbest to be equal to --beam"),
+        ValueError("Valid paths ['valid1'] will be ignored. Set --combine-val to combine them"),
+        AssertionError("x - y --"),
+        RuntimeError("--beam"),
+    ):
+        hook(type(error), error, None)
+    shown = capsys.readouterr().err.splitlines()
+    assert len(shown) == 2 and shown[0] == "error: --sampling requires --nbest to be equal to --beam"
+    assert [given[0] for given in seen] == [AssertionError, RuntimeError]
+
+
 def test_a_process_ends_with_code_one_and_without_traceback(repo):
     program = (
         "import sys; sys.path.insert(0, {!r}); import swcm_fairseq.errors as e;"

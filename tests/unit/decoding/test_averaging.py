@@ -5,6 +5,7 @@ import torch
 
 from swcm_fairseq.decoding.averaging import average, main, newest
 from swcm_fairseq.errors import SwcmError
+from tests.support.toy import toy_dictionary
 
 
 def save(path, value, **more):
@@ -97,3 +98,18 @@ def test_a_folder_needs_a_number_and_a_number_a_folder(folder):
     with pytest.raises(SystemExit) as caught:
         main(["--inputs", str(folder / "checkpoint1.pt"), "--output", "x", "--num-epoch-checkpoints", "2"])
     assert caught.value.code == 2
+
+
+def test_checkpoints_of_different_dictionaries_are_not_averaged(tmp_path):
+    paths = []
+    for name, pieces in (("one", "ab"), ("two", "ba"), ("three", "ab")):
+        (tmp_path / name).mkdir()
+        toy_dictionary(pieces).save(str(tmp_path / name / "dict.txt"))
+        paths.append(save(tmp_path / name / "checkpoint.pt", 1))
+    with pytest.raises(SwcmError, match="two/checkpoint.pt") as error:
+        averaged("--inputs", *paths[:2], "--output", str(tmp_path / "mean.pt"))
+    assert "the order differs from id 4 on" in str(error.value)
+    # Nor is the mean laid beside the dictionary of another model.
+    with pytest.raises(SwcmError, match="two/mean.pt"):
+        averaged("--inputs", paths[0], paths[2], "--output", str(tmp_path / "two" / "mean.pt"))
+    averaged("--inputs", paths[0], paths[2], "--output", str(tmp_path / "mean.pt"))

@@ -200,3 +200,13 @@ def test_an_untied_output_is_kept(tmp_path):
     pack(checkpoint, str(tmp_path / "packed"))
     found = packed.read(str(tmp_path / "packed")).model.state_dict()
     assert all(torch.equal(found[name], tensor) for name, tensor in own.items())
+
+
+def test_data_of_another_dictionary_is_not_packed_with_a_checkpoint(checkpoint, tmp_path):
+    other = tmp_path / "other"
+    shutil.copytree(os.path.dirname(checkpoint), str(other))
+    lines = (other / "dict.txt").read_text(encoding="utf-8").splitlines()
+    (other / "dict.txt").write_text("\n".join([lines[1], lines[0], *lines[2:]]) + "\n", encoding="utf-8")
+    with pytest.raises(SwcmError, match="is not that of .*checkpoint_best.pt"):
+        pack(checkpoint, str(tmp_path / "packed"), data=str(other))
+    assert not (tmp_path / "packed").exists()

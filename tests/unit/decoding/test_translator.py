@@ -6,7 +6,9 @@ import pytest
 import torch
 
 import swcm_fairseq
+from swcm_fairseq.decoding import translator as decoding_translator
 from swcm_fairseq.decoding.packing import pack
+from swcm_fairseq.decoding.translator import dtype_named
 from swcm_fairseq.errors import SwcmError
 from tests.support.toy import toy_checkpoint
 
@@ -213,3 +215,23 @@ def test_a_search_that_makes_no_sense_is_refused_with_all_reasons(translator):
     with pytest.raises(SwcmError) as error:
         translator.hypotheses(["学校"], "kk", beam=0, n_best=3, max_len=0)
     assert len(error.value.problems) == 3 and "n_best is 3" in str(error.value)
+
+
+@pytest.mark.parametrize("name, expected", [("float32", torch.float32), ("bfloat16", torch.bfloat16)])
+def test_the_type_that_is_computed_in_is_chosen(folder, name, expected):
+    translator = swcm_fairseq.from_pretrained(folder, dtype=name)
+    assert {parameter.dtype for parameter in translator.model.parameters()} == {expected}
+    [[one]] = translator.hypotheses(["学校"], "kk", beam=2, max_len=5)
+    assert one.pieces and math.isfinite(one.score)
+
+
+def test_auto_is_what_the_machine_is_quick_in_and_slow_bfloat16_is_warned_of(monkeypatch, caplog):
+    for speed, expected, warned in ((0.05, torch.float32, "20 times slower"), (3.0, torch.bfloat16, "")):
+        monkeypatch.setattr(decoding_translator, "bf16_speed", lambda speed=speed: speed)
+        assert dtype_named("auto", "cpu") == expected
+        assert dtype_named("float32", "cpu") == torch.float32
+        caplog.clear()
+        assert dtype_named("bfloat16", "cpu") == torch.bfloat16
+        assert warned in caplog.text and bool(warned) == bool(caplog.text)
+    with pytest.raises(SwcmError, match="dtype is auto, float32, bfloat16 or float16, not 'bf16'"):
+        dtype_named("bf16", "cpu")

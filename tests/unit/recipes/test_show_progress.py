@@ -52,3 +52,47 @@ def test_scores_that_were_asked_for_stand_beside_the_loss(show):
     line = "x | INFO | valid | epoch 001 | valid on 'v' subset | loss 7.1 | ppl 90 | chrfpp 12.5 | mt.zh-kk_chrfpp 11\n"
     assert show(line, 400, [0.0]).strip() == "validation     loss    7.1  ppl       90"
     assert show(line, 400, [0.0], scores="chrfpp, rougeL").strip().endswith("ppl       90  chrfpp 12.5")
+
+
+JSON_TRAIN = '2026-01-01 | INFO | train_inner | {{"epoch": 1, "loss": "8.635", "ppl": "244.2", "num_updates": "{}"}}\n'
+
+
+def test_logs_in_json_are_read(show):
+    valid = '2026-01-01 | INFO | valid | {"epoch": 1, "valid_loss": "7.1", "valid_ppl": "90", "valid_chrfpp": "12.5"}\n'
+    out = show(JSON_TRAIN.format(100) + valid + JSON_TRAIN.format(200), 400, [0.0, 1000.0, 1120.0], scores="chrfpp")
+    first, validation, second = out.splitlines()
+    assert "update   100  loss  8.635" in first and second.endswith("about 4 min left")
+    assert validation == "validation     loss    7.1  ppl       90  chrfpp 12.5"
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "t | INFO | train_inner | epoch 001:  10 / 183 loss=8.6\n",
+        't | INFO | train_inner | {"epoch": 1, "loss":\n',
+        "t | INFO | train_inner | num_updates=1.5, loss=x\n",
+        "t | INFO | valid | nothing of the kind\n",
+        "epoch 001:  12%|# | 3/25 [00:01<00:09, loss=8.6, num_updates=3]\r\n",
+        "\udcff | train_inner | num_updates=7, loss=\udcff, ppl=\udcff\n",
+    ],
+)
+def test_what_cannot_be_read_is_passed_over(show, line):
+    out = show(line + TRAIN.format(100), 400, [0.0, 0.0, 0.0])
+    assert " 100  loss  8.635" in out.splitlines()[-1]
+
+
+def test_the_pace_goes_through(show):
+    line = "2026-01-01 | INFO | swcm_fairseq.training.pace | pace: 2 s an update, about 26 min for the 794 to come\n"
+    assert show(line, 800, [0.0]) == "pace: 2 s an update, about 26 min for the 794 to come\n"
+
+
+def test_a_log_is_read_to_its_end_when_nobody_looks(show, monkeypatch):
+    import builtins
+
+    def broken(*args, **options):
+        raise BrokenPipeError
+
+    monkeypatch.setattr(builtins, "print", broken)
+    rest = io.StringIO(TRAIN.format(100) * 3)
+    show_text = rest.getvalue()
+    assert show(show_text, 400, [0.0] * 9) == ""

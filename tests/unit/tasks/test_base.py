@@ -4,8 +4,10 @@ import os
 
 import pytest
 import torch
+from fairseq import checkpoint_utils
 from fairseq.dataclass.configs import GenerationConfig
 
+from swcm_fairseq.data.pairs import PairDataset
 from swcm_fairseq.errors import SwcmError
 from tests.support.tiny_encoder import sentencepiece_pieces, train_sentencepiece
 from tests.support.toy import PIECES, toy_dictionary, toy_model, toy_task, write_data_bin
@@ -202,3 +204,77 @@ def test_text_goes_in_and_out_by_the_sentencepiece_model_beside_the_data(tmp_pat
     encoded = bpe.encode("打开文件")
     assert set(encoded.split(" ")) <= set(task.source_dictionary.symbols)
     assert bpe.decode(encoded) == "打开文件"
+
+
+class OneWay(torch.nn.Module):
+    """A language model that notes what it is asked and gives every piece the same probability but one."""
+
+    def __init__(self, likes):
+        super().__init__()
+        self.likes, self.seen = likes, []
+
+    def forward(self, tokens):
+        self.seen.append(tokens.clone())
+        logits = torch.zeros(*tokens.shape, len(DICTIONARY))
+        logits[..., self.likes] = 30.0
+        return logits, None
+
+    def get_normalized_probs(self, output, log_probs, sample=None):
+        return output[0].log_softmax(-1)
+
+
+def test_a_language_model_begins_as_it_was_trained_and_is_heard(task, model):
+    likes = DICTIONARY.index("t")
+    language_model = OneWay(likes)
+    batch = task.dataset("test").collater([task.dataset("test")[0]])
+    generator = task.build_generator(
+        [model],
+        GenerationConfig(beam=2, max_len_b=MAX_LENGTH),
+        extra_gen_cls_kwargs={"lm_model": language_model, "lm_weight": 1.0},
+    )
+    [hypotheses] = task.inference_step(generator, [model], batch)
+    assert set(hypotheses[0]["tokens"].tolist()) == {likes, DICTIONARY.eos()}
+    for tokens in language_model.seen:
+        assert tokens[:, 0].tolist() == [DICTIONARY.eos()] * 2
+        assert not (tokens[:, 1:] == DICTIONARY.index("[kk]")).any()
+
+
+def test_a_language_model_is_loaded_where_fairseq_would_pass_its_flag_over(task, model, monkeypatch):
+    asked = []
+
+    def load(paths, arg_overrides, task):
+        asked.append((paths, arg_overrides))
+        return [OneWay(DICTIONARY.index("t"))], None
+
+    monkeypatch.setattr(checkpoint_utils, "load_model_ensemble", load)
+    generator = task.build_generator([model], GenerationConfig(beam=2, lm_path="lm.pt", lm_weight=0.5))
+    assert asked == [(["lm.pt"], {"data": task.folders[0]})]
+    assert generator.lm_weight == 0.5 and isinstance(generator.lm_model.model, OneWay)
+
+
+@pytest.mark.parametrize("beam", [1, 3])
+def test_a_source_that_shows_nothing_gives_nothing_and_changes_no_other(task, model, beam):
+    pieces = [DICTIONARY.encode_line(line, add_if_not_exist=False).long() for line in ("a b c", "", "d e")]
+    dataset = PairDataset(pieces, [len(one) for one in pieces], None, None, DICTIONARY, DICTIONARY.index("[kk]"))
+    generator = task.build_generator([model], GenerationConfig(beam=beam, max_len_b=MAX_LENGTH))
+    found = task.inference_step(generator, [model], dataset.collater([dataset[i] for i in range(3)]))
+    assert [h["tokens"].tolist() for h in found[1]] == [[DICTIONARY.eos()]]
+    for place in (0, 2):
+        [alone] = task.inference_step(generator, [model], dataset.collater([dataset[place]]))
+        assert tokens_of(alone) == tokens_of(found[place]) and len(alone) == beam
+    [nothing] = task.inference_step(generator, [model], dataset.collater([dataset[1]]))
+    assert tokens_of(nothing) == [DICTIONARY.eos()]
+
+
+def test_lengths_match_the_sources_pieces(task, model):
+    settings = {"beam": 3, "match_source_len": True}
+    for index, hypotheses in decode(task, [model], range(6), **settings).items():
+        assert len(tokens_of(hypotheses)) == len(SOURCES[index].split()) + 1  # </s>
+
+
+@pytest.mark.parametrize("groups", [2, 4])
+def test_diverse_groups_give_a_whole_beam_whatever_ends_when(task, model, groups):
+    found = decode(task, [model], range(12), beam=4, nbest=4, diverse_beam_groups=groups, diverse_beam_strength=1.0)
+    for hypotheses in found.values():
+        assert len(hypotheses) == 4
+        assert len({tuple(one["tokens"].tolist()) for one in hypotheses}) > 1

@@ -5,6 +5,7 @@ from swcm_fairseq.errors import SwcmError
 from swcm_fairseq.vocabulary.dictionary import (
     check_dictionary,
     check_sentencepiece_model,
+    differing_symbols,
     symbols_that_are_no_text,
     tags_in,
 )
@@ -101,3 +102,23 @@ def test_a_sentencepiece_model_has_the_dictionarys_pieces(tmp_path):
         "in the dictionary but not in the model: 'elsewhere'",
         "in the model but not in the dictionary: {!r}".format(pieces[-1]),
     ]
+
+
+BODY = ["<s>", "<pad>", "</s>", "<unk>", "a", "b", "<mask>", "[kk]"]
+
+
+@pytest.mark.parametrize(
+    "own, further_tags, words",
+    [
+        (BODY, False, []),
+        (BODY, True, []),
+        (BODY + ["[mn]"], True, []),
+        (BODY + ["[mn]"], False, ["in the data's dictionary, not in the checkpoint's: '[mn]'"]),
+        (BODY[:4] + ["b", "a"] + BODY[6:], False, ["the order differs from id 4 on: 'b' in the data's dictionary"]),
+        (BODY[:6] + ["c"] + BODY[6:], True, ["not in the checkpoint's: 'c'"]),
+        (BODY[:4] + ["b", "c"] + BODY[6:], False, ["missing from the data's dictionary: 'a'", "'c'"]),
+    ],
+)
+def test_differences_of_the_datas_symbols_and_a_checkpoints(own, further_tags, words):
+    found = differing_symbols(own, BODY, further_tags)
+    assert len(found) == len(words) and all(word in line for word, line in zip(words, found))

@@ -7,7 +7,7 @@ import pytest
 import sentencepiece
 
 from swcm_fairseq.errors import SwcmError
-from swcm_fairseq.vocabulary.pieces import Pieces, load_model
+from swcm_fairseq.vocabulary.pieces import Pieces, is_blank, load_model
 from tests.support.tiny_encoder import CORPUS, train_sentencepiece
 
 SIGN, PLACEHOLDER = "\u202f", "\U000f202f"
@@ -146,3 +146,22 @@ def test_a_model_with_byte_fallback_is_refused_before_anything_is_cut(tmp_path):
         Pieces.load(str(path))
     _, problems = read_vocabulary(str(tmp_path))
     assert len(problems) == 1 and "byte fallback" in problems[0]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        " \t\r\n",
+        "\u3000\u00a0\u202f",
+        "\u200b\u200d\ufeff\u2060",
+        "\u00ad",
+        "\u180e",
+        "\ufe0f",
+        "\u3164",
+        "▁▁",
+        "\x01\x7f",
+    ],
+)
+def test_what_has_no_ink_is_blank(text):
+    assert is_blank(text) and not is_blank(text + "་") and not is_blank("." + text)
