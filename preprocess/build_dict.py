@@ -16,7 +16,7 @@ from swcm_fairseq.errors import SwcmError, run_command
 from swcm_fairseq.files import atomic_write, refuse_overwrite
 from swcm_fairseq.languages import tag_of
 from swcm_fairseq.pretrained.encoder import open_encoder
-from swcm_fairseq.vocabulary.encoder_vocabulary import MASK, SPECIALS
+from swcm_fairseq.vocabulary.symbols import MASK, SPECIALS
 
 
 def dictionary_symbols(pieces: List[str], codes: List[str]) -> List[str]:

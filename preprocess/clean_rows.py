@@ -41,6 +41,7 @@ import numpy as np
 
 from swcm_fairseq.errors import SwcmError
 from swcm_fairseq.languages import Language, language
+from swcm_fairseq.vocabulary.symbols import EOS
 
 UNDECODABLE, DUPLICATE, NEAR_DUPLICATE = "undecodable", "duplicate", "near_duplicate"
 SIDE_REASONS = (
@@ -57,7 +58,6 @@ PAIR_REASONS = ("identical", "length_ratio", "variables_differ")
 LAST_REASONS = ("held_out", DUPLICATE, NEAR_DUPLICATE)
 REASONS = SIDE_REASONS + PAIR_REASONS + LAST_REASONS
 
-SENTENCE_END = "</s>"  # as preprocess/encode.py --documents expects it
 
 # Markup may take up most of a line, but a line that is so much longer than what is wanted is not looked at.
 RAW_TO_CLEAN = 20
@@ -153,7 +153,7 @@ class Cleaner:
 
     def _reason(self, texts: Tuple[str, ...]) -> Optional[str]:
         if self.settings.documents:
-            plain = tuple([text.replace(SENTENCE_END, " ") for text in texts])
+            plain = tuple([text.replace(EOS, " ") for text in texts])
         else:
             plain = texts
         for reason, side, test in self._tests:
@@ -168,7 +168,7 @@ class Cleaner:
         return None
 
     def _sentences(self, text: str) -> List[str]:
-        return [part.strip() for part in text.split(SENTENCE_END)] if self.settings.documents else [text]
+        return [part.strip() for part in text.split(EOS)] if self.settings.documents else [text]
 
     def _of_side(self, name: str, side: int) -> str:
         return name if len(self.settings.codes) == 1 else "{}:{}".format(name, self.settings.codes[side])
@@ -217,11 +217,9 @@ def _on_one_line(normalize: Callable[[str], str]) -> Callable[[str], str]:
 
 def _by_sentence(normalize: Callable[[str], str]) -> Callable[[str], str]:
     def clean_document(text: str) -> str:
-        sentences = (normalize(sentence) for sentence in text.split(SENTENCE_END))
+        sentences = (normalize(sentence) for sentence in text.split(EOS))
         # Decoding entities must not make a new end of a sentence.
-        sentences = (
-            sentence.replace(SENTENCE_END, " ").replace("\n", " ").replace("\r", " ").strip() for sentence in sentences
-        )
-        return " {} ".format(SENTENCE_END).join(sentence for sentence in sentences if sentence)
+        sentences = (sentence.replace(EOS, " ").replace("\n", " ").replace("\r", " ").strip() for sentence in sentences)
+        return " {} ".format(EOS).join(sentence for sentence in sentences if sentence)
 
     return clean_document

@@ -18,9 +18,8 @@ from swcm_fairseq.errors import SwcmError, run_command
 from swcm_fairseq.files import atomic_files
 from swcm_fairseq.input_files import encoding_hint
 from swcm_fairseq.vocabulary.pieces import Lines, Pieces
+from swcm_fairseq.vocabulary.symbols import EOS, SENTENCEPIECE_MODEL
 
-MODEL_NAME = "sentencepiece.bpe.model"
-SENTENCE_END = "</s>"  # between the sentences of a document, in text and in pieces
 # Enough to be worth a message between processes, little enough to hold in memory.
 BATCH_LINES, BATCH_CHARACTERS = 5_000, 1 << 20
 
@@ -121,10 +120,10 @@ class Encoder:
 
     def _documents(self, lines: List[str]) -> Lines:
         """The pieces of each document, with ``</s>`` between its sentences."""
-        documents = [[sentence for sentence in map(str.strip, line.split(SENTENCE_END)) if sentence] for line in lines]
+        documents = [[sentence for sentence in map(str.strip, line.split(EOS)) if sentence] for line in lines]
         found = self.model.lines(list(itertools.chain.from_iterable(documents)))
         sentences = iter(found.written)
-        between = " {} ".format(SENTENCE_END)
+        between = " {} ".format(EOS)
         written = [between.join(itertools.islice(sentences, len(document))) for document in documents]
         ends = sum(max(0, len(document) - 1) for document in documents)
         return found._replace(written=written, pieces=found.pieces + ends)
@@ -161,7 +160,7 @@ def main(argv=None) -> int:
     args = parser.parse_args(argv)
 
     names = [os.path.basename(path) for path in args.inputs]
-    twice = sorted({name for name in names if names.count(name) > 1 or name == MODEL_NAME})
+    twice = sorted({name for name in names if names.count(name) > 1 or name == SENTENCEPIECE_MODEL})
     if twice:
         raise SwcmError("two files would be written under the same name in {}: {}".format(args.out, ", ".join(twice)))
     with open(args.spm, "rb") as stream:
@@ -170,7 +169,7 @@ def main(argv=None) -> int:
     for source, target in zip(args.inputs, targets):
         if os.path.exists(target) and os.path.exists(source) and os.path.samefile(source, target):
             raise SwcmError("{} would be overwritten by its own pieces; give another --out".format(source))
-    beside = os.path.join(args.out, MODEL_NAME)
+    beside = os.path.join(args.out, SENTENCEPIECE_MODEL)
     there = _is_there(beside, model_bytes, args.force)
 
     # All files take their names when the last one is whole, and the model its own after the pieces.

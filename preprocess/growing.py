@@ -10,12 +10,11 @@ from typing import Dict, List, Sequence
 import torch
 from torch import Tensor
 
-from swcm_fairseq.models.embedding_rows import Start, start_rows
-from swcm_fairseq.models.initialization import tag_rows
+from swcm_fairseq.models.embedding_rows import TABLES, Start, start_rows, tag_rows
 from swcm_fairseq.pretrained.encoder import OpenedEncoder
 from swcm_fairseq.pretrained.encoder_folder import TOKEN_TYPES, hugging_face_tensors, write_encoder_folder
-from swcm_fairseq.vocabulary.encoder_vocabulary import MASK, SPECIALS
 from swcm_fairseq.vocabulary.sentencepiece_model import Piece, SentencePieceModel
+from swcm_fairseq.vocabulary.symbols import MASK, SPECIALS
 
 _TOKENS = "embed_tokens.weight"
 
@@ -64,8 +63,6 @@ def grow_state(state: Dict[str, Tensor], symbols: Sequence[str], starts: Sequenc
         symbols: the dictionary's before it grew.
         tags: how many tags are new; their rows are drawn as where a model is built, the same in all tables.
     """
-    from swcm_fairseq.models.finetune_from import TABLES  # late: it needs fairseq, which growing an encoder does not
-
     row_of, mask = {symbol: row for row, symbol in enumerate(symbols)}, list(symbols).index(MASK)
     for name in TABLES:
         if name not in state:

@@ -9,7 +9,7 @@ from typing import Callable, List, Sequence, Tuple
 from swcm_preprocess.growing import grow_encoder, grow_state, grown_symbols
 
 from swcm_fairseq.errors import SwcmError
-from swcm_fairseq.models.embedding_rows import Start
+from swcm_fairseq.models.embedding_rows import TABLES, Start
 from swcm_fairseq.pretrained.encoder import open_encoder
 from swcm_fairseq.vocabulary.sentencepiece_model import Piece, SentencePieceModel
 
@@ -53,10 +53,10 @@ def checkpoint_to_grow(path: str, tag: str) -> Tuple[str, Writer]:
     """The SentencePiece model beside a checkpoint, and how to write checkpoint, dictionary and model, grown."""
     import torch
 
-    from swcm_fairseq.data.data_bin import DICTIONARY, SENTENCEPIECE_MODEL, load_dictionary, sentencepiece_model
-    from swcm_fairseq.models.finetune_from import TABLES
+    from swcm_fairseq.data.data_bin import load_dictionary, sentencepiece_model
     from swcm_fairseq.torch_files import safe_load
     from swcm_fairseq.vocabulary.dictionary import check_sentencepiece_model
+    from swcm_fairseq.vocabulary.symbols import DICTIONARY, SENTENCEPIECE_MODEL
 
     state = safe_load(path)
     if not isinstance(state, dict) or TABLES[0] not in state.get("model", {}):

@@ -29,9 +29,8 @@ from swcm_fairseq.files import atomic_files, write_json
 from swcm_fairseq.input_files import check_inputs
 from swcm_fairseq.sentences import one_line
 from swcm_fairseq.vocabulary.pieces import Pieces
+from swcm_fairseq.vocabulary.symbols import EOS, SPACE
 
-SENTENCE_END = "</s>"
-_SPACE = "\u2581"  # as a piece of its own
 _BATCH_LINES, _BATCH_CHARACTERS = 1_000, 1 << 20
 
 Row = Sequence[str]  # question, passage, and the answer where there is one
@@ -61,16 +60,14 @@ class Joiner:
         SwcmError: the model does not know the separator.
     """
 
-    def __init__(self, model: Pieces, longest: int, separator: str = SENTENCE_END) -> None:
+    def __init__(self, model: Pieces, longest: int, separator: str = EOS) -> None:
         self.model = model
         self.longest = longest
         self.separator = separator
-        self.documents = separator == SENTENCE_END
+        self.documents = separator == EOS
         self._mark = 1 if self.documents else len(model.cut([separator])[0])
         if not self.documents and not (self._mark and model.known.issuperset(model.cut([separator])[0])):
-            raise SwcmError(
-                "--separator {!r}: the model does not know it; take another, or {}".format(separator, SENTENCE_END)
-            )
+            raise SwcmError("--separator {!r}: the model does not know it; take another, or {}".format(separator, EOS))
 
     def __call__(self, rows: Sequence[Row]) -> Iterator[Optional[Joined]]:
         """Join each row; a question that leaves no room for a passage gives ``None``."""
@@ -82,7 +79,7 @@ class Joiner:
 
     def _clean(self, text: str) -> str:
         text = one_line(text)
-        return text.replace(SENTENCE_END, "&lt;/s&gt;") if self.documents else text
+        return text.replace(EOS, "&lt;/s&gt;") if self.documents else text
 
     def _join(self, row: Row, question: List[str], passage: List[str], answer: Optional[List[str]]) -> Optional[Joined]:
         text, kept = self._line(row[0], row[1]), len(passage)
@@ -91,7 +88,7 @@ class Joiner:
         # separator, the model may see it otherwise. So what comes out is measured.
         while length > self.longest:
             kept = min(kept - 1, self.longest - len(question) - self._mark)
-            while kept > 0 and passage[kept - 1] == _SPACE:  # a space at the end of a line is none
+            while kept > 0 and passage[kept - 1] == SPACE:  # a space at the end of a line is none
                 kept -= 1
             shown = self.model.decode(" ".join(passage[: max(kept, 0)]))
             if not shown:
@@ -106,7 +103,7 @@ class Joiner:
 
     def _length(self, line: str) -> int:
         """Pieces of a line as preprocess/encode.py cuts it."""
-        parts = [part.strip() for part in line.split(SENTENCE_END)] if self.documents else [line]
+        parts = [part.strip() for part in line.split(EOS)] if self.documents else [line]
         found = self.model.cut(parts)
         return sum(map(len, found)) + len(found) - 1
 
@@ -204,7 +201,7 @@ def parse_arguments(argv=None) -> argparse.Namespace:
         metavar="N",
         help="longest line, the separator among its pieces (%(default)s: XLM-R's positions without <s> and </s>)",
     )
-    parser.add_argument("--separator", default=SENTENCE_END, metavar="TEXT", help="between the two (%(default)s)")
+    parser.add_argument("--separator", default=EOS, metavar="TEXT", help="between the two (%(default)s)")
     parser.add_argument("--out", required=True, metavar="FILE", help="lines to write; FILE.counts.json comes too")
     parser.add_argument("--force", action="store_true", help="replace a finished output")
     options = parser.parse_args(argv)

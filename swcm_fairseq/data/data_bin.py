@@ -8,10 +8,8 @@ from fairseq.data import ConcatDataset, Dictionary
 
 from ..errors import SwcmError
 from ..vocabulary.dictionary import differing_symbols
+from ..vocabulary.symbols import DICTIONARY, SENTENCEPIECE_MODEL
 from . import indexed
-
-SENTENCEPIECE_MODEL = "sentencepiece.bpe.model"
-DICTIONARY = "dict.txt"
 
 
 def load_dictionary(folders: List[str], suffixes: List[str]) -> Dictionary:

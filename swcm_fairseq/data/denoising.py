@@ -8,7 +8,7 @@ import torch
 from fairseq.data import FairseqDataset, data_utils
 from torch import Tensor
 
-from ..vocabulary.encoder_vocabulary import MASK
+from ..vocabulary.symbols import MASK
 from ..vocabulary.units import Units
 from .batch import Example, collate
 from .epoch import SharedEpoch

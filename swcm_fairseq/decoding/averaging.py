@@ -78,7 +78,8 @@ def main(arguments: Optional[List[str]] = None) -> None:
 
     import torch
 
-    from ..data.data_bin import DICTIONARY, check_dictionary_of, read_dictionary
+    from ..data.data_bin import check_dictionary_of, read_dictionary
+    from ..vocabulary.symbols import DICTIONARY
 
     kept = next((p for p in map(os.path.dirname, inputs) if os.path.exists(os.path.join(p, DICTIONARY))), None)
     if kept is not None:

@@ -17,13 +17,14 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
-from ..data.data_bin import DICTIONARY, SENTENCEPIECE_MODEL, read_dictionary
+from ..data.data_bin import read_dictionary
 from ..errors import SwcmError, some
 from ..files import atomic_folder
 from ..input_files import check_fetched, read_json
 from ..models.config import XlmSwcmConfig
 from ..models.xlm_swcm import XlmSwcmModel
 from ..version import __version__
+from ..vocabulary.symbols import DICTIONARY, SENTENCEPIECE_MODEL
 
 FORMAT = 1
 WEIGHTS = "model.safetensors"

@@ -7,13 +7,14 @@ import sys
 from typing import Callable, Dict, Optional
 
 from ..decoding import packed
-from ..decoding.engines.folder import DICTIONARY, PIECES, Exported, write_settings
+from ..decoding.engines.folder import Exported, write_settings
 from ..decoding.packed import Packed
 from ..decoding.packing import read_checkpoint
 from ..errors import SwcmError
 from ..files import atomic_folder
 from ..languages import code_of
 from ..vocabulary.dictionary import symbols_that_are_no_text, tags_in
+from ..vocabulary.symbols import DICTIONARY, SENTENCEPIECE_MODEL
 from . import hf
 from .layers import standard_model
 from .model_card import model_card
@@ -51,7 +52,7 @@ def export(
     with atomic_folder(folder, force) as temporary:
         write_model(temporary)
         parts.dictionary.save(os.path.join(temporary, DICTIONARY))
-        shutil.copyfile(parts.sentencepiece_model, os.path.join(temporary, PIECES))
+        shutil.copyfile(parts.sentencepiece_model, os.path.join(temporary, SENTENCEPIECE_MODEL))
         write_settings(temporary, _settings(form, parts))
         with open(os.path.join(temporary, "README.md"), "w", encoding="utf-8", newline="\n") as stream:
             stream.write(card)

@@ -34,9 +34,14 @@ from .patch import Patch, replaced
 
 NEVER, FIXED = "no fairseq offers a place for it", "a fairseq that has it mended"
 
+
+def _call_main(stock):
+    return commands.call_main(applied, stock)
+
+
 COMMANDS = Patch(
     "fairseq.distributed.utils.call_main",
-    lambda stock: commands.call_main(applied, stock),
+    _call_main,
     "cfg main kwargs",
     "puts the rest of this table in place for commands that run our tasks and models; --bf16 is no TPU; processes that "
     "would train apart are refused; an error for the user is one line",

@@ -1,3 +1,1 @@
 """The registered model and its two halves."""
-
-from .xlm_swcm import XlmSwcmModel  # noqa: F401

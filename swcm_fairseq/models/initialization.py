@@ -7,7 +7,7 @@ from torch import Tensor
 
 from ..errors import SwcmError
 from ..modules.layer_plan import PlannedLayer
-from ..vocabulary.encoder_vocabulary import SPECIALS
+from .embedding_rows import TABLES, tag_rows
 
 # Part of a decoder layer <- part of the encoder layer it starts from.
 DECODER_FROM_ENCODER = {
@@ -27,7 +27,7 @@ NOT_COPIED = {
     "random": ("self_attn", "cross_attn", "ffn1", "ffn2", "ffn"),
 }
 
-# Module of the encoder <- its name where encoders are read (weights/layouts.py), which is fairseq's.
+# Module of the encoder <- its name where encoders are read (pretrained/layouts.py), which is fairseq's.
 ENCODER_FROM_READER = {
     "embeddings.tokens": "embed_tokens",
     "embeddings.positions": "embed_positions",
@@ -39,8 +39,6 @@ ENCODER_FROM_READER = {
     "ffn.fc2": "fc2",
     "ffn.layer_norm": "final_layer_norm",
 }
-
-TOKEN_TABLE = "encoder.embeddings.tokens.weight"
 
 
 class Origin(NamedTuple):
@@ -155,29 +153,12 @@ def _check_fit(state: Dict[str, Tensor], sources: Dict[str, str], encoder) -> No
             problems.append("{} has no tensor for {}".format(encoder.path, name))
             continue
         wanted, given = tuple(state[name].shape), tuple(encoder.tensors[key].shape)
-        if name == TOKEN_TABLE:
+        if name == TABLES[0]:
             wanted = (min(wanted[0], given[0]), wanted[1])  # rows of tags come on top
         if wanted != given:
             problems.append("{} is {}, {} wants {}".format(encoder.sources[key], given, name, wanted))
     if problems:
         raise SwcmError("the encoder {} does not fit the model".format(encoder.path), problems)
-
-
-def tag_rows(table: Tensor, count: int, generator: Optional[torch.Generator] = None) -> Tensor:
-    """Rows [count, C] for new tags: drawn from the mean and the spread of the pieces' rows, channel by channel.
-
-    Rows near that of ``<s>`` would be lost: the encoder's layers have learned to read nothing from it. Measured on
-    multilingual-e5-small (four layers), two tags that start from ``<s>`` plus a tenth of its spread differ by less than
-    0.001 of their length after three decoder layers; two that start as pieces do, by 0.9.
-
-    Args:
-        table: token rows [V, C] of an encoder: specials first.
-        count: how many.
-        generator: of the draw; None takes torch's own.
-    """
-    pieces = table[len(SPECIALS) :].float()
-    noise = torch.randn(count, table.size(1), generator=generator)
-    return pieces.mean(dim=0) + noise * pieces.std(dim=0)
 
 
 def _copy(tensor: Tensor, source: Tensor, source_name: str) -> str:
@@ -196,6 +177,6 @@ def _start_output(name: str, tensor: Tensor, state: Dict[str, Tensor]) -> Origin
     if name.endswith("bias"):
         tensor.zero_()
         return Origin("random", "zeros")
-    table = "decoder.embeddings.tokens.weight"
+    table = TABLES[1]
     tensor.copy_(state[table])
     return Origin("copied", table)

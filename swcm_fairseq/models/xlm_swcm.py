@@ -1,8 +1,6 @@
 """The registered model ``xlm_swcm`` and its presets: assembly only."""
 
 import functools
-import logging
-import os
 from typing import Dict, List, Optional, Tuple
 
 import torch
@@ -11,22 +9,18 @@ from torch import Tensor, nn
 
 from .. import allocator
 from ..errors import SwcmError
-from ..hardware import usable_gpus, warn_of_slow_bf16
+from ..hardware import warn_of_slow_bf16
 from ..modules.embeddings import Embeddings, position_table, token_table
 from ..modules.layer_plan import layer_plan
 from ..pretrained import read_encoder
 from ..training_run import TrainingRun
 from ..vocabulary.dictionary import check_dictionary
-from .config import DEFAULTS, PRESETS, SIZES, XlmSwcmConfig, fill_in, layer_sizes, resolve_sizes
+from .config import PRESETS, XlmSwcmConfig, fill_in, layer_sizes, resolve_sizes
 from .decoder import SwcmDecoder, kept_memories
+from .embedding_rows import add_rows
 from .encoder import SwcmEncoder
-from .finetune_from import add_rows, check_finetune_from, checkpoint_to_start_from
-from .freezing import freeze
-from .init_report import REPORT_NAME, report_lines, summary_lines, write_report
 from .initialization import initialize, tie_decoder
-from .rates import scale_rate_of_copied
-
-logger = logging.getLogger(__name__)
+from .prepare_training import prepare_for_training
 
 
 @register_model("xlm_swcm", dataclass=XlmSwcmConfig)
@@ -46,10 +40,9 @@ class XlmSwcmModel(FairseqEncoderDecoderModel):
 
     @classmethod
     def build_model(cls, cfg, task):
-        """Build the model, read the pretrained encoder if one is named, start from it, and report.
+        """Build the model and start it from the pretrained encoder, if one is named: its weights are read here, once.
 
-        The weights are read here, once, and the path is then taken out of the settings that checkpoints keep:
-        a trained model never asks for its encoder again.
+        In a training run ``prepare_for_training`` does the rest.
         """
         pretrained = read_encoder(cfg.pretrained_encoder) if cfg.pretrained_encoder else None
         resolve_sizes(cfg, pretrained)
@@ -68,20 +61,7 @@ class XlmSwcmModel(FairseqEncoderDecoderModel):
         model.init_origins = initialize(model, model.decoder.plan, pretrained, cfg.decoder_init)
         run = TrainingRun.of(cfg)
         if run is not None:
-            if cfg.freeze:
-                freeze(model, cfg.freeze)
-            if cfg.copied_lr_scale != 1:
-                scale_rate_of_copied(model, cfg, run)
-            if run.root.common.bf16:
-                warn_of_slow_bf16()
-            model.returns_memory = run.root.common.cpu or not usable_gpus()
-            cfg.pretrained_encoder = None
-            run.keep_model_settings(cfg, SIZES + tuple(DEFAULTS) + ("pretrained_encoder",))
-            earlier = checkpoint_to_start_from(run)
-            if earlier is not None:
-                check_finetune_from(earlier, target.symbols, model.state_dict())
-                model.takes_further_tags = True
-            model._report_initialization(run)
+            prepare_for_training(model, cfg, run)
         return model
 
     def upgrade_state_dict_named(self, state_dict, name):
@@ -143,16 +123,6 @@ class XlmSwcmModel(FairseqEncoderDecoderModel):
     def output_parameters(self):
         """Weight [V, C] and bias [V] or None of the output layer."""
         return self.decoder.output_parameters()
-
-    def _report_initialization(self, run: "TrainingRun") -> None:
-        state = self.state_dict()
-        for line in summary_lines(state, self.init_origins):
-            logger.info(line)
-        if run.is_master:
-            path = os.path.join(run.save_dir, REPORT_NAME)
-            lines = report_lines(state, self.init_origins)
-            run.at_start(lambda: write_report(path, lines))
-            logger.info("start: every tensor is listed in %s", path)
 
 
 def _encoder_and_decoder(cfg, source, target):

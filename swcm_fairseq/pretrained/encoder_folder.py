@@ -6,11 +6,12 @@ from typing import Dict, Optional
 import torch
 
 from ..files import write_json
+from ..vocabulary.symbols import SENTENCEPIECE_MODEL
 from .layouts import HUGGING_FACE, hugging_face_names
 from .settings import EncoderConfig
 
 TOKEN_TYPES = HUGGING_FACE.token_types
-CONFIG_FILE, WEIGHTS_FILE, SENTENCEPIECE_FILE = "config.json", "model.safetensors", "sentencepiece.bpe.model"
+CONFIG_FILE, WEIGHTS_FILE = "config.json", "model.safetensors"
 
 
 def write_encoder_folder(
@@ -46,7 +47,7 @@ def write_encoder_folder(
     with open(os.path.join(folder, CONFIG_FILE), "w", encoding="utf-8", newline="\n") as stream:
         write_json(stream, settings)
     if sentencepiece_model is not None:
-        with open(os.path.join(folder, SENTENCEPIECE_FILE), "wb") as stream:
+        with open(os.path.join(folder, SENTENCEPIECE_MODEL), "wb") as stream:
             stream.write(sentencepiece_model)
     weights = os.path.join(folder, WEIGHTS_FILE)
     # transformers asks for the metadata; without "format" it refuses the file.

@@ -7,9 +7,9 @@ from typing import List, NamedTuple, Optional, Sequence
 import numpy as np
 
 from ..errors import SwcmError
+from ..vocabulary.symbols import SPACE
 from .lines import Lazy, Mapped, OpenedText, TextLines
 
-_PIECE_START = "\u2581"
 # S source, T target, H hypothesis as the model wrote it, D the same as text; the number is the sentence's place.
 _LINE = re.compile(rb"([STHD])-(\d{1,18})\t")
 # fairseq-generate's own log stands between them, and ends with the number of sentences.
@@ -155,7 +155,7 @@ class _Field:
         self._starts.append(start)
         self._ends.append(end)
         # Text never holds the mark of a piece's start: SentencePiece's normalization makes a space of it.
-        self._pieces = self._pieces or _PIECE_START.encode("utf-8") in line
+        self._pieces = self._pieces or SPACE.encode("utf-8") in line
 
     def first(self) -> "_Field":
         """Of each sentence the first line, in the order of their numbers."""
@@ -171,7 +171,7 @@ class _Field:
 
 
 def _joined(pieces: str) -> str:
-    return pieces.replace(" ", "").replace(_PIECE_START, " ").strip()
+    return pieces.replace(" ", "").replace(SPACE, " ").strip()
 
 
 def _missing(what: str, there: np.ndarray, seen: np.ndarray, wanted: int = 0) -> List[str]:

@@ -10,7 +10,7 @@ from fairseq import utils
 from fairseq.data import Dictionary
 from fairseq.tasks import FairseqTask
 
-from ..data.data_bin import DICTIONARY, check_dictionary_of, load_dictionary, sentencepiece_model
+from ..data.data_bin import check_dictionary_of, load_dictionary, sentencepiece_model
 from ..data.pairs import PairDataset
 from ..decoding.generator import check_search, generate, options_of, repaired_search, score, views_of
 from ..errors import SwcmError
@@ -21,6 +21,7 @@ from ..training.pace import Pace
 from ..training_run import TrainingRun
 from ..vocabulary.dictionary import check_sentencepiece_model, tags_in
 from ..vocabulary.pieces import Pieces
+from ..vocabulary.symbols import DICTIONARY
 from .flags import REFUSED_IN_TRAINING, GivenFlags, refuse_translations_flags
 
 logger = logging.getLogger(__name__)

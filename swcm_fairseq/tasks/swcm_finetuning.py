@@ -7,7 +7,7 @@ from typing import Dict, List, NamedTuple, Optional
 from fairseq.tasks import register_task
 from omegaconf import II
 
-from ..data.data_bin import SENTENCEPIECE_MODEL, load_pair, other_kind
+from ..data.data_bin import load_pair, other_kind
 from ..data.mixture import MixtureDataset
 from ..data.pairs import PairDataset
 from ..errors import SwcmError
@@ -16,6 +16,7 @@ from ..validation.scores import ValidationScores
 from ..validation.sentences import ScoredSentences
 from ..validation.settings import ValidationConfig, check_best_metric, score_names
 from ..vocabulary.pieces import Pieces
+from ..vocabulary.symbols import SENTENCEPIECE_MODEL
 from .base import SwcmTask
 
 logger = logging.getLogger(__name__)

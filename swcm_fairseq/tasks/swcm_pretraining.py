@@ -25,7 +25,7 @@ from ..errors import SwcmError
 from ..languages import tag_of
 from ..training.scheduled_sampling import SCHEDULES, Schedule, ScheduledSampling
 from ..vocabulary.dictionary import symbols_that_are_no_text
-from ..vocabulary.encoder_vocabulary import MASK
+from ..vocabulary.symbols import MASK
 from ..vocabulary.units import Units
 from .base import SwcmTask
 

@@ -4,8 +4,8 @@ import re
 from typing import List, Optional, Tuple
 
 from ..errors import SwcmError, some
-from .encoder_vocabulary import MASK, SPECIALS
 from .sentencepiece_model import SentencePieceModel
+from .symbols import MASK, SPECIALS
 
 _TAG = re.compile(r"\[\w+\]\Z")
 

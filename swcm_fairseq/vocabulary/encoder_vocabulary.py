@@ -6,15 +6,12 @@ from typing import List, NamedTuple, Optional, Tuple
 from ..errors import some
 from ..input_files import read_text
 from .sentencepiece_model import BYTE, BYTE_FALLBACK, SentencePieceModel
+from .symbols import BOS, EOS, MASK, SENTENCEPIECE_MODEL, SPECIALS, UNKNOWN
 
-# Ids 0 to 3 of fairseq's dictionaries and of XLM-R's embedding rows; pieces follow, then <mask>.
-SPECIALS = ("<s>", "<pad>", "</s>", "<unk>")
-MASK = "<mask>"
-
-SENTENCEPIECE_NAMES = ("sentencepiece.bpe.model", "spm.model", "sentencepiece.model")
+SENTENCEPIECE_NAMES = (SENTENCEPIECE_MODEL, "spm.model", "sentencepiece.model")
 
 # A SentencePiece model of XLM-R begins with these; fairseq has its own rows for them.
-_SENTENCEPIECE_SPECIALS = ["<unk>", "<s>", "</s>"]
+_SENTENCEPIECE_SPECIALS = [UNKNOWN, BOS, EOS]
 
 
 class Vocabulary(NamedTuple):

@@ -16,8 +16,7 @@ from ..languages import Language
 from .pieces import Pieces
 from .protected_characters import PLACEHOLDERS
 from .sentencepiece_model import NORMAL, Piece, SentencePieceModel
-
-SPACE = "\u2581"  # SentencePiece's mark for a space
+from .symbols import SPACE
 
 # A script with more characters than this gets those that the text holds; a smaller one gets all, seen or not.
 WHOLE_SCRIPT = 2000

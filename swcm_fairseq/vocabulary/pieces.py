@@ -12,9 +12,8 @@ from ..errors import SwcmError
 from ..input_files import check_fetched
 from .protected_characters import known_to, protect, restore
 from .sentencepiece_model import BYTE_FALLBACK
+from .symbols import SPACE, UNKNOWN
 
-UNKNOWN = "<unk>"
-_SPACE = "\u2581"  # what SentencePiece writes for a space
 _PROBE = 16  # texts that tell whether a model knows a script
 _WHITE_SPACE = re.compile(r"\s")
 _SYMBOL = re.compile(r"<.*>\Z|\[\w+\]\Z")  # what a dictionary has beside pieces: specials and language tags
@@ -154,7 +153,7 @@ class Pieces:
 
     def decode(self, line: str) -> str:
         """The text of pieces that are joined by spaces."""
-        return restore(line.replace(" ", "").replace(_SPACE, " ").strip())
+        return restore(line.replace(" ", "").replace(SPACE, " ").strip())
 
 
 def _holds_any(texts: Sequence[str], characters: Iterable[str]) -> bool:

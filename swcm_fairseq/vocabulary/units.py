@@ -11,9 +11,8 @@ import numpy as np
 
 from ..languages import CHARACTERS, SYLLABLES, language
 from .dictionary import tags_in
-from .encoder_vocabulary import MASK, SPECIALS
+from .symbols import MASK, SPACE, SPECIALS
 
-SPACE = "\u2581"
 # Tsheg (the second one does not break lines), then the shads that close a clause.
 SYLLABLE_ENDS = "\u0f0b\u0f0c" + "\u0f0d\u0f0e\u0f0f\u0f10\u0f11\u0f14"
 

@@ -53,6 +53,10 @@ MODELS = [
         ("if 0 in self.kept", "if 1 in self.kept", "the embeddings are no memory"),
     ),
     *_faults(
+        "models/prepare_training.py",
+        ("    cfg.pretrained_encoder = None\n", "", "a checkpoint asks for its encoder"),
+    ),
+    *_faults(
         "models/xlm_swcm.py",
         (
             "Embeddings(table, embeddings.positions, ",
@@ -61,7 +65,6 @@ MODELS = [
         ),
         ("        cfg.inserted_layers,\n", '        "normal",\n', "BASE-B is the default"),
         ("pretrained, cfg.decoder_init)", 'pretrained, "shared")', "weight sharing cannot be removed"),
-        ("            cfg.pretrained_encoder = None\n", "", "a checkpoint asks for its encoder"),
         (
             "            src_lengths=src_lengths,\n        )",
             "            src_lengths=src_lengths,\n        )[:1] + ({},)",
@@ -146,12 +149,15 @@ MODULES = [
 
 WEIGHTS = [
     *_faults(
+        "models/embedding_rows.py",
+        ("pieces = table[len(SPECIALS) :].float()", "pieces = table.float()", "tags are drawn from specials too"),
+        ("noise * pieces.std(dim=0)", "noise * pieces.std()", "tags spread otherwise than pieces"),
+    ),
+    *_faults(
         "models/initialization.py",
         ("planned = plan[index]", "planned = plan[min(index + 1, len(plan) - 1)]", "layers start from the next one"),
         ("NOT_COPIED[decoder_init] + planned.drawn", "planned.drawn", "weight sharing cannot be removed"),
         ('"ffn2": "ffn"}', '"ffn2": "self_attn"}', "a part starts from another"),
-        ("pieces = table[len(SPECIALS) :].float()", "pieces = table.float()", "tags are drawn from specials too"),
-        ("noise * pieces.std(dim=0)", "noise * pieces.std()", "tags spread otherwise than pieces"),
         ("sorted(set(encoder.tensors) - set(sources.values()))", "[]", "tensors without a place are lost in silence"),
         ("    if new == 0:\n", "    if new >= 0:\n", "tags start from nothing"),
         (
@@ -273,7 +279,7 @@ DATA = [
     *_faults(
         "vocabulary/pieces.py",
         ("UNKNOWN if p not in self.known and _SYMBOL.match(p) else p", "p", "a </s> in a text ends it"),
-        ('.replace(_SPACE, " ").strip()', '.replace(_SPACE, " ")', "every text begins with a space"),
+        ('.replace(SPACE, " ").strip()', '.replace(SPACE, " ")', "every text begins with a space"),
     ),
     *_faults(
         "vocabulary/dictionary.py",

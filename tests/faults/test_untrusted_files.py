@@ -19,10 +19,11 @@ from swcm_fairseq.errors import SwcmError
 from swcm_fairseq.fairseq_patches.loading import is_program
 from swcm_fairseq.fairseq_patches.progress import read_progress
 from swcm_fairseq.fairseq_patches.resuming import finish_interrupted_save
-from swcm_fairseq.models.finetune_from import check_finetune_from, tensor_shapes
+from swcm_fairseq.models.finetune_from import check_finetune_from
 from swcm_fairseq.pretrained import read_encoder
 from swcm_fairseq.pretrained.tensor_files import read_json
 from swcm_fairseq.tasks.swcm_finetuning import SwcmFinetuningTask
+from swcm_fairseq.torch_files import tensor_shapes
 from tests.support.evil import Trap
 from tests.support.tiny_encoder import make_encoder_folder
 from tests.support.toy import toy_checkpoint, toy_dictionary, write_data_bin

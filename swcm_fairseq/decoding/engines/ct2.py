@@ -7,10 +7,10 @@ import ctranslate2
 
 from ...errors import SwcmError
 from ...vocabulary.pieces import Pieces
+from ...vocabulary.symbols import BOS, EOS, SENTENCEPIECE_MODEL
 from ..hypotheses import BaseTranslator, Search, Written
-from .folder import PIECES, Exported
+from .folder import Exported
 
-_START, _END = "<s>", "</s>"
 # CTranslate2 compares hypotheses by probability alone, and stops before it has as many as the beam is wide, where its
 # length penalty is 0; with one that changes no number it stops where fairseq does, and what it found is compared here.
 _NO_PENALTY = 1e-9
@@ -44,14 +44,14 @@ class Ct2Translator(BaseTranslator):
             )
         except (RuntimeError, ValueError) as error:
             raise SwcmError("CTranslate2 cannot open {}: {}".format(folder, str(error).strip()))
-        return cls(engine, exported, Pieces.load(os.path.join(folder, PIECES)))
+        return cls(engine, exported, Pieces.load(os.path.join(folder, SENTENCEPIECE_MODEL)))
 
     def decode(self, sources: List[List[str]], tag: str, search: Search) -> List[List[Written]]:
         """Write a batch; see ``BaseTranslator.decode``."""
         # <s>, the tag, and one position for the </s> that ends the longest output.
         longest = min(search.max_len, self.max_source - 2)
         found = self.engine.translate_batch(
-            [[_START] + source + [_END] for source in sources],
+            [[BOS] + source + [EOS] for source in sources],
             target_prefix=[[tag]] * len(sources),
             beam_size=search.beam,
             num_hypotheses=search.beam,
@@ -71,7 +71,7 @@ def _best(result, longest: int, search: Search) -> List[Written]:
     for place, symbols in enumerate(result.hypotheses):
         symbols = symbols[1:]  # the tag
         length = len(symbols)
-        if symbols[-1:] == [_END]:
+        if symbols[-1:] == [EOS]:
             symbols = symbols[:-1]
         symbols = symbols[:longest]
         attention = None

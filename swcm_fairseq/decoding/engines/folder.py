@@ -13,8 +13,6 @@ from ...errors import SwcmError
 from ...input_files import read_json
 
 SETTINGS = "swcm.json"
-DICTIONARY = "dict.txt"
-PIECES = "sentencepiece.bpe.model"
 FORMAT = 1
 #: What a folder's model is in -> what computes it.
 FORMATS = ("hf", "ct2", "onnx")

@@ -9,9 +9,10 @@ import onnxruntime
 from ...errors import SwcmError
 from ...vocabulary.encoder_vocabulary import SPECIALS, dictionary_symbols
 from ...vocabulary.pieces import Pieces
+from ...vocabulary.symbols import DICTIONARY, SENTENCEPIECE_MODEL
 from ..hypotheses import BaseTranslator, Search, Written
 from .beam_search import BeamSearch, Candidates, Finished
-from .folder import DICTIONARY, PIECES, Exported
+from .folder import Exported
 
 ENCODER, DECODER = "encoder_model.onnx", "decoder_model_merged.onnx"
 _START, _PADDING, _END, _UNKNOWN = range(len(SPECIALS))
@@ -63,7 +64,7 @@ class OnnxTranslator(BaseTranslator):
                 raise SwcmError("onnxruntime cannot open {}: {}".format(path, str(error).strip().splitlines()[0]))
         symbols = [*SPECIALS, *dictionary_symbols(os.path.join(folder, DICTIONARY))]
         encoder, decoder = sessions
-        return cls(encoder, decoder, symbols, exported, Pieces.load(os.path.join(folder, PIECES)))
+        return cls(encoder, decoder, symbols, exported, Pieces.load(os.path.join(folder, SENTENCEPIECE_MODEL)))
 
     def decode(self, sources: List[List[str]], tag: str, search: Search) -> List[List[Written]]:
         """Write a batch; see ``BaseTranslator.decode``."""

@@ -7,7 +7,8 @@ import torch
 from safetensors.torch import load_file
 
 from swcm_fairseq.errors import SwcmError
-from swcm_fairseq.models.initialization import initialize, tag_rows
+from swcm_fairseq.models.embedding_rows import tag_rows
+from swcm_fairseq.models.initialization import initialize
 from swcm_fairseq.pretrained import read_encoder
 from tests.support.tiny_encoder import make_encoder_folder
 from tests.support.toy import build_model, start_from, toy_dictionary
