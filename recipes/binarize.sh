@@ -27,7 +27,7 @@ dict=$2
 out=${3%/}
 shift 3
 
-problems=()
+problems=() notes=()
 files_of() { # NAME SPLIT: the two sides of a pair, or the one file of a language, one a line.
     case $1 in
     *-*) printf '%s\n' "$pieces/$2.$1.${1%%-*}" "$pieces/$2.$1.${1#*-}" ;;
@@ -48,7 +48,7 @@ splits_of() { # NAME: the splits that have any of their files, one a line.
 }
 
 check() { # NAME: adds to problems.
-    local split file lines first first_lines found=
+    local split file lines blank first first_lines found=
     for split in $(splits_of "$1"); do
         found=yes
         first=
@@ -59,6 +59,9 @@ check() { # NAME: adds to problems.
             fi
             lines=$(grep -c '' "$file" || true)
             [ "$lines" != 0 ] || problems+=("$file is empty")
+            # To train on they are no harm; as a question or an answer of a test they mean nothing.
+            blank=$(LC_ALL=C grep -c '^[[:space:]]*$' "$file" || true)
+            [ "$split" = train ] || [ "$blank" = 0 ] || notes+=("note: $file has $blank blank lines of $lines")
             if [ -n "$first" ] && [ "$lines" != "$first_lines" ]; then
                 problems+=("$first has $first_lines lines, $file has $lines")
             fi
@@ -83,6 +86,8 @@ if [ ${#problems[@]} -gt 0 ]; then
     printf -v list '; %s' "${problems[@]}"
     die "nothing was binarized: ${list:2}"
 fi
+
+[ ${#notes[@]} -eq 0 ] || printf '%s\n' "${notes[@]}"
 
 if [ -e "$out" ] && [ "$FORCE" != 1 ]; then
     for name in "$@"; do

@@ -18,7 +18,7 @@ from omegaconf.errors import OmegaConfBaseException
 from torch.multiprocessing import ProcessRaisedException
 
 from .. import training_run
-from ..errors import SwcmError, report_without_traceback
+from ..errors import SwcmError, escape_output, report_without_traceback
 
 _PACKAGE = __name__.split(".")[0]
 
@@ -78,8 +78,9 @@ def _run(patches, main, cfg, **options):
     """``main``, perhaps in a process that fairseq has started for one of several GPUs.
 
     torch hands the error of such a process on as the text of its traceback, so what is meant for the user is marked in
-    it.
+    it. What a terminal cannot show of the texts is escaped, in the place of a traceback.
     """
+    escape_output()
     if multiprocessing.parent_process() is None:
         with running(patches, cfg):
             return main(cfg, **options)

@@ -108,3 +108,10 @@ def test_a_finished_folder_without_the_pair_is_not_taken_for_done(binarize, tmp_
 @pytest.mark.parametrize("pairs", [(), ("zh+kk",), ("zh-kk-mn",)])
 def test_wrong_usage(binarize, pairs):
     assert binarize(*pairs).returncode == 2
+
+
+def test_blank_lines_of_held_out_sets_are_counted(binarize, pieces):
+    (pieces / "valid.zh-kk.kk").write_text("\n▁a b\n", encoding="utf-8")
+    done = binarize("zh-kk")
+    assert done.returncode == 0, done.stderr
+    assert "valid.zh-kk.kk has 1 blank lines of 2" in done.stdout and done.stdout.count(" blank lines of ") == 1

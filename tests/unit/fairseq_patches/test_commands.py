@@ -89,3 +89,18 @@ def test_what_a_process_of_several_says_to_the_user(monkeypatch, main, said):
         assert type(caught.value) is SwcmError and str(caught.value) == spawned.COMPLAINT
     else:
         assert "in fail" in str(caught.value) and spawned.COMPLAINT in str(caught.value), "a bug keeps its traceback"
+
+
+def test_what_a_terminal_lacks_is_escaped(monkeypatch):
+    import contextlib
+    import io
+    import sys
+
+    from swcm_fairseq.fairseq_patches import commands
+
+    monkeypatch.setattr(commands, "running", lambda patches, cfg: contextlib.nullcontext())
+    stream = io.TextIOWrapper(io.BytesIO(), encoding="latin-1")
+    monkeypatch.setattr(sys, "stdout", stream)
+    commands._run(None, lambda cfg: print("D-0\tқала"), None)
+    stream.flush()
+    assert stream.buffer.getvalue() == b"D-0\t\\u049b\\u0430\\u043b\\u0430\n"
