@@ -98,6 +98,7 @@ def _generation_settings(forced: Optional[int], never: Sequence[int], max_positi
         "num_beams": 5,
         "length_penalty": 1.0,
         "early_stopping": True,
+        "min_length": 3,  # <s>, the tag, a piece
         "max_new_tokens": min(201, max_positions - 1),
         "bad_words_ids": [[index] for index in never],
     }

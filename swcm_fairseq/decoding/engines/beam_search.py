@@ -2,7 +2,7 @@
 
 B sentences of a batch, K hypotheses of each side by side: rows [B * K]. A step looks at the best 2 K continuations of
 each sentence; those among the first K that end are finished, the first K others go on. A sentence is done when K
-hypotheses of it are finished. At the longest length every hypothesis ends.
+hypotheses of it are finished. None is empty, and at the longest length every hypothesis ends.
 """
 
 from dataclasses import dataclass
@@ -48,7 +48,7 @@ class BeamSearch:
         sentences: B.
         beam: K.
         length_penalty: exponent of the length.
-        longest: most symbols of an output, ``</s>`` apart.
+        longest: most symbols of an output, ``</s>`` apart; 1 or more.
         end: id of ``</s>``.
     """
 
@@ -83,6 +83,8 @@ class BeamSearch:
             steps = candidates.end[:, None]
         else:
             ids, steps = candidates.ids, candidates.log_probabilities
+            if self._step == 0:
+                steps = np.where(ids == self.end, -np.inf, steps)
         scores = (self._scores.reshape(-1, 1) + steps).reshape(sentences, -1)
         places = np.argsort(-scores, axis=1, kind="stable")[:, : 2 * self.beam]
         scores = np.take_along_axis(scores, places, 1)

@@ -20,7 +20,7 @@ class Ct2Translator(BaseTranslator):
     """A model that CTranslate2 computes; it finds what fairseq's beam search finds.
 
     Not quite the same are outputs as long as ``max_len`` allows, whose last ``</s>`` is not scored, and the scores
-    themselves, by what probability the model gives to symbols that are no text.
+    themselves, by what probability the model gives to symbols that are no text and, at first, to ``</s>``.
     """
 
     def __init__(self, engine: "ctranslate2.Translator", exported: Exported, pieces: Pieces):
@@ -57,6 +57,7 @@ class Ct2Translator(BaseTranslator):
             num_hypotheses=search.beam,
             length_penalty=_NO_PENALTY,
             max_decoding_length=longest + 2,  # the tag and </s> count
+            min_decoding_length=2,  # as fairseq, no output is empty
             max_input_length=0,
             suppress_sequences=self._no_text,
             return_scores=True,
