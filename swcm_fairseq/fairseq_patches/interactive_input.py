@@ -2,9 +2,10 @@
 
 import io
 import sys
-from typing import IO, Iterator, List
+from typing import IO, BinaryIO, Iterator, List
 
 from ..errors import SwcmError
+from ..input_files import is_pipe, open_input
 
 
 def buffered_read(input: str, buffer_size: int) -> Iterator[List[str]]:
@@ -31,10 +32,12 @@ def buffered_read(input: str, buffer_size: int) -> Iterator[List[str]]:
 
 
 def _opened(name: str) -> IO[str]:
-    try:
-        file = open(name, "rb") if name != "-" else open(sys.stdin.fileno(), "rb", closefd=False)
-    except OSError as error:
-        raise SwcmError("--input {}: {}".format(name, error.strerror))
+    if name == "-":
+        file: BinaryIO = open(sys.stdin.fileno(), "rb", closefd=False)
+    elif is_pipe(name):
+        file = open(name, "rb")  # its lines are wanted as they come
+    else:
+        file = open_input(name)
     # Whatever the locale is.
     return io.TextIOWrapper(file, encoding="utf-8-sig", errors="surrogateescape")
 

@@ -201,6 +201,7 @@ COMMANDS = {
         "swcm_preprocess.mrc",
         ["--question", "q", "--passage", "IN", "--answer", "q", "--spm", "spm", "--out", "OUT/m"],
     ),
+    "encode": ("swcm_preprocess.encode", ["--spm", "spm", "--out", "OUT", "IN"]),
     "score": (
         "swcm_fairseq.scoring.command",
         ["--lang", "kk", "--hyp", "IN", "--ref", "q", "--json", "--metrics", "chrf"],
@@ -237,7 +238,8 @@ def outcome(folder, repo, command, source, locale, out, stdin=None):
     for place, _, names in os.walk(os.path.join(os.fsencode(str(folder)), out)):
         for name in names:
             with open(os.path.join(place, name), "rb") as stream:
-                written[name] = stream.read()
+                # encode.py's output has the name of its input.
+                written["output" if name == os.path.basename(source) else name] = stream.read()
     if command == "score":
         scores = json.loads(done.stdout)
         written["scores"] = json.dumps({key: value for key, value in scores.items() if "IN" not in key}, sort_keys=True)

@@ -215,6 +215,17 @@ def test_the_same_text_gives_the_same_bytes(extend, folder, texts, tmp_path):
         assert (tmp_path / "grown" / name).read_bytes() == (tmp_path / "again" / name).read_bytes(), name
 
 
+def test_text_may_come_through_a_pipe_though_it_is_read_often(extend, folder, texts, tmp_path):
+    extend("--encoder", folder)
+    reading, writing = os.pipe()
+    os.write(writing, texts["dz"].read_bytes())  # less than a pipe holds
+    os.close(writing)
+    extend("--encoder", folder, text="/dev/fd/{}".format(reading), out="piped")
+    os.close(reading)
+    for name in ("sentencepiece.bpe.model", "model.safetensors", "new_pieces.txt"):
+        assert (tmp_path / "piped" / name).read_bytes() == (tmp_path / "grown" / name).read_bytes()
+
+
 def test_spelling_is_sentencepieces_own():
     model = SentencePieceModel.from_bytes(train_sentencepiece())
     known = sentencepiece.SentencePieceProcessor(model_proto=model.to_bytes())

@@ -251,3 +251,16 @@ def test_fairseq_rows_in_another_order_follow_the_sentencepiece_model(prune, fol
     written = read_encoder(str(tmp_path / "out"))
     assert written.pieces == encoder.pieces and written.config == encoder.config
     assert all(torch.equal(tensor, encoder.tensors[name]) for name, tensor in written.tensors.items())
+
+
+def test_text_may_come_through_a_pipe_though_it_is_read_twice(prune, folder, corpus, tmp_path):
+    prune(folder, "--corpus", corpus)
+    reading, writing = os.pipe()
+    os.write(writing, corpus.read_bytes())  # less than a pipe holds
+    os.close(writing)
+    prune(folder, "--corpus", "/dev/fd/{}".format(reading), out="piped")
+    os.close(reading)
+    for name in ("config.json", "sentencepiece.bpe.model", "model.safetensors"):
+        assert (tmp_path / "piped" / name).read_bytes() == (tmp_path / "out" / name).read_bytes()
+    (counts,) = json.loads((tmp_path / "piped" / "prune.json").read_text())["corpora"].values()
+    assert counts["lines"] == len(TEXT) and counts["lines_changed"] == 0

@@ -234,7 +234,7 @@ def test_tables(file):
 
 def table(path, data, **form):
     """The rows of ``data``, read as TSV but for ``form``."""
-    path.write_text(data, encoding="utf-8", newline="")
+    path.write_bytes(data.encode("utf-8"))
     problems = Problems()
     rows = list(read_table(str(path), problems, TSV._replace(**form)))
     assert not problems.number, problems.named
