@@ -1,16 +1,16 @@
 """Denoising: text with noise in, the text itself out (the paper's DAE)."""
 
 from bisect import bisect_right
-from typing import List, NamedTuple, Sequence
+from typing import NamedTuple, Sequence
 
 import numpy as np
 import torch
-from fairseq.data import FairseqDataset, data_utils
 from torch import Tensor
 
 from ..vocabulary.symbols import MASK
 from ..vocabulary.units import Units
-from .batch import Example, collate
+from .base import ExampleDataset
+from .batch import Example
 from .epoch import SharedEpoch
 from .noise import NoiseSettings, add_noise, noise_generator
 
@@ -70,7 +70,7 @@ def find_runs(documents: Sequence[Tensor], eos: int, limit: int) -> Runs:
     return Runs(columns[:, 0], columns[:, 1], columns[:, 2], columns[:, 3], empty, long)
 
 
-class DenoisingDataset(FairseqDataset):
+class DenoisingDataset(ExampleDataset):
     """Text of one language, to be put right again.
 
     The source is ``<s> x' </s>`` with x' the noised text, the target ``x </s>``; sentences within x end in ``</s>``
@@ -150,36 +150,9 @@ class DenoisingDataset(FairseqDataset):
     def __getitem__(self, index: int) -> Example:
         return self.example(index, index)
 
-    def __len__(self) -> int:
-        return len(self.runs.document)
-
     def set_epoch(self, epoch: int) -> None:
         self._epoch.number = epoch
 
     @property
     def can_reuse_epoch_itr_across_epochs(self) -> bool:
         return False  # another epoch has other noise
-
-    def collater(self, samples: List[Example]):
-        return collate(samples, self.dictionary.pad(), self.dictionary.eos(), self.pad_to_multiple)
-
-    def num_tokens(self, index: int) -> int:
-        """The longer side's length, which a batch is filled by."""
-        return int(self.source_sizes[index])
-
-    def num_tokens_vec(self, indices) -> np.ndarray:
-        return self.source_sizes[indices]
-
-    def size(self, index: int):
-        """(source, target) lengths in pieces, specials included."""
-        return int(self.source_sizes[index]), int(self.target_sizes[index])
-
-    def ordered_indices(self) -> np.ndarray:
-        """All indices by length, equal ones in random order."""
-        indices = np.random.permutation(len(self)).astype(np.int64)
-        return indices[np.argsort(self.source_sizes[indices], kind="mergesort")]
-
-    def filter_indices_by_size(self, indices, max_sizes):
-        return data_utils.filter_paired_dataset_indices_by_size(
-            self.source_sizes, self.target_sizes, indices, max_sizes
-        )

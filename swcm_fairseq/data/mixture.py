@@ -3,15 +3,15 @@
 from typing import List, Optional, Sequence
 
 import numpy as np
-from fairseq.data import FairseqDataset, data_utils
+from fairseq.data import FairseqDataset
 
+from .base import ExampleDataset
 from .batch import Example
 from .epoch import SharedEpoch
-from .lengths import by_length
 from .sampling import draw, draw_counts, sampling_shares
 
 
-class MixtureDataset(FairseqDataset):
+class MixtureDataset(ExampleDataset):
     """Examples of several datasets, mixed within batches.
 
     What an epoch holds is a function of (seed, epoch) alone, so a run that was stopped goes on with the same data.
@@ -79,9 +79,6 @@ class MixtureDataset(FairseqDataset):
         # Batches are made from lengths, and a new draw has new ones.
         return self.shares is None and all(dataset.can_reuse_epoch_itr_across_epochs for dataset in self.datasets)
 
-    def __len__(self) -> int:
-        return len(self.dataset_of)
-
     def __getitem__(self, index: int) -> Example:
         self._follow_epoch()
         dataset, place = self.datasets[self.dataset_of[index]], int(self.index_in[index])
@@ -91,21 +88,3 @@ class MixtureDataset(FairseqDataset):
 
     def collater(self, samples: List[Example]):
         return self.datasets[0].collater(samples)
-
-    def num_tokens(self, index: int) -> int:
-        return max(self.size(index))
-
-    def num_tokens_vec(self, indices) -> np.ndarray:
-        return np.maximum(self.source_sizes[indices], self.target_sizes[indices])
-
-    def size(self, index: int):
-        return int(self.source_sizes[index]), int(self.target_sizes[index])
-
-    def ordered_indices(self) -> np.ndarray:
-        """The order of ``lengths.by_length``."""
-        return by_length(self.source_sizes, self.target_sizes)
-
-    def filter_indices_by_size(self, indices, max_sizes):
-        return data_utils.filter_paired_dataset_indices_by_size(
-            self.source_sizes, self.target_sizes, indices, max_sizes
-        )

@@ -1,17 +1,16 @@
 """Source and target side by side: translation, summarization, reading comprehension, and text to decode."""
 
-from typing import List, Optional, Sequence
+from typing import Optional, Sequence
 
 import numpy as np
 import torch
-from fairseq.data import FairseqDataset, data_utils
 from torch import Tensor
 
-from .batch import Example, collate
-from .lengths import by_length
+from .base import ExampleDataset
+from .batch import Example
 
 
-class PairDataset(FairseqDataset):
+class PairDataset(ExampleDataset):
     """Pairs of piece sequences in one direction, with the tag of the target language.
 
     Args:
@@ -77,35 +76,6 @@ class PairDataset(FairseqDataset):
         if pieces.size(0) > 0 and int(pieces[-1]) == eos:
             return pieces
         return torch.cat([pieces, pieces.new_tensor([eos])])
-
-    def __len__(self) -> int:
-        return len(self.sources)
-
-    def collater(self, samples: List[Example]):
-        return collate(samples, self.dictionary.pad(), self.dictionary.eos(), self.pad_to_multiple)
-
-    def num_tokens(self, index: int) -> int:
-        """The longer side's length, which a batch is filled by."""
-        return max(self.size(index))
-
-    def num_tokens_vec(self, indices) -> np.ndarray:
-        sizes = self.source_sizes[indices]
-        return sizes if self.target_sizes is None else np.maximum(sizes, self.target_sizes[indices])
-
-    def size(self, index: int):
-        """(source, target) lengths in pieces, specials included."""
-        target = 0 if self.target_sizes is None else int(self.target_sizes[index])
-        return int(self.source_sizes[index]), target
-
-    def ordered_indices(self) -> np.ndarray:
-        """The order of ``lengths.by_length``."""
-        return by_length(self.source_sizes, self.target_sizes)
-
-    def filter_indices_by_size(self, indices, max_sizes):
-        """fairseq's filter: (kept, ignored) by (source, target) limits."""
-        return data_utils.filter_paired_dataset_indices_by_size(
-            self.source_sizes, self.target_sizes, indices, max_sizes
-        )
 
     def prefetch(self, indices) -> None:
         for side in (self.sources, self.targets):
