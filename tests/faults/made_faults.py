@@ -342,12 +342,6 @@ CRITERIONS = [
 TASKS = [
     *_faults(
         "tasks/base.py",
-        ('if not getattr(args, "score_reference", False):', "if False:", "tags and <mask> are written"),
-        (
-            "tags.to(source.device).repeat_interleave(generator.beam_size)",
-            "tags.to(source.device).repeat(generator.beam_size)",
-            "sentences get each other's language",
-        ),
         (
             "            check_sentencepiece_model(self.dictionary.symbols, path)\n",
             "            pass\n",
@@ -362,7 +356,7 @@ TASKS = [
             "the first pass reads the second folder",
         ),
         (
-            'self.cfg.sampling_alpha if split == "train" else None',
+            "self.cfg.sampling_alpha if split == self.train_split else None",
             "self.cfg.sampling_alpha",
             "test sets are drawn from",
         ),
@@ -395,13 +389,26 @@ BEYOND = [
         ("        model.train(training)\n", "        pass\n", "dropout is off from the first draw on"),
     ),
     *_faults(
-        "decoding/translator.py",
+        "decoding/generator.py",
         (
-            "self.pieces.cut(sentences)]",
-            "self.pieces.model.encode(list(sentences), out_type=str)]",
+            'options.setdefault("tokens_to_suppress", symbols_that_are_no_text(dictionary))',
+            "pass",
+            "tags and <mask> are written",
+        ),
+        (
+            "tags.to(source.device)[rows].repeat_interleave(generator.beam_size)",
+            "tags.to(source.device)[rows].repeat(generator.beam_size)",
+            "sentences get each other's language",
+        ),
+    ),
+    *_faults(
+        "decoding/hypotheses.py",
+        (
+            "sources = self.pieces.cut(texts)",
+            "sources = self.pieces.model.encode(list(texts), out_type=str)",
             "a </s> in a text ends it",
         ),
-        ("max_source=limit)", "max_source=None)", "a long source ends in an error"),
+        ("return [source[:limit] for source in sources]", "return sources", "a long source ends in an error"),
     ),
     *_faults(
         "optim/adamw.py",
