@@ -7,7 +7,6 @@ import signal
 import subprocess
 import sys
 import threading
-import time
 
 import pytest
 
@@ -154,9 +153,24 @@ def test_without_the_extra_it_says_what_to_install(run, folder, tmp_path):
     (tmp_path / "uvicorn.py").write_text("raise ModuleNotFoundError('No module', name='uvicorn')")
     command = ["python", "-m", "swcm_fairseq.serving.command"]
     environment = {"PYTHONPATH": str(tmp_path)}
-    started = time.monotonic()
     assert "--threads" in run([*command, "--help"], env=environment).stdout
-    assert time.monotonic() - started < 20
     done = run([*command, folder, "--port", "0"], env=environment, check=False)
     assert done.returncode == 1
     assert done.stderr == "error: swcm-serve wants uvicorn: pip install 'swcm-fairseq[serve]'\n"
+
+
+def test_help_and_other_engines_wait_for_no_torch(run):
+    program = "import sys, swcm_fairseq.serving.{}; sys.exit('torch' in sys.modules or 'fairseq' in sys.modules)"
+    for module in ("command", "api"):
+        run(["python", "-c", program.format(module)])
+
+
+@pytest.mark.slow
+def test_the_benchmark_counts_every_request(run, repo, folder, tmp_path):
+    (tmp_path / "text").write_text("".join(text + "\n" for text in TEXTS), encoding="utf-8")
+    script = repo / "recipes" / "benchmark" / "serving.py"
+    flags = ["--to", "kk", "--at-once", "6", "--flood", "12", "--queue", "2", "--serve=--max-len 200"]
+    said = run(["python", script, folder, tmp_path / "text", *flags]).stdout
+    assert "as translate() gives: 6 of 6" in said and "{200: 6}" in said
+    assert "{200: 2, 429: 10}" in said and "with Retry-After: 10" in said
+    assert said.count("ended with 0") == 2 and said.count("then it answers with 200") == 2

@@ -18,7 +18,7 @@ from swcm_fairseq.serving.settings import Settings
 from swcm_fairseq.vocabulary.pieces import Pieces
 from tests.support.tiny_encoder import train_sentencepiece
 
-SECONDS = 30  # after which a test has failed
+SECONDS = 60  # after which a test has failed
 
 
 class Echo(BaseTranslator):
