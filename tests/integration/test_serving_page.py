@@ -106,17 +106,20 @@ def test_only_what_is_new_is_asked_for(page, model):
     assert model.batches[before:] == [1]
 
 
-def test_a_stale_answer_is_dropped(page, model, server):
-    begun = model.begun
+def test_a_stale_answer_is_dropped_and_its_request_given_up(page, model, server):
+    watch = "new MutationObserver(() => seen.push(arguments[0].innerText)).observe(arguments[0], {childList: true})"
+    page.run("window.seen = []; (function () { %s })(document.getElementById('output'))" % watch)
+    begun, gone = model.begun, server.metrics.gone._value.get()
     model.held.clear()
     try:
         page.type("#text", "慢")
         wait_until(lambda: model.begun == begun + 1)
         fill(page, "快")
-        wait_until(lambda: server.metrics.gone._value.get() or server.batcher.sentences)
+        wait_until(lambda: server.metrics.gone._value.get() == gone + 1)
     finally:
         model.held.set()
     translated(page, "Тез")
+    assert page.run("return window.seen") == ["Тез"]
 
 
 def test_pieces_shade_the_source_they_looked_at(page):
