@@ -10,7 +10,7 @@ import os
 from typing import IO, Any, Dict, List, Optional, Sequence
 
 from swcm_fairseq.errors import SwcmError
-from swcm_fairseq.files import atomic_write
+from swcm_fairseq.files import atomic_write, neighbour
 
 try:
     import fcntl
@@ -34,8 +34,8 @@ class RestartableOutputs:
 
     def __init__(self, paths: Sequence[str], settings: Dict[str, Any]) -> None:
         self.paths = [os.path.abspath(path) for path in paths]
-        self.partial = [_hidden(path, "partial") for path in self.paths]
-        self.journal = _hidden(self.paths[-1], "journal")
+        self.partial = [neighbour(path, "partial") for path in self.paths]
+        self.journal = neighbour(self.paths[-1], "journal")
         self.settings = json.loads(json.dumps(settings))
         os.makedirs(os.path.dirname(self.paths[0]), exist_ok=True)
         # In append mode the position is the end, and opening destroys nothing.
@@ -113,8 +113,4 @@ class RestartableOutputs:
 
 def was_interrupted(paths: Sequence[str]) -> bool:
     """Whether a run was killed while its outputs took their names: the last one has none, and its journal is there."""
-    return not os.path.exists(paths[-1]) and os.path.exists(_hidden(os.path.abspath(paths[-1]), "journal"))
-
-
-def _hidden(path: str, kind: str) -> str:
-    return os.path.join(os.path.dirname(path), ".{}.{}".format(os.path.basename(path), kind))
+    return not os.path.exists(paths[-1]) and os.path.exists(neighbour(paths[-1], "journal"))

@@ -40,7 +40,7 @@ def atomic_write(path: str, mode: str = "w") -> Iterator[IO]:
         stream = stack.enter_context(_unfinished(path, mode))
         yield stream
         _finish(stream)
-        os.replace(_neighbour(path, "tmp"), path)
+        os.replace(neighbour(path, "tmp"), path)
 
 
 @contextlib.contextmanager
@@ -58,7 +58,7 @@ def atomic_files(paths: Sequence[str], modes: Sequence[str] = (), force: bool = 
     Raises:
         SwcmError: an output exists and ``force`` is not set, or as ``atomic_write``.
     """
-    interrupted = os.path.exists(_neighbour(paths[0], "tmp")) and not os.path.exists(paths[0])
+    interrupted = os.path.exists(neighbour(paths[0], "tmp")) and not os.path.exists(paths[0])
     for path in paths:
         refuse_overwrite(path, force or interrupted)
     with contextlib.ExitStack() as stack:
@@ -70,7 +70,7 @@ def atomic_files(paths: Sequence[str], modes: Sequence[str] = (), force: bool = 
         with contextlib.suppress(FileNotFoundError):
             os.remove(paths[0])  # a mixture of old and new must not look whole
         for path in reversed(paths):
-            os.replace(_neighbour(path, "tmp"), path)
+            os.replace(neighbour(path, "tmp"), path)
 
 
 @contextlib.contextmanager
@@ -82,7 +82,7 @@ def atomic_folder(path: str, force: bool = False) -> Iterator[str]:
             or the disk is full.
     """
     path = os.path.abspath(path)
-    temporary, old = _neighbour(path, "tmp"), _neighbour(path, "old")
+    temporary, old = neighbour(path, "tmp"), neighbour(path, "old")
     with only_writer(path), _full_disk_named(path):
         if os.path.exists(old) and not os.path.exists(path):
             os.replace(old, path)  # a kill fell between the two renamings below
@@ -110,7 +110,7 @@ def only_writer(path: str, what: str = "") -> Iterator[None]:
     Raises:
         SwcmError: another one is writing it, or nobody can.
     """
-    name = _neighbour(path, "lock")
+    name = neighbour(path, "lock")
     try:
         os.makedirs(os.path.dirname(name), exist_ok=True)
         handle = _lock(name, what or path)
@@ -146,7 +146,8 @@ def refuse_overwrite(path: str, force: bool) -> None:
         raise SwcmError("{} exists already; give --force to replace it, or another name".format(path))
 
 
-def _neighbour(path: str, kind: str) -> str:
+def neighbour(path: str, kind: str) -> str:
+    """The hidden file or folder beside ``path`` that is its ``kind``: ``.NAME.tmp``, ``.NAME.lock``, ``.NAME.old``."""
     folder, name = os.path.split(os.path.abspath(path))
     return os.path.join(folder, ".{}.{}".format(name, kind))
 
@@ -177,7 +178,7 @@ def _lock(name: str, what: str) -> int:
 def _unfinished(path: str, mode: str) -> Iterator[IO]:
     """The open temporary file of ``path``, under lock; removed at the end, where it has not taken its name."""
     encoding, newline = (None, None) if "b" in mode else ("utf-8", "\n")
-    temporary = _neighbour(path, "tmp")
+    temporary = neighbour(path, "tmp")
     with only_writer(path), _full_disk_named(path):
         try:
             with open(temporary, mode, encoding=encoding, newline=newline) as stream:

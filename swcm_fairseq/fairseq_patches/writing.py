@@ -16,12 +16,9 @@ import torch
 from fairseq.file_io import PathManager
 
 from ..errors import FULL, SwcmError
+from ..files import neighbour
 
 logger = logging.getLogger(__name__)
-
-#: Ends the name of a file that is being written. It is the same each time, so that killed runs leave one such file and
-#: not many.
-UNFINISHED = ".tmp"
 
 _ATTEMPTS, _PAUSE_S = 3, 2.5
 
@@ -83,7 +80,7 @@ def copy(source: str, path: str) -> None:
 def remove_unfinished(folder: str, suffix: str = "") -> None:
     """Remove what killed runs left of checkpoints that they were writing."""
     for name in os.listdir(folder):
-        if name.startswith("checkpoint") and name.endswith(suffix + ".pt" + UNFINISHED):
+        if name.startswith(".checkpoint") and name.endswith(suffix + ".pt.tmp"):
             os.remove(os.path.join(folder, name))
 
 
@@ -93,7 +90,7 @@ def _to_disk(file: BinaryIO) -> None:
 
 
 def _replace(path: str, write: Callable[[str], None]) -> None:
-    temporary = path + UNFINISHED
+    temporary = neighbour(path, "tmp")  # the same each time, so that killed runs leave one such file and not many
     for attempt in range(1, _ATTEMPTS + 1):
         try:
             write(temporary)

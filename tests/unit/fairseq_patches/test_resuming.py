@@ -130,7 +130,7 @@ def test_last_of_another_kind_is_left_alone(folder, zipped):
 
 
 def test_unfinished_files_go_and_others_stay(folder):
-    for name in ("checkpoint_1_20.pt.tmp", "checkpoint_last.pt.tmp", "dict.txt.tmp", "checkpoint_notes.txt"):
+    for name in (".checkpoint_1_20.pt.tmp", ".checkpoint_last.pt.tmp", "dict.txt.tmp", "checkpoint_notes.txt"):
         (folder / name).write_text("x")
     folder.finish()
     assert sorted(os.listdir(str(folder.path))) == ["checkpoint_notes.txt", "dict.txt.tmp"]

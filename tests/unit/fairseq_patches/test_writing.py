@@ -9,6 +9,7 @@ import torch
 
 from swcm_fairseq.errors import SwcmError
 from swcm_fairseq.fairseq_patches import writing
+from swcm_fairseq.files import neighbour
 
 STATE = {"weight": torch.arange(50000.0), "more": {"bias": torch.ones(3)}}
 
@@ -72,7 +73,7 @@ def test_old_file_stands_until_the_new_one_is_whole(old, how, monkeypatch):
     ((before, size, temporary),) = seen
     assert before == b"the last good one"
     assert size == old.stat().st_size
-    assert temporary == str(old) + ".tmp"
+    assert temporary == neighbour(str(old), "tmp")
 
 
 def test_disk_that_fails_for_a_moment(old, monkeypatch, caplog):
