@@ -19,7 +19,8 @@
 # products, and of reading memory, for the operations and bytes that cannot be avoided (JSON: a piece).
 #
 # Input:    nothing, or --lengths: a data-bin folder, or a file with a source and a target length a line.
-# Output:   a table, and all numbers with --json FILE.
+# Output:   a table, and all numbers with --json FILE; with --ledger recipes/results a file of the ledger for each
+#           measurement, and what it has of this kind of CPU isn't measured again.
 # Hardware: a CPU, or one GPU when there is one (--device cpu leaves it alone). Memory: about 3 GB at 12,500 pieces, 12 GB
 #           at 250,000.
 # Time:     2 CPU cores: about 5 minutes for --vocabulary 12500 --dtype bf16, an hour for everything.
@@ -34,4 +35,5 @@ export PYTHONPATH="$SWCM_ROOT${PYTHONPATH:+:$PYTHONPATH}"
 # bf16 is measured by default only where the machine has it: in a plain loop it would take hours.
 dtypes=(--dtype float32)
 [ "$("$SWCM_PY" -m swcm_fairseq.hardware | cut -f 1)" != bf16 ] || dtypes=(--dtype "float32,bf16")
-exec "$SWCM_PY" -m recipes.benchmark.speed "${dtypes[@]}" "$@"
+commit=$(git -C "$SWCM_ROOT" rev-parse HEAD 2>/dev/null || true)
+exec "$SWCM_PY" -m recipes.benchmark.speed "${dtypes[@]}" --commit "$commit" "$@"

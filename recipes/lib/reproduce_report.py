@@ -3,6 +3,7 @@
 next      trainings of the plan that the ledger does not have and that can begin, a line each
 record    a finished training -> the ledger
 sizes     flags with LAYERS, WIDTH, INNER and HEADS replaced by an encoder's sizes
+languages the table of recipes/more_languages.sh alone
 tables    all of the ledger as Markdown, and what is missing; with --write into a README, between its markers
 """
 
@@ -66,7 +67,7 @@ def record(args) -> None:
     row, setting = read_rows()[args.row], Setting(args.size, args.langs)
     job = Job(args.pairs, args.row, args.updates, args.rate, args.seed)
     about = {"size": args.size, "langs": args.langs, **job._asdict(), "pretrain": row.pretrain, "flags": row.flags}
-    about["commit"] = args.commit
+    about.update(commit=args.commit, experiment=args.experiment)
     ledger.write(args.ledger, setting.name(job), entry_of(args.training, args.split, args.langs, about))
     read_ledger(args.ledger, setting)
 
@@ -83,6 +84,7 @@ def sections(args) -> Dict[str, List[str]]:
     curves = [one for one in plan if one.name == FIGURE]
     found["curve-table"] = tables.curve_table(curves, setting, entries)
     found["nearness"] = tables.nearness_table([one for one in plan if one.name == "core"], setting, entries)
+    found["languages"] = tables.languages_table(list(ledger.of_kind(ledger.read(args.ledger), "training").values()))
     found["speed"] = speed.table(ledger.of_kind(ledger.read(args.ledger), "speed"))
     return found
 
@@ -135,8 +137,11 @@ def arguments(words=None):
     one.add_argument("--training", required=True)
     one.add_argument("--split", required=True)
     one.add_argument("--commit", default="")
+    one.add_argument("--experiment", default="", help="where the plan does not say which it belongs to")
     for name, kind in (("pairs", str), ("row", str), ("updates", int), ("rate", str), ("seed", int)):
         one.add_argument("--" + name, type=kind, required=True)
+    one = commands.add_parser("languages")
+    one.add_argument("--ledger", required=True)
     one = commands.add_parser("sizes")
     one.add_argument("--encoder", required=True)
     one.add_argument("flags")
@@ -149,6 +154,9 @@ def main() -> None:
         next_jobs(args)
     elif args.command == "record":
         record(args)
+    elif args.command == "languages":
+        entries = ledger.of_kind(ledger.read(args.ledger), "training")
+        print("\n".join(tables.languages_table(list(entries.values()))))
     elif args.command == "sizes":
         print(with_sizes(args.flags, args.encoder))
     else:

@@ -1,6 +1,6 @@
 """Measurements of recipes/benchmark/speed.sh in the ledger, and their table."""
 
-from typing import Dict, List
+from typing import Dict, List, Optional
 
 from . import reproduce_ledger as ledger
 from .reproduce_training import machine, versions
@@ -8,14 +8,22 @@ from .reproduce_training import machine, versions
 SYSTEMS = {"ours": "ours", "hf": "Hugging Face", "fairseq": "fairseq"}
 
 
+def name_of(section: str, case: Dict, beam: Optional[int] = None, size: Optional[int] = None) -> str:
+    """The ledger's name of a measurement; ``section`` is train, generate (with ``beam`` and ``size``) or memory.
+
+    A speed is that of a kind of CPU, by the instructions it has for products.
+    """
+    device = machine()["cpu"].split()[-1] if case["device"] == "cpu" else case["device"]
+    about = [section, device, str(case["vocabulary"]), case["dtype"], f"threads{case['threads']}"]
+    return ".".join(["speed", *about] + ([f"beam{beam}", f"batch{size}"] if section == "generate" else []))
+
+
 def record(folder: str, section: str, case: Dict, numbers: Dict, commit: str) -> None:
-    """One finished measurement: ``section`` is train, generate or memory, ``numbers`` what it gave."""
+    """One finished measurement: ``numbers`` are what it gave."""
     kept = {key: value for key, value in numbers.items() if key != "batches"}
-    about = [section, case["device"], str(case["vocabulary"]), case["dtype"]]
-    about += [f"beam{numbers['beam']}", f"batch{numbers['size']}"] if section == "generate" else []
     entry = {"kind": "speed", "section": section, "case": case, "numbers": kept, "commit": commit}
     entry.update(machine=dict(machine(), threads=case["threads"]), versions=versions())
-    ledger.write(folder, ".".join(["speed", *about]), entry)
+    ledger.write(folder, name_of(section, case, numbers.get("beam"), numbers.get("size")), entry)
 
 
 def table(entries: Dict[str, Dict]) -> List[str]:

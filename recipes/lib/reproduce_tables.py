@@ -152,6 +152,31 @@ def nearness_table(plan: Sequence[Experiment], setting: Setting, entries: Dict[s
     return lines
 
 
+def languages_table(entries: Sequence[Dict]) -> List[str]:
+    """recipes/more_languages.sh: a line a language, the decoder started from the encoder against the random one."""
+    pairs: Dict[Tuple, Dict[str, Dict]] = {}
+    for entry in entries:
+        if entry.get("experiment") == "languages":
+            key = (tuple(entry["langs"]), entry["pairs"], entry["updates"], entry["rate"], entry["seed"])
+            pairs.setdefault(key, {})[entry["row"]] = entry
+    lines, chances = [], {}
+    for both in (one for _, one in sorted(pairs.items()) if {"shared", "random"} <= set(one)):
+        for lang in both["shared"]["langs"]:
+            shared, drawn = (counted(both[row], lang) for row in ("shared", "random"))
+            found = compare([drawn], [shared])[0][SHOWN]
+            low, high = found.interval
+            chances[(len(lines),)] = found.p
+            cells = [lang, str(both["shared"]["train"][lang])]
+            cells += [f"{one.values()[SHOWN]:.1f}" for one in (shared, drawn)]
+            lines.append("| " + " | ".join([*cells, f"{found.difference:+.1f} ({low:+.1f} to {high:+.1f})"]))
+    if not lines:
+        return []
+    corrected = holm(chances)
+    head = ["language", "training pairs", "`shared`", "`random`", "difference (95% interval)", "p (Holm)"]
+    above = ["| " + " | ".join(head) + " |", "|" + "---|" * len(head)]
+    return above + [f"{line} | {corrected[(place,)]:.4f} |" for place, line in enumerate(lines)]
+
+
 def curve_figure(plan: Sequence[Experiment], setting: Setting, entries: Dict[str, Dict]) -> Optional[str]:
     """Validation chrF++ over updates of an experiment's first seeds, as SVG; None where there are none."""
     rows = measured_rows(plan, setting, entries)

@@ -128,8 +128,20 @@ validation_flags() {
     fi
 }
 
+# trained_already OUT UPDATES: true, and says so, where the training in OUT came to its end after as many updates or more.
+trained_already() {
+    local made
+    [ -e "$1/done" ] || return 1
+    made=$(cat "$1/done")
+    if [ "${FORCE:-0}" != 1 ] && [ "${made:-$2}" -lt "$2" ] && [ -e "$1/checkpoint_last.pt" ]; then
+        say "training in $1: $made updates are made, it goes on to $2"
+        return 1
+    fi
+    done_already "$1/done" "training in $1"
+}
+
 # train_shown OUT UPDATES ARGUMENTS: swcm_train into the folder OUT; the whole output goes to OUT/train.log, the
-# command to OUT/command.txt, and the terminal sees how the loss falls. OUT/done says that it came to its end.
+# command to OUT/command.txt, and the terminal sees how the loss falls. OUT/done says after how many updates it ended.
 train_shown() {
     local out=$1 updates=$2 log=$1/train.log
     shift 2
@@ -150,5 +162,5 @@ train_shown() {
         "$SWCM_PY" "$SWCM_ROOT/recipes/lib/show_progress.py" --updates "$updates" \
             --scores "$VALIDATION_SCORES" ||
         die "training failed; see $log"
-    touch "$out/done"
+    echo "$updates" >"$out/done"
 }

@@ -4,12 +4,14 @@ recipes/benchmark/speed.sh says what is measured, and calls this.
 """
 
 import argparse
+import itertools
 import json
 import os
 import platform
 import sys
 from collections import OrderedDict
 
+from recipes.lib import reproduce_ledger, reproduce_speed
 from swcm_fairseq.errors import run_command
 from swcm_fairseq.files import atomic_write, refuse_overwrite
 
@@ -20,6 +22,7 @@ from .workload import BUILT_IN, read_lengths
 
 SYSTEMS = ("ours", "hf", "fairseq")
 WHAT = ("train", "generate", "memory", "startup", "growth")
+IN_LEDGER = ("train", "generate", "memory")
 DTYPES = ("float32", "bf16")
 
 
@@ -65,6 +68,8 @@ def arguments(words=None):
     parser.add_argument("--json", metavar="FILE", help="write all numbers there")
     parser.add_argument("--plot", metavar="FILE", help="draw growth there, as SVG")
     parser.add_argument("--force", action="store_true", help="replace these files")
+    parser.add_argument("--ledger", metavar="FOLDER", help="write each measurement there, and leave out what is there")
+    parser.add_argument("--commit", default="", help="what the ledger says of the code's commit")
     args = parser.parse_args(words)
     for name, least in (("rounds", 1), ("threads", 1), ("batches", 1), ("decoding_batches", 1), ("memory_pieces", 2)):
         if getattr(args, name) < least:
@@ -129,16 +134,27 @@ def main():
         print_section(results[-1])
         if args.json:  # after each, so that a run that is stopped has given something
             write(args, results)
+        if args.ledger and section in IN_LEDGER:
+            reproduce_speed.record(args.ledger, section, kept, numbers, args.commit)
+
+    def wanted(section, full, beam=None, size=None):
+        if section not in args.what:
+            return False
+        name = reproduce_speed.name_of(section, full, beam, size) if args.ledger else ""
+        there = bool(name) and os.path.exists(reproduce_ledger.path_of(args.ledger, name))
+        if there:
+            print("{}: there already".format(name), flush=True)
+        return not there
 
     for vocabulary in args.vocabulary:
         for dtype in args.dtype:
             full = full_case(args, case, vocabulary, dtype)
-            if "train" in args.what:
+            if wanted("train", full):
                 done("train", full, measure.training(full, args.systems, lengths))
-            for beam in args.beams if "generate" in args.what else []:
-                for size in args.sizes:
+            for beam, size in itertools.product(args.beams, args.sizes):
+                if wanted("generate", full, beam, size):
                     done("generate", full, measure.generation(full, args.systems, lengths, beam, size))
-            if "memory" in args.what:
+            if wanted("memory", full):
                 done("memory", full, measure.memory(full, args.systems, lengths, args.memory_pieces))
     if "startup" in args.what:
         done("startup", case, {"seconds": startup.startup(args.rounds)})

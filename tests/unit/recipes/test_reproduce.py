@@ -258,6 +258,17 @@ def test_the_readmes_tables_are_the_ledgers():
     assert report.filled(text, report.sections(args)) == text
 
 
+def test_languages_are_a_line_each_shared_against_random():
+    same = {"experiment": "languages", "train": {"kk": 70, "mn": 60}}
+    shared = {**entry(job("shared", "5e-4", 1), 1.0, REFERENCES[:3] + [OTHER]), **same}
+    drawn = {**entry(job("random", "5e-4", 1), 1.0, [OTHER] * 4), **same}
+    lines = tables.languages_table([shared, drawn, entry(job("hf", "5e-4", 1), 1.0, REFERENCES)])
+    scores = [score(outputs, REFERENCES, "kk")["chrfpp"] for outputs in (REFERENCES[:3] + [OTHER], [OTHER] * 4)]
+    assert lines[2].startswith(f"| kk | 70 | {scores[0]:.1f} | {scores[1]:.1f} | {scores[0] - scores[1]:+.1f} (")
+    assert lines[3].startswith("| mn | 60 | ") and len(lines) == 4
+    assert tables.languages_table([shared]) == []
+
+
 # ---------------------------------------------------------------------- from a training's folder
 
 TRAIN = "2026-01-01 00:00:00 | INFO | train_inner | epoch 001: 50 / 99 loss=9.0, nll_loss=8.5, "
@@ -324,7 +335,8 @@ def test_a_training_without_validation_scores_is_refused(trained):
 # ---------------------------------------------------------------------- speed
 
 
-def test_speed_is_a_file_a_measurement_and_a_line_each(tmp_path):
+def test_speed_is_a_file_a_measurement_and_a_line_each(tmp_path, monkeypatch):
+    monkeypatch.setattr(training, "_cpu", lambda: "A CPU avx2")
     case = {"device": "cpu", "vocabulary": 12500, "dtype": "float32", "threads": 2}
     ours = {"step_seconds": 0.783, "matrix_share": 0.52, "target_pieces_per_second": 60.0, "memory_share": 0.2}
     systems = {"ours": ours, "hf": {"times_ours": 1.29}, "fairseq": {"times_ours": 1.32}}
@@ -333,9 +345,9 @@ def test_speed_is_a_file_a_measurement_and_a_line_each(tmp_path):
     speed.record(str(tmp_path), "memory", case, {"systems": {"ours": {"above": 3e8}, "hf": {"times_ours": 1.2}}}, "abc")
     entries = ledger.read(str(tmp_path))
     assert sorted(entries) == [
-        "speed.generate.cpu.12500.float32.beam5.batch1",
-        "speed.memory.cpu.12500.float32",
-        "speed.train.cpu.12500.float32",
+        "speed.generate.avx2.12500.float32.threads2.beam5.batch1",
+        "speed.memory.avx2.12500.float32.threads2",
+        "speed.train.avx2.12500.float32.threads2",
     ]
     generate, memory, train = [line.split(" | ")[:-1] for line in speed.table(entries)[2:]]
     assert train == ["| training", "12500", "float32", "0.783 s a step", "1.29", "1.32", "52%"]

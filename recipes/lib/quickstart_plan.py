@@ -1,0 +1,87 @@
+"""How long the quickstart trains, and what longer would give.
+
+updates   how many updates fit into the time that is left, from the log of a few
+further   what trainings of other lengths gave, by the ledger, and how to go on
+"""
+
+import argparse
+import os
+import re
+import statistics
+import sys
+from typing import Dict, List
+
+from swcm_fairseq.errors import SwcmError, run_command
+
+from . import reproduce_ledger as ledger
+
+LEDGER = os.path.join(os.path.dirname(os.path.dirname(os.path.abspath(__file__))), "results")
+#: Rows of recipes/lib/reproduce_rows.tsv with the quickstart's recipe.
+ROWS = ("best", "last")
+#: Of the time left: the share for training, and the seconds that starting and stopping it take.
+SHARE, AROUND = 0.8, 45.0
+_STEP = re.compile(r"\| train_inner \| .*\bnum_updates=(\d+), .*\bwall=([\d.]+)")
+
+
+def seconds_an_update(log: str) -> float:
+    """By the clock, between the lines of the log, so that what comes before the first one does not count."""
+    with open(log, encoding="utf-8", errors="replace") as stream:
+        found = [match.groups() for match in map(_STEP.search, stream) if match]
+    lines = [(int(number), float(wall)) for number, wall in found]
+    # The clock of a run that went on begins anew.
+    steps = [(n2 - n1, w2 - w1) for (n1, w1), (n2, w2) in zip(lines, lines[1:]) if n2 > n1 and w2 >= w1]
+    updates, seconds = (sum(column) for column in zip(*steps)) if steps else (0, 0.0)
+    if not updates:
+        raise SwcmError(f"{log} holds no updates to measure")
+    return max(0.001, seconds / updates)
+
+
+def updates_that_fit(seconds: float, each: float, trainings: int) -> int:
+    """A round number of updates; 100 at least, since fewer teach nothing."""
+    count = (seconds * SHARE / trainings - AROUND) / each
+    step = 50 if count < 5000 else 500
+    return max(100, int(count / step) * step)
+
+
+def further(updates: int, each: float, entries: List[Dict]) -> List[str]:
+    """What to tell a user at the end."""
+    hour = updates_that_fit(3600, each, 1)
+    lines = []
+    measured = sorted((e for e in entries if e["row"] in ROWS and e["pairs"] == "all"), key=lambda e: e["updates"])
+    if measured:
+        lines += ["What other lengths gave (chrF++ of larger test sets, recipes/results):"]
+    for entry in measured:
+        scores = {lang: one["chrfpp"] for lang, one in entry["test"].items()}
+        parts = ", ".join(f"{lang} {value:.1f}" for lang, value in scores.items())
+        lines.append(f"  {entry['updates']:5d} updates: {parts}, mean {statistics.mean(scores.values()):.1f}")
+    lines += [
+        f"{updates} updates are made. An hour of training on this machine, about {hour} updates, would give more:",
+        "",
+        f"  UPDATES={max(hour, 2 * updates)} bash recipes/quickstart.sh",
+        "",
+        "goes on from where it stands.",
+    ]
+    return lines
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    commands = parser.add_subparsers(dest="command", metavar="COMMAND")
+    commands.required = True
+    one = commands.add_parser("updates")
+    one.add_argument("--log", required=True)
+    one.add_argument("--seconds", type=float, required=True, help="that are left for trainings, decoding and scores")
+    one.add_argument("--trainings", type=int, default=1)
+    one = commands.add_parser("further")
+    one.add_argument("--log", required=True)
+    one.add_argument("--updates", type=int, required=True)
+    args = parser.parse_args()
+    if args.command == "updates":
+        print(updates_that_fit(args.seconds, seconds_an_update(args.log), args.trainings))
+        return
+    entries = list(ledger.of_kind(ledger.read(LEDGER), "training").values())
+    print("\n" + "\n".join(further(args.updates, seconds_an_update(args.log), entries)))
+
+
+if __name__ == "__main__":
+    sys.exit(run_command(main))
