@@ -9,7 +9,7 @@ import os
 import re
 import statistics
 import sys
-from typing import Dict, List
+from typing import Dict, List, Optional
 
 from swcm_fairseq.errors import SwcmError, run_command
 
@@ -23,17 +23,18 @@ SHARE, AROUND = 0.8, 45.0
 _STEP = re.compile(r"\| train_inner \| .*\bnum_updates=(\d+), .*\bwall=([\d.]+)")
 
 
-def seconds_an_update(log: str) -> float:
-    """By the clock, between the lines of the log, so that what comes before the first one does not count."""
+def seconds_an_update(log: str) -> Optional[float]:
+    """By the clock, between the lines of the log, so that what comes before the first one does not count.
+
+    None where the log has too few lines.
+    """
     with open(log, encoding="utf-8", errors="replace") as stream:
         found = [match.groups() for match in map(_STEP.search, stream) if match]
     lines = [(int(number), float(wall)) for number, wall in found]
     # The clock of a run that went on begins anew.
     steps = [(n2 - n1, w2 - w1) for (n1, w1), (n2, w2) in zip(lines, lines[1:]) if n2 > n1 and w2 >= w1]
     updates, seconds = (sum(column) for column in zip(*steps)) if steps else (0, 0.0)
-    if not updates:
-        raise SwcmError(f"{log} holds no updates to measure")
-    return max(0.001, seconds / updates)
+    return max(0.001, seconds / updates) if updates else None
 
 
 def updates_that_fit(seconds: float, each: float, trainings: int) -> int:
@@ -43,9 +44,9 @@ def updates_that_fit(seconds: float, each: float, trainings: int) -> int:
     return max(100, int(count / step) * step)
 
 
-def further(updates: int, each: float, entries: List[Dict]) -> List[str]:
-    """What to tell a user at the end."""
-    hour = updates_that_fit(3600, each, 1)
+def further(updates: int, each: Optional[float], entries: List[Dict]) -> List[str]:
+    """What to tell a user at the end; ``each`` is the seconds of an update, None where they are not known."""
+    hour = 0 if each is None else updates_that_fit(3600, each, 1)
     lines = []
     measured = sorted((e for e in entries if e["row"] in ROWS and e["pairs"] == "all"), key=lambda e: e["updates"])
     if measured:
@@ -55,7 +56,8 @@ def further(updates: int, each: float, entries: List[Dict]) -> List[str]:
         parts = ", ".join(f"{lang} {value:.1f}" for lang, value in scores.items())
         lines.append(f"  {entry['updates']:5d} updates: {parts}, mean {statistics.mean(scores.values()):.1f}")
     lines += [
-        f"{updates} updates are made. An hour of training on this machine, about {hour} updates, would give more:",
+        f"{updates} updates are made. "
+        + (f"An hour on this machine is about {hour}, which gives more:" if hour > updates else "More give more:"),
         "",
         f"  UPDATES={max(hour, 2 * updates)} bash recipes/quickstart.sh",
         "",
@@ -77,7 +79,10 @@ def main() -> None:
     one.add_argument("--updates", type=int, required=True)
     args = parser.parse_args()
     if args.command == "updates":
-        print(updates_that_fit(args.seconds, seconds_an_update(args.log), args.trainings))
+        each = seconds_an_update(args.log)
+        if each is None:
+            raise SwcmError(f"{args.log} holds no updates to measure")
+        print(updates_that_fit(args.seconds, each, args.trainings))
         return
     entries = list(ledger.of_kind(ledger.read(LEDGER), "training").values())
     print("\n" + "\n".join(further(args.updates, seconds_an_update(args.log), entries)))

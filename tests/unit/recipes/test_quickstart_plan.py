@@ -1,7 +1,6 @@
 import pytest
 
 from recipes.lib import quickstart_plan as plan
-from swcm_fairseq.errors import SwcmError
 
 LINE = "2026 | INFO | train_inner | epoch 001: 5 / 99 loss=9, num_updates={}, lr=1, train_wall=3, gb_free=1, wall={}\n"
 
@@ -18,9 +17,12 @@ def test_the_clock_runs_between_the_lines_and_not_over_a_new_start(tmp_path):
     assert plan.seconds_an_update(log(tmp_path, (10, 60), (20, 70), (15, 9), (25, 29))) == pytest.approx(30 / 20)
 
 
-def test_a_log_without_updates_is_named(tmp_path):
-    with pytest.raises(SwcmError, match="train.log holds no updates"):
-        plan.seconds_an_update(log(tmp_path, (5, 60)))
+def test_a_log_without_updates_to_measure_is_named(tmp_path, run):
+    path = log(tmp_path, (5, 60))
+    assert plan.seconds_an_update(path) is None
+    command = ["python", "-m", "recipes.lib.quickstart_plan", "updates", "--log", path, "--seconds", "100"]
+    done = run(command, check=False)
+    assert done.returncode == 1 and "train.log holds no updates to measure" in done.stderr
 
 
 @pytest.mark.parametrize(
@@ -42,4 +44,5 @@ def test_the_end_says_what_an_hour_would_give_and_how_to_go_on():
     lines = plan.further(1800, 0.5, [*others, entry])
     assert "    800 updates: kk 25.0, mn 24.0, mean 24.5" in lines and not [one for one in lines if "2 updates:" in one]
     assert "  UPDATES=5500 bash recipes/quickstart.sh" in lines  # (3600 * 0.8 - 45) / 0.5 = 5670
+    assert "  UPDATES=6 bash recipes/quickstart.sh" in plan.further(3, None, [])
     assert "  UPDATES=12000 bash recipes/quickstart.sh" in plan.further(6000, 0.5, [])
