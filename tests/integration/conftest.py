@@ -1,4 +1,4 @@
-"""The README's commands, run once for all tests of them and of what they leave behind."""
+"""The commands of README.md and recipes/README.md, run once for all tests of them and of what they leave behind."""
 
 import shutil
 import subprocess
@@ -26,7 +26,8 @@ def outputs(checkout, run):
     """What each block printed."""
     environment = dict(TINY, SWCM_VENV=None, PYTHONPATH=str(checkout))
     found = []
-    for block in blocks((checkout / "README.md").read_text(encoding="utf-8")):
+    texts = [(checkout / name).read_text(encoding="utf-8") for name in ("README.md", "recipes/README.md")]
+    for block in [block for text in texts for block in blocks(text)]:
         done = run(["bash", "-euo", "pipefail", "-c", block], cwd=str(checkout), env=environment, timeout=1500)
         found.append(done.stdout)
     return found
