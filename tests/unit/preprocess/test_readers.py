@@ -405,6 +405,8 @@ HEAD = 'msgid ""\nmsgstr "Content-Type: text/plain; charset=UTF-8\\nPlural-Forms
         ('#~msgid "b"\n#~"c"\n#~msgstr "2"\n', [("bc", "2", "obsolete")]),
         ('msgid "a"\nmsgstr "1"\nmsgid "a"\nmsgstr "2"\nmsgctxt "x"\nmsgid "a"\nmsgstr "3"\n',
          [("a", "1", ""), ("a", "2", "duplicate"), ("x\x04a", "3", "")]),
+        # An obsolete entry does not make the same message a duplicate.
+        ('#~ msgid "a"\n#~ msgstr "0"\nmsgid "a"\nmsgstr "1"\n', [("a", "0", "obsolete"), ("a", "1", "")]),
         # Signs at which Python ends lines, and not gettext.
         ('msgid "a"\nmsgstr "1\u2028 2\x0b\x85"\n', [("a", "1\u2028 2\x0b\x85", "")]),
         ('msgid "a\\"b\\\\" \nmsgstr"\\t1\\n"\n', [('a"b\\', "\t1\n", "")]),
