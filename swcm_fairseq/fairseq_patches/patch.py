@@ -66,7 +66,8 @@ def replaced(patches: Sequence[Patch]) -> Iterator[None]:
     Raises:
         SwcmError: names every one whose target is not what it knows; nothing is replaced then.
     """
-    problems = [problem for problem in (patch.problem() for patch in patches) if problem]
+    # Two patches may have one target: the later one is made of what the earlier one has put there.
+    problems = [problem for problem in dict.fromkeys(patch.problem() for patch in patches) if problem]
     if problems:
         raise SwcmError(f"fairseq {fairseq.__version__} is not one that this package knows ({KNOWN}):", problems)
     with contextlib.ExitStack() as stack:
