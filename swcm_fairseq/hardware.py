@@ -60,7 +60,7 @@ def gpus_meant() -> int:
     found, visible = usable_gpus(), os.environ.get("CUDA_VISIBLE_DEVICES")
     if found or device == "cpu":
         return found
-    driver = _nvidia_driver()
+    driver = nvidia_driver()
     hidden = visible is not None and visible.strip().split(",")[0] in ("", "-1", "NoDevFiles")
     if device == "auto" and (driver is None or hidden):
         return 0
@@ -79,7 +79,7 @@ def gpus_meant() -> int:
     )
 
 
-def _nvidia_driver() -> Optional[str]:
+def nvidia_driver() -> Optional[str]:
     """The version of NVIDIA's driver, "unknown" where a GPU is there that does not say, or None without a GPU."""
     try:
         asked = ["nvidia-smi", "--query-gpu=driver_version", "--format=csv,noheader"]

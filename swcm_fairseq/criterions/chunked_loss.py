@@ -10,6 +10,8 @@ Axes: N tokens (no padding among them), C channels, V vocabulary.
 import torch
 from torch.autograd.function import once_differentiable
 
+from ..modules.padding import asking_waits
+
 
 def chunked_cross_entropy(hidden, weight, bias, targets, label_smoothing=0.0, chunk_size=-1):
     """Loss of ``softmax(hidden @ weight.T + bias)`` against ``targets``, summed over the tokens.
@@ -80,7 +82,7 @@ class _ChunkedCrossEntropy(torch.autograd.Function):
             raise RuntimeError("the gradients of the chunked loss were given away in its first backward pass")
         gradients, ctx.gradients = ctx.gradients, None
         # On a GPU, looking at the value would wait for it; multiplying costs less.
-        if grad_loss.is_cuda or grad_loss != 1:
+        if asking_waits(grad_loss) or grad_loss != 1:
             gradients = [None if gradient is None else gradient.mul_(grad_loss) for gradient in gradients]
         # In float32 until here, since a loss scale for float16 is in grad_loss.
         gradients = [None if g is None else g.to(dtype) for g, dtype in zip(gradients, ctx.dtypes)]
@@ -96,6 +98,7 @@ def _loss_and_gradients(hidden, weight, bias, targets, smoothing, chunk_size, wa
     # A probability may be below what float16 can hold; bfloat16 has float32's range.
     product = torch.float32 if hidden.dtype == torch.float16 else hidden.dtype
     output = weight.to(hidden.dtype)
+    wide = output.to(product)  # once, not a chunk
     # Sums over chunks are in float32; a single chunk's bfloat16 gradient needs none. The first chunk writes every row.
     summed = product if product == weight.dtype and tokens <= chunk_size else exact
     d_weight = (torch.empty_like if tokens else torch.zeros_like)(weight, dtype=summed) if wanted[1] else None
@@ -120,7 +123,7 @@ def _loss_and_gradients(hidden, weight, bias, targets, smoothing, chunk_size, wa
             torch.addmm(bias.to(part.dtype), part, output.t(), out=chunk)
         _softmax_errors(chunk, targets[rows], kept, error, nll[rows], log_sums[rows], correct[rows])
         if d_hidden is not None:
-            torch.add(torch.mm(error, output.to(product)), of_hidden, out=d_hidden[rows])
+            torch.add(torch.mm(error, wide), of_hidden, out=d_hidden[rows])
         if d_weight is not None:
             _add_product(d_weight, error, part.to(product), of_weight if first == 0 else None)
         if d_bias is not None:
@@ -167,7 +170,7 @@ def _is_argmax(logits, index, score, others):
 
     On a processor argmax takes thirty times as long as amax, so only rows where both are the same are asked.
     """
-    if logits.is_cuda:
+    if asking_waits(logits):
         return logits.argmax(1, keepdim=True) == index
     found = score > others
     tied = (score == others).squeeze(1).nonzero().squeeze(1)

@@ -11,6 +11,7 @@ from fairseq.dataclass import FairseqDataclass
 from fairseq.logging import metrics
 from omegaconf import II
 
+from ..modules.padding import places_of
 from .chunked_loss import chunked_cross_entropy
 from .rdrop import chunked_symmetric_kl, double_batch, symmetric_kl
 
@@ -95,7 +96,7 @@ class SwcmCrossEntropy(FairseqCriterion):
         features, extra = model(**sample["net_input"], features_only=True)
         weight, bias = extra.get("output_parameters") or model.output_parameters()
         # index_select, because the backward pass of indexing with a mask is slow.
-        kept = real.flatten().nonzero().squeeze(1)
+        kept = places_of(real, sample["ntokens"] * (2 if twofold else 1))
         hidden = features.flatten(0, 1).index_select(0, kept)
         targets = sample["target"].flatten().index_select(0, kept)
         found = chunked_cross_entropy(hidden, weight, bias, targets, self.label_smoothing, self.loss_chunk_tokens)
@@ -121,7 +122,8 @@ class SwcmCrossEntropy(FairseqCriterion):
         names = getattr(self.task, "loss_groups", None) or []
         sums = nll.new_zeros(len(names), 3)
         if names and sample.get("group") is not None:
-            group = sample["group"].unsqueeze(1).expand_as(real)[real]
+            places = places_of(real, sample["ntokens"])
+            group = sample["group"].index_select(0, torch.div(places, real.size(1), rounding_mode="floor"))
             sums.index_add_(0, group, torch.stack([nll, correct.to(nll), torch.ones_like(nll)], dim=1))
         return {GROUP + name: vector for name, vector in zip(names, sums)}
 

@@ -11,7 +11,7 @@ from ..modules.embeddings import Embeddings
 from ..modules.layer_plan import PlannedLayer
 from ..modules.layers import DECODER_LAYERS, LayerSizes
 from ..modules.linear import PackedLinear
-from ..modules.padding import RealPositions, pad, real_positions, unpad
+from ..modules.padding import RealPositions, asking_waits, pad, real_positions, unpad
 from ..modules.rows import regroup, stays
 
 
@@ -144,7 +144,7 @@ class SwcmDecoder(FairseqIncrementalDecoder):
         length = tokens.size(1)
         future = torch.ones(length, length, dtype=torch.bool, device=tokens.device).triu(1)[None, None]
         padding = tokens.eq(self.padding_idx)
-        if bool(padding[:, 1].any()):
+        if (self.training and asking_waits(padding)) or bool(padding[:, 1].any()):
             return future | padding[:, None, None, :]
         return future
 

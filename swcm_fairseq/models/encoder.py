@@ -8,6 +8,7 @@ from torch import Tensor, nn
 
 from ..modules.embeddings import Embeddings
 from ..modules.layers import EncoderLayer, LayerSizes
+from ..modules.padding import asking_waits
 from ..modules.rows import regroup
 
 
@@ -52,7 +53,8 @@ class SwcmEncoder(FairseqEncoder):
             decoder reads.
         """
         padding = src_tokens.eq(self.padding_idx)
-        has_padding = bool(padding.any())
+        # In training a mask that hides nothing costs less than to wait for the answer.
+        has_padding = (self.training and asking_waits(padding)) or bool(padding.any())
         mask = padding[:, None, None, :] if has_padding else None
         x = self.embeddings(src_tokens)
         states = [x.transpose(0, 1)] if return_all_hiddens else []

@@ -7,6 +7,7 @@ the N real positions alone, as one row [1, N, C] instead of [B, T, C].
 
 from typing import NamedTuple, Optional
 
+import torch
 from torch import Tensor
 
 
@@ -23,8 +24,25 @@ class RealPositions(NamedTuple):
     columns: int
 
 
+def asking_waits(x: Tensor) -> bool:
+    """Whether looking at a value of ``x`` means to wait until its device has done all that it was told to do."""
+    return x.device.type != "cpu"
+
+
+def places_of(real: Tensor, count: int) -> Tensor:
+    """[N], the flat places of the ``count`` True ones of ``real``, ascending, without a wait for its device."""
+    if not asking_waits(real):
+        return real.flatten().nonzero().squeeze(1)
+    return torch.sort(real.flatten().to(torch.uint8), descending=True, stable=True)[1][:count]
+
+
 def real_positions(real: Tensor) -> Optional[RealPositions]:
-    """Those of ``real`` [B, T], bool; None where so little is padding that leaving it out does not pay."""
+    """Those of ``real`` [B, T], bool; None where leaving padding out does not pay.
+
+    It does not where so little is padding, nor where finding out how much it is means to wait.
+    """
+    if asking_waits(real):
+        return None
     places = real.flatten().nonzero().squeeze(1)
     # Taking positions apart and together costs about what one padded position in 32 does.
     if 32 * (real.numel() - places.numel()) < real.numel():

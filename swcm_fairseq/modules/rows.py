@@ -10,6 +10,8 @@ from typing import Optional, Tuple
 import torch
 from torch import Tensor
 
+from .padding import asking_waits
+
 
 def regroup(memory_rows: Tensor, new_order: Tensor) -> Optional[Tuple[Tensor, Tensor]]:
     """What of the memory is needed when rows come into another order.
@@ -33,5 +35,7 @@ def regroup(memory_rows: Tensor, new_order: Tensor) -> Optional[Tuple[Tensor, Te
 
 
 def stays(new_order: Tensor, rows: int) -> bool:
-    """Whether ``new_order`` leaves all of ``rows`` in their places, as in greedy decoding."""
+    """Whether ``new_order`` leaves all of ``rows`` in their places, as in greedy decoding; False where asking waits."""
+    if asking_waits(new_order):
+        return False
     return new_order.numel() == rows and torch.equal(new_order, torch.arange(rows, device=new_order.device))

@@ -84,7 +84,7 @@ def test_a_cpu_without_bf16_instructions_is_found_out(run):
 def driver(monkeypatch, version):
     monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
     monkeypatch.delenv("SWCM_DEVICE", raising=False)
-    monkeypatch.setattr(hardware, "_nvidia_driver", lambda: version)
+    monkeypatch.setattr(hardware, "nvidia_driver", lambda: version)
 
 
 def test_gpus_that_torch_can_use_are_counted(machine, monkeypatch, capsys):
@@ -160,8 +160,8 @@ def test_the_driver_is_what_nvidia_smi_says(monkeypatch, tmp_path):
     smi = tmp_path / "nvidia-smi"
     monkeypatch.setenv("PATH", "{}{}{}".format(tmp_path, os.pathsep, os.environ["PATH"]))
     monkeypatch.setattr(os.path, "exists", lambda path: False)
-    assert hardware._nvidia_driver() is None
+    assert hardware.nvidia_driver() is None
     for said, version in [("535.104.05\\n535.104.05", "535.104.05"), ("NVIDIA-SMI has failed", None)]:
         smi.write_text("#!/bin/sh\nprintf '{}'\n".format(said))
         smi.chmod(0o755)
-        assert hardware._nvidia_driver() == version
+        assert hardware.nvidia_driver() == version

@@ -114,6 +114,8 @@ def has_gpu() -> str:
     """ "cuda" where torch sees a GPU; asked in another process, so that this one stays small."""
     import subprocess
 
+    if os.environ.get("SWCM_DEVICE") == "cpu":
+        return "cpu"
     probe = "import torch, sys; sys.exit(0 if torch.cuda.is_available() else 1)"
     return "cuda" if subprocess.run([sys.executable, "-c", probe]).returncode == 0 else "cpu"
 

@@ -86,6 +86,7 @@ class FairseqSystem:
         case = self.case
         flags = [folder, "--save-dir", folder, "--max-tokens", str(case["max_tokens"]), "--seed", str(case["seed"])]
         flags += (self.flags + RECIPE).format(**case).split()
+        flags += ["--distributed-world-size", "1"]  # fairseq takes all GPUs of the machine
         flags += ["--bf16"] * (case["dtype"] == "bf16") + ["--cpu"] * (case["device"] == "cpu")
         return convert_namespace_to_omegaconf(
             options.parse_args_and_arch(options.get_training_parser(), input_args=flags)

@@ -46,6 +46,23 @@ def test_every_system_is_given_the_sentences_that_were_drawn(system, case):
     assert counts == (5 + 9 + 3 + 6, 4 + 7 + 2 + 8)
 
 
+def test_one_process_is_asked_for_on_a_machine_with_several_gpus(case, monkeypatch):
+    """fairseq's default is all GPUs of the machine, and a trainer that then waits for the others."""
+    from fairseq import options
+
+    asked, stock = [], options.parse_args_and_arch
+
+    def parse(parser, input_args):
+        parser.set_defaults(distributed_world_size=4)
+        args = stock(parser, input_args=input_args)
+        asked.append(args.distributed_world_size)
+        return args
+
+    monkeypatch.setattr(options, "parse_args_and_arch", parse)
+    build("ours", case, "generate")
+    assert asked == [1]
+
+
 def test_sentences_are_of_their_lengths_and_in_the_vocabulary():
     pairs = workload.pairs_of(LENGTHS, 60, 3)
     assert [(len(source), len(target)) for source, target in pairs] == LENGTHS

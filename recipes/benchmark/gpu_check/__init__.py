@@ -1,0 +1,1 @@
+"""The parts of recipes/benchmark/gpu_check.sh."""

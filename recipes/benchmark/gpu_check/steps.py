@@ -1,0 +1,319 @@
+"""The steps of gpu_check.sh; each writes what it found as JSON."""
+
+import argparse
+import glob
+import json
+import os
+import platform
+import random
+import re
+import shutil
+import subprocess
+import sys
+from types import SimpleNamespace
+from typing import Dict, List
+
+import fairseq
+import torch
+from fairseq.data import Dictionary, indexed_dataset
+
+from swcm_fairseq import hardware, plugin  # noqa: F401
+from swcm_fairseq.criterions import SwcmCrossEntropy
+from swcm_fairseq.errors import SwcmError, run_command
+from swcm_fairseq.models.config import XlmSwcmConfig
+from swcm_fairseq.models.xlm_swcm import XlmSwcmModel
+
+ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__)))))
+UPDATES, SAVED = 8, 4
+#: Bytes a parameter while training in half precision with adamw: weight and gradient, and in float32 master, its
+#: gradient and two moments.
+BYTES_A_PARAMETER = 2 + 2 + 4 + 4 + 8
+#: Largest differences that are rounding and not a fault.
+ATOL = 2e-3
+
+
+def sizes(gpus: int) -> Dict[str, int]:
+    """Those of a base model on a GPU, of a toy on a CPU."""
+    layers, width, vocabulary = (12, 768, 30000) if gpus else (2, 64, 300)
+    return {"layers": layers, "width": width, "heads": width // 64 or 1, "vocabulary": vocabulary}
+
+
+def dictionary_of(size: int) -> Dictionary:
+    dictionary = Dictionary()
+    for number in range(size):
+        dictionary.add_symbol("p{}".format(number))
+    for symbol in ("<mask>", "[zh]", "[kk]"):
+        dictionary.add_symbol(symbol)
+    return dictionary
+
+
+def model_and_batch(gpus: int):
+    """A model, a batch and the criterion, all on the CPU in float32, the same each time."""
+    torch.manual_seed(1)
+    size = sizes(gpus)
+    dictionary = dictionary_of(size["vocabulary"])
+    cfg = XlmSwcmConfig(
+        encoder_layers=size["layers"],
+        encoder_embed_dim=size["width"],
+        encoder_ffn_embed_dim=4 * size["width"],
+        encoder_attention_heads=size["heads"],
+        max_positions=128,
+        dropout=0.0,
+        attention_dropout=0.0,
+    )
+    task = SimpleNamespace(source_dictionary=dictionary, target_dictionary=dictionary, loss_groups=[])
+    model = XlmSwcmModel.build_model(cfg, task)
+    lengths = [5, 30, 17, 24]
+    tokens = torch.full((len(lengths), max(lengths)), dictionary.pad())
+    for row, length in zip(tokens, lengths):
+        row[:length] = torch.randint(4, size["vocabulary"], (length,))
+    net_input = {"src_tokens": tokens, "src_lengths": torch.tensor(lengths), "prev_output_tokens": tokens}
+    sample = {"net_input": net_input, "target": tokens, "ntokens": sum(lengths)}
+    return model, sample, SwcmCrossEntropy(task, sentence_avg=False, label_smoothing=0.1)
+
+
+def on(device: str, sample):
+    return {
+        name: on(device, value) if isinstance(value, dict) else value.to(device) if torch.is_tensor(value) else value
+        for name, value in sample.items()
+    }
+
+
+def loss_and_gradients(model, sample, criterion, device: str, dtype=torch.float32):
+    model = model.to(device, dtype).train()
+    model.zero_grad()
+    loss = criterion(model, on(device, sample))[0]
+    loss.backward()
+    gradients = {name: parameter.grad.float().cpu() for name, parameter in model.named_parameters()}
+    return float(loss) / sample["ntokens"], gradients
+
+
+# ---------------------------------------------------------------------- the steps
+
+
+def environment(out: str, gpus: int) -> Dict:
+    """Versions and devices."""
+    found = {"python": platform.python_version(), "torch": torch.__version__, "fairseq": fairseq.__version__}
+    found.update(cuda=torch.version.cuda or "none", system="{} {}".format(platform.system(), platform.machine()))
+    for number in range(gpus):
+        about = torch.cuda.get_device_properties(number)
+        found["gpu {}".format(number)] = "{}, {:.0f} GiB, compute capability {}.{}".format(
+            about.name, about.total_memory / 2**30, about.major, about.minor
+        )
+    found["driver"] = hardware.nvidia_driver() or "none"
+    found["precision"] = "{} ({})".format(*hardware.best_precision())
+    return found
+
+
+def parity(out: str, gpus: int) -> Dict:
+    """The same loss and gradients as on the CPU, in float32 without TF32."""
+    torch.backends.cuda.matmul.allow_tf32 = torch.backends.cudnn.allow_tf32 = False
+    loss, gradients = loss_and_gradients(*model_and_batch(gpus), "cpu")
+    again, theirs = loss_and_gradients(*model_and_batch(gpus), "cuda" if gpus else "cpu")
+    far = max(float((gradients[name] - theirs[name]).abs().max()) for name in gradients)
+    if abs(loss - again) > ATOL or far > ATOL:
+        raise SwcmError("loss {} on the CPU, {} here; gradients {} apart".format(loss, again, far))
+    return {"loss_apart": "{:.1e}".format(abs(loss - again)), "gradients_apart": "{:.1e}".format(far)}
+
+
+def precisions(out: str, gpus: int) -> Dict:
+    """Losses in bf16 and fp16 beside float32's; all finite."""
+    device = "cuda" if gpus else "cpu"
+    found = {"float32": round(loss_and_gradients(*model_and_batch(gpus), device)[0], 4)}
+    for name, dtype in (("bf16", torch.bfloat16), ("fp16", torch.float16)):
+        loss, gradients = loss_and_gradients(*model_and_batch(gpus), device, dtype)
+        if not all(torch.isfinite(gradient).all() for gradient in gradients.values()):
+            raise SwcmError("gradients in {} are not finite".format(name))
+        if abs(loss / found["float32"] - 1) > 0.02:
+            raise SwcmError("loss {} in {}, {} in float32".format(loss, name, found["float32"]))
+        found[name] = round(loss, 4)
+    return found
+
+
+def training(out: str, gpus: int) -> Dict:
+    """Trains, stops, goes on from the checkpoint: the same losses."""
+    data = write_data(out, gpus)
+    whole = train(out, "whole", data, gpus, 1)
+    again = os.path.join(out, "again")
+    shutil.rmtree(again, ignore_errors=True)
+    os.makedirs(again)
+    shutil.copy(
+        glob.glob(os.path.join(out, "whole", "checkpoint_*_{}.pt".format(SAVED)))[0], again + "/checkpoint_last.pt"
+    )
+    resumed = train(out, "again", data, gpus, 1, fresh=False)
+    compare("resumed", resumed, {update: whole[update] for update in resumed}, 1e-3)
+    return {
+        "first_loss": whole[1],
+        "last_loss": whole[UPDATES],
+        "resumed_from": SAVED,
+        "precision": precision_flag() or "fp32",
+    }
+
+
+def decoding(out: str, gpus: int) -> Dict:
+    """Decodes with the training's checkpoint, greedily and with a beam."""
+    found = {}
+    for beam in (1, 5):
+        said = call(
+            [
+                "fairseq-generate",
+                os.path.join(out, "data"),
+                "--user-dir",
+                ROOT + "/swcm_fairseq",
+                "--task",
+                "swcm_finetuning",
+            ]
+            + ["--source-lang", "zh", "--target-lang", "kk", "--path", os.path.join(out, "whole", "checkpoint_last.pt")]
+            + ["--beam", str(beam), "--max-len-b", "20", "--max-tokens", "2000", "--gen-subset", "valid"]
+            + ([] if gpus else ["--cpu"])
+        )
+        count = len(re.findall(r"^H-", said, re.MULTILINE))
+        if not count:
+            raise SwcmError("nothing was decoded with beam {}".format(beam))
+        found["sentences_beam_{}".format(beam)] = count
+    return found
+
+
+def processes(out: str, gpus: int) -> Dict:
+    """Two processes learn what one learns with twice the batches an update."""
+    if gpus == 1:
+        return {"left_out": "there is one GPU"}
+    data = write_data(out, gpus)
+    two = train(out, "two", data, gpus, 2)
+    one = train(out, "one", data, gpus, 1, "--update-freq", "2")
+    compare("two processes", two, one, 1e-2 if precision_flag() else 2e-3)
+    return {"last_loss_two": two[UPDATES], "last_loss_one": one[UPDATES]}
+
+
+def memory(out: str, gpus: int) -> Dict:
+    """Bytes a parameter and a piece, from them what xlm_swcm_large needs; measured where there is a GPU."""
+    model, sample, criterion = model_and_batch(gpus)
+    parameters = sum(parameter.numel() for parameter in model.parameters())
+    # 24 layers and as many again with 8 normal ones, 1024 wide, a vocabulary of 250,000.
+    layer = 12 * 1024**2
+    large = 250_000 * 1024 + 24 * layer + 24 * (layer + 12 * 1024**2) + 8 * (16 * 1024**2)
+    found = {
+        "parameters": parameters,
+        "lasting_GB": round(parameters * BYTES_A_PARAMETER / 1e9, 3),
+        "large_parameters": large,
+        "large_lasting_GB": round(large * BYTES_A_PARAMETER / 1e9, 1),
+    }
+    if gpus:
+        torch.cuda.reset_peak_memory_stats()
+        loss_and_gradients(model, sample, criterion, "cuda", torch.bfloat16)
+        found["step_peak_GB"] = round(torch.cuda.max_memory_allocated() / 1e9, 3)
+        found["weights_and_gradients_GB"] = round(parameters * 4 / 1e9, 3)
+    return found
+
+
+def speed(out: str, gpus: int) -> Dict:
+    """recipes/benchmark/speed.sh: training and decoding beside Hugging Face and fairseq."""
+    path = os.path.join(out, "speed_table.json")
+    if os.path.exists(path):
+        os.remove(path)
+    small = ["--layers", "2", "--width", "64", "--heads", "2", "--rounds", "1", "--batches", "1", "--sizes", "4"]
+    flags = ["--what", "train,generate", "--json", path]
+    if gpus:
+        flags += ["--vocabulary", "12500", "--dtype", precision_flag().lstrip("-") or "float32", "--rounds", "3"]
+    else:
+        flags += [*small, "--vocabulary", "300", "--dtype", "float32", "--beams", "1", "--max-tokens", "200"]
+    said = call(["bash", os.path.join(ROOT, "recipes", "benchmark", "speed.sh"), *flags])
+    return {"table": said.splitlines(), "json": path}
+
+
+# ---------------------------------------------------------------------- what they use
+
+
+def write_data(out: str, gpus: int) -> str:
+    """A data folder of random sentences to copy."""
+    folder = os.path.join(out, "data")
+    if os.path.exists(os.path.join(folder, "valid.zh-kk.kk.idx")):
+        return folder
+    os.makedirs(folder, exist_ok=True)
+    dictionary = dictionary_of(sizes(gpus)["vocabulary"])
+    drawn = random.Random(1)
+    for split, count in (("train", 400), ("valid", 20)):
+        lines = [[drawn.randrange(4, 204) for _ in range(drawn.randint(4, 12))] for _ in range(count)]
+        for side in ("zh", "kk"):
+            prefix = os.path.join(folder, "{}.zh-kk.{}".format(split, side))
+            builder = indexed_dataset.make_builder(prefix + ".bin", impl="mmap", vocab_size=len(dictionary))
+            for line in lines:
+                builder.add_item(torch.tensor(line + [dictionary.eos()]).int())
+            builder.finalize(prefix + ".idx")
+            dictionary.save(os.path.join(folder, "dict.{}.txt".format(side)))
+    return folder
+
+
+def precision_flag() -> str:
+    name = hardware.best_precision().name
+    return "" if name == "fp32" else "--" + name
+
+
+def train(
+    out: str, name: str, data: str, gpus: int, processes: int, *flags: str, fresh: bool = True
+) -> Dict[int, float]:
+    """Loss of each update of a training by swcm_train of recipes/lib/training.sh."""
+    folder, size = os.path.join(out, name), sizes(gpus)
+    if fresh:
+        shutil.rmtree(folder, ignore_errors=True)
+    script = '. "$1/recipes/lib/common.sh"; . "$1/recipes/lib/training.sh"; shift; find_gpus; swcm_train "$@"'
+    arguments = (
+        "{} --user-dir {}/swcm_fairseq --save-dir {} --task swcm_finetuning --lang-pairs zh-kk --arch xlm_swcm "
+        "--criterion swcm_cross_entropy --optimizer adamw --lr 1e-3 --clip-norm 1.0 --max-tokens 300 --dropout 0 "
+        "--attention-dropout 0 --max-update {} --save-interval-updates {} --no-epoch-checkpoints --log-format json "
+        "--log-interval 1 --seed 1 --encoder-layers {} --encoder-embed-dim {} --encoder-ffn-embed-dim {} "
+        "--encoder-attention-heads {} --max-positions 128"
+    ).split()
+    places = iter([data, ROOT, folder, UPDATES, SAVED])
+    places = iter([*places, size["layers"], size["width"], 4 * size["width"], size["heads"]])
+    arguments = [re.sub(r"\{\}", lambda _: str(next(places)), word) for word in arguments]
+    env = dict(os.environ, SWCM_CPU_PROCESSES=str(processes))
+    if gpus:
+        # As many as the comparison wants; the list that was given counts.
+        visible = os.environ.get("CUDA_VISIBLE_DEVICES") or ",".join(map(str, range(gpus)))
+        env["CUDA_VISIBLE_DEVICES"] = ",".join(visible.split(",")[:processes])
+        env.pop("SWCM_GPUS_ASKED", None)
+    half = [precision_flag()] if precision_flag() else []
+    said = call(["bash", "-euo", "pipefail", "-c", script, "bash", ROOT, *arguments, *half, *flags], env=env)
+    found = {}
+    for line in re.findall(r"train_inner \| (\{.*\})", said):
+        values = json.loads(line)
+        found[int(values["num_updates"])] = float(values["loss"])
+    if UPDATES not in found:
+        raise SwcmError("{} did not come to its end".format(name))
+    return found
+
+
+def compare(name: str, found: Dict[int, float], expected: Dict[int, float], far: float) -> None:
+    apart = {update: abs(found[update] / expected[update] - 1) for update in found}
+    if set(found) != set(expected) or max(apart.values()) > far:
+        raise SwcmError("{}: losses {}, not {}".format(name, found, expected))
+
+
+def call(command: List[str], env=None) -> str:
+    """What the command said; raises ``SwcmError`` with its last line where it failed."""
+    environment = dict(env or os.environ)
+    environment["PATH"] = os.path.dirname(sys.executable) + os.pathsep + environment["PATH"]
+    done = subprocess.run(command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+    said = done.stdout.decode("utf-8", "replace")
+    print(said, flush=True)
+    if done.returncode:
+        lines = [line for line in said.splitlines() if line.strip()]
+        raise SwcmError("{} failed: {}".format(os.path.basename(command[0]), lines[-1] if lines else ""))
+    return said
+
+
+def main(arguments=None) -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    steps = [environment, parity, precisions, training, decoding, processes, memory, speed]
+    parser.add_argument("step", choices=[step.__name__ for step in steps])
+    parser.add_argument("--out", required=True)
+    parser.add_argument("--gpus", type=int, default=0)
+    args = parser.parse_args(arguments)
+    found = {step.__name__: step for step in steps}[args.step](os.path.abspath(args.out), args.gpus)
+    with open(os.path.join(args.out, args.step + ".json"), "w", encoding="utf-8") as stream:
+        json.dump(found, stream, indent=2)
+
+
+if __name__ == "__main__":
+    sys.exit(run_command(main))
