@@ -120,6 +120,9 @@ def prepare(cfg) -> None:
             writing the others' checkpoints over.
     """
     allow_bf16_off_tpus(cfg)
+    if cfg.checkpoint.write_checkpoints_asynchronously and importlib.util.find_spec("iopath") is None:
+        # fairseq would log it, train nothing and end well.
+        raise SwcmError("--write-checkpoints-asynchronously needs iopath: pip install iopath")
     processes = cfg.distributed_training
     if processes.distributed_world_size > 1:
         cfg.checkpoint.load_checkpoint_on_all_dp_ranks = True

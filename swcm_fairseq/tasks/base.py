@@ -144,7 +144,7 @@ class SwcmTask(FairseqTask):
         """The examples that fit the model's positions and ``--max-tokens``.
 
         Raises:
-            SwcmError: one does not, and such are not to be left out; or none of those to train on does.
+            SwcmError: one does not, and such are not to be left out; or none of a whole split does.
         """
         kept, ignored = dataset.filter_indices_by_size(indices, max_positions)
         kept = np.asarray(kept, dtype=np.int64)
@@ -161,8 +161,8 @@ class SwcmTask(FairseqTask):
         first = "sentence {}{} has {} and {} pieces".format(
             ignored[0], " of {}".format(split) if split else "", *dataset.size(ignored[0])
         )
-        if len(kept) == 0 and split == self.train_split:
-            raise SwcmError("nothing is left to train on: {}, and {}".format(first, reason))
+        if len(kept) == 0 and split is not None:
+            raise SwcmError("nothing is left of {}: {}, and {}".format(split, first, reason))
         if not ignore_invalid_inputs:
             raise SwcmError(
                 "{}, but {}; shorten it, cut sources with --truncate-source, or leave such sentences out with "
