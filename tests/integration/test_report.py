@@ -178,7 +178,7 @@ def test_a_report_that_is_there_is_not_replaced_unless_forced(report, tmp_path, 
 @pytest.mark.parametrize(
     "more, words",
     [
-        (["--train-log", "{folder}/none"], "No such file"),
+        (["--train-log", "{folder}/none"], "no such file"),
         (["--model", "{folder}"], "no folder of swcm-pack|sources"),
     ],
 )
