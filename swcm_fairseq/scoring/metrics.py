@@ -8,7 +8,7 @@ from . import answers, bleu, checks, chrf, resampling, rouge
 from .corpus import in_one_order
 from .lines import Mapped
 from .normalization import NORMALIZERS, normalize
-from .statistics import Statistics, joined
+from .statistics import MANY, Statistics, compact, joined
 
 # One reference a sentence, or several.
 References = Sequence[Union[str, Sequence[str]]]
@@ -87,7 +87,8 @@ def measure(
     for some, their_references in _in_parts(hypotheses, lists, normalizer):
         for name in metrics:
             if METRICS[name].alone:
-                parts[name].append(METRICS[name].compute(some, their_references, target))
+                found = METRICS[name].compute(some, their_references, target)
+                parts[name].append(compact(found) if len(hypotheses) > MANY else found)
     for name in metrics:
         if not METRICS[name].alone:
             outputs = Mapped(hypotheses, lambda text: normalize([text], normalizer)[0])

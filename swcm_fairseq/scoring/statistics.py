@@ -35,26 +35,21 @@ class Statistics(NamedTuple):
 
 
 def joined(parts: Sequence[Statistics]) -> Statistics:
-    """The statistics of all sentences out of those of parts of them, in order.
-
-    Counts of many sentences are kept as small numbers.
-    """
-    if len(parts) == 1:
-        return parts[0]
-    many = sum(len(part.rows) for part in parts) > MANY
-    rows = np.concatenate([_compact(part.rows) if many else part.rows for part in parts])
+    """The statistics of all sentences out of those of parts of them, in order."""
+    rows = np.concatenate([part.rows for part in parts])
     signatures = {part.signature for part in parts}
     signature = parts[0].signature if len(signatures) == 1 else re.sub(r"nrefs:[^|]*", "nrefs:var", parts[0].signature)
     return parts[0]._replace(rows=rows, signature=signature)
 
 
-def _compact(rows: np.ndarray) -> np.ndarray:
+def compact(found: Statistics) -> Statistics:
+    """The same with counts as small numbers, for test sets of more than ``MANY`` sentences."""
     # Signed, for rows are subtracted from each other.
     for kind in (np.int16, np.int32):
-        small = rows.astype(kind)
-        if np.array_equal(small, rows):
-            return small
-    return rows
+        small = found.rows.astype(kind)
+        if np.array_equal(small, found.rows):
+            return found._replace(rows=small)
+    return found
 
 
 def means(columns: Dict[str, Sequence[float]], signature: str, scale: float = 100.0) -> Statistics:

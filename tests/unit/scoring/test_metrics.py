@@ -252,7 +252,7 @@ def test_measuring_in_parts_changes_nothing(monkeypatch):
     found = []
     for part, many in ((10**9, 10**9), (1, 10**9), (100, 10)):
         monkeypatch.setattr("swcm_fairseq.scoring.metrics.PART", part)
-        monkeypatch.setattr("swcm_fairseq.scoring.statistics.MANY", many)
+        monkeypatch.setattr("swcm_fairseq.scoring.metrics.MANY", many)
         found.append(score(hypotheses, lists, "en", ALL, resamples=50))
     assert found[0] == found[1] == found[2]
     assert "|nrefs:var|" in found[0]["signatures"]["bleu"] and "|nrefs:var|" in found[0]["signatures"]["rougeL"]
