@@ -83,6 +83,14 @@ def test_hostile_text_has_our_ids(both, name):
     assert not different
 
 
+def test_letters_and_accents_come_together_where_sentencepiece_puts_them_together(both):
+    """What is one character too many, or was two, is not composed; what stands apart in canonical order is."""
+    apart = ["\u0149\u0307", "s\x12\u0327", "A\u0344", "a\u00a0\u0301", "o\u0302\u0323", "\u00e2\u0301", "\uac00\u11a8"]
+    together = ["e\u0302\u0301", "o\u0323\u0302", "a\u0301", "\u1100\u1161\u11a8", "\u30ab\u3099", "\uff76\uff9e"]
+    for text in apart + together:
+        assert both.tokenizer([text])["input_ids"] == [both.ours(text)], ascii(text)
+
+
 def test_signs_that_normalization_loses_go_through(tmp_path):
     both = Both(tmp_path, [line.replace(" ", "\U000f202f") for line in CORPUS] * 2, vocab=250)
     text = "Файлды\u202fашып"
