@@ -209,6 +209,8 @@ fi
 installed=$("$SWCM_PY" -c 'import importlib.metadata, torch; print(importlib.metadata.version("torch"))' 2>>"$log") ||
     die "torch does not start; see $log"
 printf 'torch==%s\n' "$installed" >>"$pins"
+# The fairseq that is built asks for one version of these itself.
+has_wheel "$version" || sed -i.all -e '/^hydra-core==/d' -e '/^omegaconf==/d' "$pins"
 
 # Without build isolation: the dependencies that come as source would each fetch a setuptools of their own, unpinned.
 pip_install setuptools -c "$pins" setuptools wheel

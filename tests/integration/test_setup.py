@@ -186,6 +186,8 @@ def test_without_a_wheel_fairseq_is_built_once_and_kept(bench, version, where):
     (wheel,) = [call for call in bench.called() if call.startswith("pip wheel")]
     assert wheel.endswith("fairseq-fixed==0.12.3.1") and "--no-build-isolation" in wheel
     (kept,) = (bench.folder / "wheels").glob("python{}-torch9.9-*/fairseq_fixed-*.whl".format(version))
+    pins = (bench.venv / "constraints.txt").read_text()
+    assert "omegaconf==" not in pins and "hydra-core==" not in pins, "that fairseq names its own"
     last = bench.called()[-1]
     assert "--find-links {} ".format(kept.parent) in last and "-e " in last
 
