@@ -40,10 +40,10 @@ def dictionary_symbols(pieces: List[str], codes: List[str]) -> List[str]:
     for symbol, count in counts.items():
         if count > 1:
             kind = "the tag" if symbol in tags else "the symbol"
-            problems.append("{} {} stands {} times".format(kind, symbol, count))
+            problems.append(f"{kind} {symbol} stands {count} times")
     # Lines of a dictionary end where Python's universal newlines see an end, and their parts are cut at spaces.
     unwritable = [piece for piece in pieces if not piece or set(piece) & set(" \r\n")]
-    problems += ["the piece {!r} cannot stand in a dictionary".format(piece) for piece in unwritable]
+    problems += [f"the piece {piece!r} cannot stand in a dictionary" for piece in unwritable]
     if problems:
         raise SwcmError("no dictionary can be made:", problems)
     return symbols
@@ -70,7 +70,7 @@ def main(argv=None) -> int:
     encoder = open_encoder(args.encoder)
     encoder.refuse_surplus_rows()
     if encoder.vocabulary.pieces is None:
-        raise SwcmError("{} has no SentencePiece model, so its pieces are unknown; put it there".format(args.encoder))
+        raise SwcmError(f"{args.encoder} has no SentencePiece model, so its pieces are unknown; put it there")
     symbols = dictionary_symbols(encoder.vocabulary.pieces, args.langs)
     with atomic_write(args.out) as stream:
         stream.writelines(symbol + " 1\n" for symbol in symbols)
@@ -81,7 +81,7 @@ def main(argv=None) -> int:
             file=sys.stderr,
         )
     tags = " ".join(symbols[-len(args.langs) :])
-    print("{}: {} symbols, tags {}".format(os.path.normpath(args.out), len(symbols), tags))
+    print(f"{os.path.normpath(args.out)}: {len(symbols)} symbols, tags {tags}")
     return 0
 
 

@@ -136,7 +136,7 @@ def clean(corpus: Corpus, settings: Settings, outputs: RestartableOutputs, worke
             pass
         for batch in in_batches(read_aligned(outputs.partial[:-1]), BATCH_LINES, len, BATCH_CHARACTERS):
             memory.recall(batch)
-        print("going on behind line {}".format(tally.read), file=sys.stderr)
+        print(f"going on behind line {tally.read}", file=sys.stderr)
     batches = in_batches(rows, BATCH_LINES, lambda row: sum(map(len, filter(None, row))), BATCH_CHARACTERS)
     saved = time.monotonic()
     for cleaned in ordered_map(Cleaner, settings, batches, workers):
@@ -184,7 +184,7 @@ def parse_arguments(argv=None) -> Tuple[argparse.Namespace, List[str], Shards]:
 
     def number(flag: str, meaning: str, kind=float, **more) -> None:
         default = more.setdefault("default", getattr(defaults, flag.strip("-").replace("-", "_")))
-        shown = "" if default is None else " (default: {})".format(default)
+        shown = "" if default is None else f" (default: {default})"
         parser.add_argument(flag, type=kind, metavar="N" if kind is int else "X", help=meaning + shown, **more)
 
     number("--min-script", "least share of letters in the language's scripts")
@@ -232,10 +232,10 @@ def parse_arguments(argv=None) -> Tuple[argparse.Namespace, List[str], Shards]:
         codes, shards = [options.lang], [(path,) for path in options.text]
     else:
         if len(options.src) != len(options.tgt):
-            parser.error("--src has {} parts and --tgt {}".format(len(options.src), len(options.tgt)))
+            parser.error(f"--src has {len(options.src)} parts and --tgt {len(options.tgt)}")
         codes, shards = [options.src_lang, options.tgt_lang], list(zip(options.src, options.tgt))
     if options.transliterate and options.transliterate not in codes:
-        parser.error("--transliterate {}: not a language of this run".format(options.transliterate))
+        parser.error(f"--transliterate {options.transliterate}: not a language of this run")
     return options, codes, shards
 
 
@@ -279,10 +279,10 @@ def main(argv=None) -> int:
     options, codes, shards = parse_arguments(argv)
     settings = settings_of(options, codes)
     shards = in_order(shards)
-    names = ["{}.{}".format(options.out, end) for end in codes + ["counts.json"]]
+    names = [f"{options.out}.{end}" for end in codes + ["counts.json"]]
     for path in names:
         if any(os.path.exists(path) and os.path.samefile(path, given) for shard in shards for given in shard):
-            raise SwcmError("{} is an input; choose another --out".format(path))
+            raise SwcmError(f"{path} is an input; choose another --out")
         refuse_overwrite(path, options.force or was_interrupted(names))
     Cleaner(settings)  # whatever is wrong with the settings is said before any file is touched
     corpus = Corpus(shards, options.undecodable == "drop")

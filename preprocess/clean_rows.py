@@ -171,7 +171,7 @@ class Cleaner:
         return [part.strip() for part in text.split(EOS)] if self.settings.documents else [text]
 
     def _of_side(self, name: str, side: int) -> str:
-        return name if len(self.settings.codes) == 1 else "{}:{}".format(name, self.settings.codes[side])
+        return name if len(self.settings.codes) == 1 else f"{name}:{self.settings.codes[side]}"
 
 
 def signatures_of(rows: Sequence[Tuple[str, ...]]) -> np.ndarray:
@@ -220,6 +220,6 @@ def _by_sentence(normalize: Callable[[str], str]) -> Callable[[str], str]:
         sentences = (normalize(sentence) for sentence in text.split(EOS))
         # Decoding entities must not make a new end of a sentence.
         sentences = (sentence.replace(EOS, " ").replace("\n", " ").replace("\r", " ").strip() for sentence in sentences)
-        return " {} ".format(EOS).join(sentence for sentence in sentences if sentence)
+        return f" {EOS} ".join(sentence for sentence in sentences if sentence)
 
     return clean_document

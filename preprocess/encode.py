@@ -60,7 +60,7 @@ def _read_lines(path: str) -> Iterator[str]:
         yield from lines
         number += len(lines)
         if refused:
-            raise SwcmError("{}, line {}: {}".format(path, number + 1, refused))
+            raise SwcmError(f"{path}, line {number + 1}: {refused}")
 
 
 def decoded(block: bytes) -> Tuple[List[str], str]:
@@ -72,10 +72,10 @@ def decoded(block: bytes) -> Tuple[List[str], str]:
         lines, refused = decoded(block[:good])
         byte = error.start - good + 1
         hint = encoding_hint("INPUT", block[good:]) or "convert the file, for example with iconv"
-        return lines, refused or "not UTF-8 at byte {}; {}".format(byte, hint)
+        return lines, refused or f"not UTF-8 at byte {byte}; {hint}"
     for number, line in enumerate(lines if len(block) > LONGEST_LINE else ()):
         if len(line) > LONGEST_LINE:
-            refused = "{:,} characters; clean the text first (preprocess/clean.py --max-chars)".format(len(line))
+            refused = f"{len(line):,} characters; clean the text first (preprocess/clean.py --max-chars)"
             return lines[:number], refused
     return lines, ""
 
@@ -123,7 +123,7 @@ class Encoder:
         documents = [[sentence for sentence in map(str.strip, line.split(EOS)) if sentence] for line in lines]
         found = self.model.lines(list(itertools.chain.from_iterable(documents)))
         sentences = iter(found.written)
-        between = " {} ".format(EOS)
+        between = f" {EOS} "
         written = [between.join(itertools.islice(sentences, len(document))) for document in documents]
         ends = sum(max(0, len(document) - 1) for document in documents)
         return found._replace(written=written, pieces=found.pieces + ends)
@@ -138,7 +138,7 @@ def encode_files(
     for number, encoded in ordered_map(Encoder, settings, batches, workers):
         total = totals[number]
         if encoded.refused:
-            raise SwcmError("{}, line {}: {}".format(sources[number], total.lines + encoded.lines + 1, encoded.refused))
+            raise SwcmError(f"{sources[number]}, line {total.lines + encoded.lines + 1}: {encoded.refused}")
         targets[number].write(encoded.text)
         totals[number] = Encoded(
             b"", total.lines + encoded.lines, total.pieces + encoded.pieces, total.unknown + encoded.unknown
@@ -168,7 +168,7 @@ def main(argv=None) -> int:
     targets = [os.path.join(args.out, name) for name in names]
     for source, target in zip(args.inputs, targets):
         if os.path.exists(target) and os.path.exists(source) and os.path.samefile(source, target):
-            raise SwcmError("{} would be overwritten by its own pieces; give another --out".format(source))
+            raise SwcmError(f"{source} would be overwritten by its own pieces; give another --out")
     beside = os.path.join(args.out, SENTENCEPIECE_MODEL)
     there = _is_there(beside, model_bytes, args.force)
 
@@ -181,7 +181,7 @@ def main(argv=None) -> int:
         counts = encode_files(Settings(args.spm, args.documents), args.inputs, streams, args.workers)
     for target, count in zip(targets, counts):
         share = 100.0 * count.unknown / count.pieces if count.pieces else 0.0
-        print("{}: {} lines, {} pieces, {:.2f}% unknown".format(target, count.lines, count.pieces, share))
+        print(f"{target}: {count.lines} lines, {count.pieces} pieces, {share:.2f}% unknown")
     return 0
 
 
@@ -195,7 +195,7 @@ def _is_there(path: str, model: bytes, force: bool) -> bool:
     with open(path, "rb") as stream:
         same = stream.read() == model
     if not same and not force:
-        raise SwcmError("{} is another model; give another --out, or --force to replace it".format(path))
+        raise SwcmError(f"{path} is another model; give another --out, or --force to replace it")
     return same
 
 

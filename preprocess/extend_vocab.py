@@ -82,7 +82,7 @@ def compare(path: str, entry: Language, before: Pieces, after: Pieces, marks: Se
             differs = old != new or any(piece not in before.known and piece in after.known for piece in new)
             changed += differs
             if differs and marks.isdisjoint("".join(new)):
-                raise AssertionError("{}, line {} is cut anew without a new character".format(path, number))
+                raise AssertionError(f"{path}, line {number} is cut anew without a new character")
     return Compared(entry, counts[0], counts[1], changed)
 
 
@@ -93,11 +93,11 @@ def table(compared: Dict[str, Compared]) -> str:
         old, new = before.rates(), after.rates()
         rows.append(
             (
-                "{}  {}".format(entry.code, path),
+                f"{entry.code}  {path}",
                 "{:.2%} -> {:.2%}".format(old["unknown_characters"], new["unknown_characters"]),
                 "{:.2%} -> {:.2%}".format(old["unknown_pieces"], new["unknown_pieces"]),
                 "{:.2f} -> {:.2f} ({})".format(old["pieces_per_unit"], new["pieces_per_unit"], UNIT_NAMES[entry.units]),
-                "{} of {}".format(changed, after.lines),
+                f"{changed} of {after.lines}",
             )
         )
     widths = [max(map(len, column)) for column in zip(*rows)]
@@ -174,7 +174,7 @@ def grow(args: argparse.Namespace, entry: Language, files: Dict[str, Language]) 
         path, write = checkpoint_to_grow(args.checkpoint, entry.tag)
     model, before = SentencePieceModel.read(path), Pieces.load(path)
     if not model.is_unigram():
-        raise SwcmError("{} is not of the unigram kind; only those can grow without cutting old text anew".format(path))
+        raise SwcmError(f"{path} is not of the unigram kind; only those can grow without cutting old text anew")
 
     def text(signs: Dict[int, str]) -> Iterator[str]:
         for each in args.text:
@@ -187,8 +187,9 @@ def grow(args: argparse.Namespace, entry: Language, files: Dict[str, Language]) 
     marks = new_characters(before, entry, characters, args.recut)
     if marks.isdisjoint(characters) and not args.recut:
         raise SwcmError(
-            "{} knows every character of {} in the text by itself, so nothing is unknown; --recut adds longer pieces, "
-            "which cut other text in the script anew".format(path, entry.name)
+            f"{path} knows every character of {entry.name} in the text by itself, so nothing is unknown; --recut "
+            "adds longer pieces, "
+            "which cut other text in the script anew"
         )
     marks |= set(signs.values()) - (set() if args.recut else before.known)
     new = learn_pieces(model, text(signs), marks, args.pieces)
@@ -230,12 +231,12 @@ def grow(args: argparse.Namespace, entry: Language, files: Dict[str, Language]) 
             write_json(stream, report)
     counts = report["pieces"]
     print("{}: {before} pieces and {new} new ones, {characters} of them characters".format(args.out, **counts))
-    kinds = ", ".join("{} {}".format(count, kind) for kind, count in report["rows_start"].items())
-    print("new rows start: {}\n{}".format(kinds, table(compared)))
+    kinds = ", ".join(f"{count} {kind}" for kind, count in report["rows_start"].items())
+    print(f"new rows start: {kinds}\n{table(compared)}")
     if strays:
-        some = " ".join("{} ({})".format(character, count) for character, count in list(strays.items())[:MOST_SHOWN])
-        more = " and {} more".format(len(strays) - MOST_SHOWN) if len(strays) > MOST_SHOWN else ""
-        print("still unknown, of other scripts (--all-characters adds them): {}{}".format(some, more))
+        some = " ".join(f"{character} ({count})" for character, count in list(strays.items())[:MOST_SHOWN])
+        more = f" and {len(strays) - MOST_SHOWN} more" if len(strays) > MOST_SHOWN else ""
+        print(f"still unknown, of other scripts (--all-characters adds them): {some}{more}")
 
 
 def cli() -> int:

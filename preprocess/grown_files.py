@@ -22,7 +22,7 @@ def encoder_to_grow(path: str) -> Tuple[str, Writer]:
     encoder = open_encoder(path)
     encoder.refuse_surplus_rows()
     if encoder.vocabulary.sentencepiece_model is None:
-        raise SwcmError("{} has no SentencePiece model; put it there".format(path))
+        raise SwcmError(f"{path} has no SentencePiece model; put it there")
 
     def write(folder, model, new, starts):
         grow_encoder(folder, encoder, model, starts)
@@ -60,11 +60,11 @@ def checkpoint_to_grow(path: str, tag: str) -> Tuple[str, Writer]:
 
     state = safe_load(path)
     if not isinstance(state, dict) or TABLES[0] not in state.get("model", {}):
-        raise SwcmError("{} is no checkpoint of an xlm_swcm model".format(path))
+        raise SwcmError(f"{path} is no checkpoint of an xlm_swcm model")
     beside = os.path.dirname(os.path.abspath(path))
     pieces = sentencepiece_model([beside])
     if pieces is None:
-        raise SwcmError("no {} beside {}".format(SENTENCEPIECE_MODEL, path))
+        raise SwcmError(f"no {SENTENCEPIECE_MODEL} beside {path}")
     symbols = load_dictionary([beside], []).symbols
     check_sentencepiece_model(symbols, pieces)
     # Moments of the old rows would go with the wrong ones.

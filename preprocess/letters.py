@@ -23,7 +23,7 @@ def ranges(members: str) -> str:
             spans[-1][1] = member
         else:
             spans.append([member, member])
-    return "".join("\\U{:08x}-\\U{:08x}".format(first, last) for first, last in spans)
+    return "".join(f"\\U{first:08x}-\\U{last:08x}" for first, last in spans)
 
 
 @functools.lru_cache(maxsize=None)
@@ -33,9 +33,9 @@ def counter(characters: str) -> Callable[[str], int]:
     Raises:
         regex.error: the class names a property that Unicode does not have.
     """
-    exactly = regex.compile("(?V1)[{}]".format(characters))
+    exactly = regex.compile(f"(?V1)[{characters}]")
     members = ranges("".join(exactly.findall(_BASIC_PLANE)))
-    others = re.compile("[^{}\U00010000-\U0010ffff]+".format(members))
+    others = re.compile(f"[^{members}\U00010000-\U0010ffff]+")
 
     def count(text: str) -> int:
         found = others.sub("", text)

@@ -56,7 +56,7 @@ class Problems:
     def in_words(self) -> List[str]:
         """What they have in common, those that were named, and how many more there are."""
         more = self.number - len(self.named)
-        return self.causes + self.named + (["and {} more".format(more)] if more else [])
+        return self.causes + self.named + ([f"and {more} more"] if more else [])
 
     def raise_if_any(self, message: str) -> None:
         if self.number:
@@ -79,14 +79,12 @@ def read_blocks(path: str, size: int = 1 << 18) -> Iterator[bytes]:
             try:
                 data = next(chunks, b"")
             except DamagedInput as error:
-                raise SwcmError("{}, behind line {}: {}".format(path, lines, error.reason))
+                raise SwcmError(f"{path}, behind line {lines}: {error.reason}")
             first = data.find(b"\n") + 1
             length += first or len(data)
             if length > LONGEST + 1:
                 raise SwcmError(
-                    "{}, line {}: longer than {} MiB; is this text, and are its lines ended?".format(
-                        path, lines + 1, LONGEST >> 20
-                    )
+                    f"{path}, line {lines + 1}: longer than {LONGEST >> 20} MiB; is this text, and are its lines ended?"
                 )
             if data and not first:
                 begun.append(data)
@@ -125,7 +123,7 @@ def open_whole(path: str) -> bytes:
     with open_input(path) as stream:
         data = stream.read(LONGEST_FILE + 1)
     if len(data) > LONGEST_FILE:
-        raise SwcmError("{}: over {} MiB, and this format is read as a whole".format(path, LONGEST_FILE >> 20))
+        raise SwcmError(f"{path}: over {LONGEST_FILE >> 20} MiB, and this format is read as a whole")
     return data
 
 
@@ -161,7 +159,7 @@ class Undecodable:
         if self._foreign <= self._good or self._bytes < _TELLING:
             return ""
         what = encoding_hint(self._path, self._sample) or "convert it first, with iconv -f ENCODING -t UTF-8"
-        return "{}: most of it is not UTF-8; {}".format(self._path, what)
+        return f"{self._path}: most of it is not UTF-8; {what}"
 
 
 def read_lines(path: str, problems: Problems) -> Iterator[Optional[str]]:
@@ -171,7 +169,7 @@ def read_lines(path: str, problems: Problems) -> Iterator[Optional[str]]:
         line = seen.decode(raw)
         if seen.error:
             byte = seen.error.start
-            problems.add("{}, line {}: byte {} (0x{:02x}) is not UTF-8".format(path, number, byte + 1, raw[byte]))
+            problems.add(f"{path}, line {number}: byte {byte + 1} (0x{raw[byte]:02x}) is not UTF-8")
         yield None if seen.error else line
     problems.explain(seen.hint())
 
@@ -203,7 +201,7 @@ def read_aligned(
     if len(set(lengths)) > 1:
         raise SwcmError(
             "line-aligned files must have as many lines: "
-            + ", ".join("{} has {}".format(path, length) for path, length in zip(paths, lengths)),
+            + ", ".join(f"{path} has {length}" for path, length in zip(paths, lengths)),
             noted.in_words(),
         )
 

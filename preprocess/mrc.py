@@ -67,7 +67,7 @@ class Joiner:
         self.documents = separator == EOS
         self._mark = 1 if self.documents else len(model.cut([separator])[0])
         if not self.documents and not (self._mark and model.known.issuperset(model.cut([separator])[0])):
-            raise SwcmError("--separator {!r}: the model does not know it; take another, or {}".format(separator, EOS))
+            raise SwcmError(f"--separator {separator!r}: the model does not know it; take another, or {EOS}")
 
     def __call__(self, rows: Sequence[Row]) -> Iterator[Optional[Joined]]:
         """Join each row; a question that leaves no room for a passage gives ``None``."""
@@ -99,7 +99,7 @@ class Joiner:
         return Joined(text, length, len(passage) - kept, fate)
 
     def _line(self, question: str, passage: str) -> str:
-        return "{} {} {}".format(question, self.separator, passage)
+        return f"{question} {self.separator} {passage}"
 
     def _length(self, line: str) -> int:
         """Pieces of a line as preprocess/encode.py cuts it."""
@@ -153,8 +153,9 @@ class Counts:
 
     def in_words(self) -> str:
         """The same on one line."""
-        words = "{} lines, the longest of {} pieces; {} passages cut, by {} pieces in all".format(
-            self.lines, self.longest, len(self.cuts), sum(self.cuts)
+        words = (
+            f"{self.lines} lines, the longest of {self.longest} pieces; {len(self.cuts)} passages cut, by "
+            f"{sum(self.cuts)} pieces in all"
         )
         return words + ("; {} answers lost by that".format(self.answers.get("cut", 0)) if self.answers else "")
 
@@ -172,14 +173,12 @@ def join_files(paths: Sequence[str], joiner: Joiner, stream) -> Counts:
             number += 1
             empty = [path for path, text in zip(paths, row[:2]) if not text.strip()]
             for path in empty:
-                problems.add("{}, line {}: empty".format(path, number))
+                problems.add(f"{path}, line {number}: empty")
             if empty:
                 continue
             if joined is None:
                 problems.add(
-                    "{}, line {}: the question leaves no room for a passage in {} pieces".format(
-                        paths[0], number, joiner.longest
-                    )
+                    f"{paths[0]}, line {number}: the question leaves no room for a passage in {joiner.longest} pieces"
                 )
             else:
                 counts.add(joined)
@@ -216,12 +215,12 @@ def main(argv=None) -> int:
     paths = [path for path in (options.question, options.passage, options.answer) if path]
     check_inputs(paths)
     if os.path.exists(options.out) and any(os.path.samefile(options.out, path) for path in paths):
-        raise SwcmError("{} is an input; choose another --out".format(options.out))
+        raise SwcmError(f"{options.out} is an input; choose another --out")
     joiner = Joiner(Pieces.load(options.spm), options.max_pieces, options.separator)
     with atomic_files([options.out + ".counts.json", options.out], force=options.force) as (report, stream):
         counts = join_files(paths, joiner, stream)
         write_json(report, counts.report())
-    print("{}: {}".format(options.out, counts.in_words()))
+    print(f"{options.out}: {counts.in_words()}")
     return 0
 
 

@@ -31,7 +31,7 @@ class Progress:
         if now - self._said >= _SECONDS and self.done:
             self._said = now
             left = (now - self._began) / self.done * max(0, self.total - self.done)
-            line = "{}: {:,} of {:,}, about {:.0f} min left".format(self.what, self.done, self.total, left / 60)
+            line = f"{self.what}: {self.done:,} of {self.total:,}, about {left / 60:.0f} min left"
             print(line, file=sys.stderr, flush=True)
 
 

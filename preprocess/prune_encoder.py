@@ -105,12 +105,12 @@ def prune_vocabulary(
     """
     path = encoder.vocabulary.sentencepiece_model
     if path is None:
-        raise SwcmError("{} has no SentencePiece model, so pieces cannot be counted".format(encoder.path))
+        raise SwcmError(f"{encoder.path} has no SentencePiece model, so pieces cannot be counted")
     model = SentencePieceModel.read(path)
     if not corpora:
         return model, {}
     if not model.is_unigram():
-        raise SwcmError("{} is not of the unigram kind; only those can be cut to the pieces in use".format(path))
+        raise SwcmError(f"{path} is not of the unigram kind; only those can be cut to the pieces in use")
     before = Pieces.load(path)
     counts = count_pieces(before, corpora, workers)
     if not counts[FIRST_PIECE:].any():
@@ -122,7 +122,7 @@ def prune_vocabulary(
 
     after = Pieces(sentencepiece.SentencePieceProcessor(model_proto=pruned.to_bytes()))
     changes = {corpus: compare(before, after, kept, corpus, workers) for corpus in corpora}
-    changed = ["{}, line {}".format(c, change.first_changed) for c, change in changes.items() if change.first_changed]
+    changed = [f"{c}, line {change.first_changed}" for c, change in changes.items() if change.first_changed]
     if changed and min_count <= 1:
         raise SwcmError(
             "pruning would change the pieces of the text; they hold white space, so clean the text first "
@@ -191,10 +191,10 @@ def describe(out: str, report: Dict[str, Any]) -> str:
         lines.append("cut rows {} to {}, which no piece has".format(first, rows["before"] - 1))
     if report.get("white_space_pieces_cut"):
         names = ", ".join(ascii(piece) for piece in report["white_space_pieces_cut"])
-        lines.append("cut pieces that hold white space, which fairseq cannot use: {}".format(names))
+        lines.append(f"cut pieces that hold white space, which fairseq cannot use: {names}")
     for path, change in report["corpora"].items():
         counts = "{lines} lines, {pieces} pieces, {unknown} unknown, {lines_changed} lines changed".format(**change)
-        lines.append("{}: {}".format(path, counts))
+        lines.append(f"{path}: {counts}")
     return "\n".join(lines)
 
 
@@ -233,7 +233,7 @@ def prune(args: argparse.Namespace) -> None:
     layers = args.keep_layers or list(range(encoder.config.encoder_layers))
     if layers[-1] >= encoder.config.encoder_layers:
         numbers, last = ",".join(map(str, layers)), encoder.config.encoder_layers - 1
-        raise SwcmError("--keep-layers {}: {} has layers 0 to {}".format(numbers, args.encoder, last))
+        raise SwcmError(f"--keep-layers {numbers}: {args.encoder} has layers 0 to {last}")
     batches = read_batches(args.keep_pieces) if args.keep_pieces else []
     wanted = [line for batch in batches for line in batch if line]
     model, changes = None, {}

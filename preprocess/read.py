@@ -55,7 +55,7 @@ def lines_of(texts: Sequence[str], split: str) -> List[str]:
     found = [sentence for text in texts for sentence in sentences(text)]
     if split == "sentences":
         return found
-    return [" {} ".format(EOS).join(sentence.replace(EOS, "&lt;/s&gt;") for sentence in found)]
+    return [f" {EOS} ".join(sentence.replace(EOS, "&lt;/s&gt;") for sentence in found)]
 
 
 def read_record(record: Optional[Dict[str, str]], takes: Sequence[Take], split: str) -> Tuple[str, List[List[str]]]:
@@ -164,7 +164,7 @@ def parse_arguments(argv=None) -> argparse.Namespace:
     unknown = [path for path in options.inputs if not options.format and not format_of(path)]
     for path in unknown:
         if why_not_read(path):
-            parser.error("{}: {}".format(path, why_not_read(path)))
+            parser.error(f"{path}: {why_not_read(path)}")
     if unknown:
         parser.error("--format is needed, since these names do not tell it: " + some(unknown))
     kinds = {options.format or format_of(path) for path in options.inputs}
@@ -185,10 +185,10 @@ def main(argv=None) -> int:
     """Read what the command line names."""
     options = parse_arguments(argv)
     paths = [path for (path,) in in_order([(path,) for path in options.inputs])]
-    outputs = ["{}.{}".format(options.out, end) for end in ["counts.json"] + [take.name for take in options.take]]
+    outputs = [f"{options.out}.{end}" for end in ["counts.json"] + [take.name for take in options.take]]
     for output in outputs:
         if os.path.exists(output) and any(os.path.samefile(output, path) for path in paths):
-            raise SwcmError("{} is an input; choose another --out".format(output))
+            raise SwcmError(f"{output} is an input; choose another --out")
     problems = Problems()
     read = kept = lines = 0
     dropped: Dict[str, int] = collections.Counter()
@@ -218,7 +218,7 @@ def main(argv=None) -> int:
             )
         absent = fields.absent(options.take)
         if absent:
-            raise SwcmError("no record has the field {}; there are: {}".format(some(absent), fields.in_words()))
+            raise SwcmError(f"no record has the field {some(absent)}; there are: {fields.in_words()}")
         counts: Dict[str, Any] = {
             "read": read,
             "kept": kept,
@@ -231,7 +231,7 @@ def main(argv=None) -> int:
     for problem in problems.in_words():
         print("left out: " + problem, file=sys.stderr)
     reasons = ", ".join("{} {}".format(*item) for item in counts["dropped"].items()) or "none"
-    print("{}: read {}, kept {} in {} lines; dropped: {}".format(options.out, read, kept, lines, reasons))
+    print(f"{options.out}: read {read}, kept {kept} in {lines} lines; dropped: {reasons}")
     return 0
 
 

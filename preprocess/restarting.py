@@ -97,7 +97,7 @@ class RestartableOutputs:
         except OSError:
             for stream in self.streams:
                 stream.close()
-            raise SwcmError("{} is being written by another process; give another --out".format(self.paths[-1]))
+            raise SwcmError(f"{self.paths[-1]} is being written by another process; give another --out")
 
     def _read_journal(self) -> Optional[Dict[str, Any]]:
         try:

@@ -76,7 +76,7 @@ def measures(n: int, spm: str) -> List[Measure]:
 
 def index_of(measure: Measure, texts: Sequence[str], similarity: str) -> Index:
     """The sentences as sets, to be asked for neighbours."""
-    progress = Progress("sentences cut into {}".format(measure.name), len(texts))
+    progress = Progress(f"sentences cut into {measure.name}", len(texts))
 
     def sets() -> Iterator[Elements]:
         for elements in measure.sets(texts):
@@ -104,18 +104,16 @@ def read_pairs(prefixes: Sequence[str], pivot: str) -> Tuple[Corpus, Counts]:
         name = os.path.basename(prefix)
         codes = name.split("-")
         if len(codes) != 2 or pivot not in codes or codes[0] == codes[1]:
-            problems.append(
-                "{}: the name must be two languages, one of them {}, such as {}-kk".format(prefix, pivot, pivot)
-            )
+            problems.append(f"{prefix}: the name must be two languages, one of them {pivot}, such as {pivot}-kk")
             continue
         if name in corpus:
-            problems.append("{}: a second pair of the name {}".format(prefix, name))
+            problems.append(f"{prefix}: a second pair of the name {name}")
             continue
         other = codes[1] if codes[0] == pivot else codes[0]
-        paths = ["{}.{}".format(prefix, code) for code in (pivot, other)]
+        paths = [f"{prefix}.{code}" for code in (pivot, other)]
         absent = [path for path in paths if not os.path.isfile(path)]
         if absent:
-            problems += ["{}: no such file".format(path) for path in absent]
+            problems += [f"{path}: no such file" for path in absent]
             continue
         lines = list(read_aligned(paths))
         corpus[name] = [line for line in lines if not any(map(is_blank, line))]
@@ -183,7 +181,7 @@ def hold_out(corpus: Corpus, queue: Iterator[List[str]], wanted: Counts) -> Dict
         missing = dict.fromkeys(corpus, wanted[part])
         parts[part] = set()
         passed = []
-        progress = Progress("sentences held out for {}".format(part), sum(missing.values()))
+        progress = Progress(f"sentences held out for {part}", sum(missing.values()))
         while any(number > 0 for number in missing.values()):
             cluster = next(queue, None)
             if cluster is None:
@@ -197,11 +195,7 @@ def hold_out(corpus: Corpus, queue: Iterator[List[str]], wanted: Counts) -> Dict
             else:
                 passed.append(cluster)
         queue = itertools.chain(passed, queue)
-        problems += [
-            "{}: {} lines for {} are missing".format(name, number, part)
-            for name, number in missing.items()
-            if number > 0
-        ]
+        problems += [f"{name}: {number} lines for {part} are missing" for name, number in missing.items() if number > 0]
     if problems:
         raise SwcmError("not enough text to hold out; ask for less, or raise --max-cluster", problems)
     return parts
@@ -220,7 +214,7 @@ def distribute(
         for line in lines:
             placed[next((part for part in HELD_OUT if line[0] in parts[part]), "train")].append(line)
         if not placed["train"]:
-            raise SwcmError("{}: nothing is left for train; ask for smaller --valid and --test".format(name))
+            raise SwcmError(f"{name}: nothing is left for train; ask for smaller --valid and --test")
         limits = dict(wanted, train=max_train or len(lines))
         for part, all_lines in placed.items():
             if part in HELD_OUT:
@@ -229,7 +223,7 @@ def distribute(
                     first.setdefault(line[0], line)
                 all_lines = list(first.values())
             # Seeded by name too: a pair's sample does not depend on what else is split.
-            chooser = random.Random("{}/{}/{}".format(seed, part, name))
+            chooser = random.Random(f"{seed}/{part}/{name}")
             chosen = sorted(chooser.sample(range(len(all_lines)), min(limits[part], len(all_lines))))
             result[part][name] = [all_lines[i] for i in chosen]
     return result
@@ -248,12 +242,12 @@ def check(
     train = np.array([place_of[text] for text in pivots(split["train"])])
     for measure, index in zip(compare, indexes):
         for part in HELD_OUT:
-            progress = Progress("{} sentences compared with training".format(part), report[part]["sentences"])
+            progress = Progress(f"{part} sentences compared with training", report[part]["sentences"])
             best = []
             for text in pivots(split[part]):
                 best.append(float(index.overlaps(place_of[text], train).max()))
                 progress.step()
-            histogram = collections.Counter("{:.1f}".format(int(value * 10) / 10) for value in best)
+            histogram = collections.Counter(f"{int(value * 10) / 10:.1f}" for value in best)
             greatest = max(best, default=0.0)
             report[part]["closest"][measure.name] = {
                 "greatest": round(greatest, 4),
@@ -356,7 +350,7 @@ def main() -> None:
             codes = sorted(name.split("-"), key=lambda code: code != options.pivot)
             for part, pairs in split.items():
                 for side, code in enumerate(codes):
-                    path = os.path.join(folder, "{}.{}.{}".format(part, name, code))
+                    path = os.path.join(folder, f"{part}.{name}.{code}")
                     with open(path, "w", encoding="utf-8", newline="\n") as stream:
                         stream.writelines(line[side] + "\n" for line in pairs[name])
             kept = {part: len(pairs[name]) for part, pairs in split.items()}

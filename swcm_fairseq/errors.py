@@ -35,7 +35,7 @@ class SwcmError(ValueError):
 def some(symbols: Sequence[str], shown: int = 8) -> str:
     """The first few of ``symbols``, quoted, and how many more there are."""
     more = len(symbols) - shown
-    return " ".join(map(repr, symbols[:shown])) + (" and {} more".format(more) if more > 0 else "")
+    return " ".join(map(repr, symbols[:shown])) + (f" and {more} more" if more > 0 else "")
 
 
 def escape_output() -> None:
@@ -64,13 +64,13 @@ def report_without_traceback(previous: Callable) -> Callable:
     def hook(kind, error, trace):
         if isinstance(error, SwcmError):
             _let_the_first_speak()
-            print("error: {}".format(error), file=sys.stderr)
+            print(f"error: {error}", file=sys.stderr)
         elif issubclass(kind, KeyboardInterrupt):
             print("interrupted", file=sys.stderr)
         elif issubclass(kind, (AssertionError, ValueError)) and _FLAG.search(str(error)):
             # fairseq's own complaint, which names the flag to mend it.
             _let_the_first_speak()
-            print("error: {}".format(error), file=sys.stderr)
+            print(f"error: {error}", file=sys.stderr)
         else:
             previous(kind, error, trace)
 

@@ -115,7 +115,7 @@ def only_writer(path: str, what: str = "") -> Iterator[None]:
         os.makedirs(os.path.dirname(name), exist_ok=True)
         handle = _lock(name, what or path)
     except OSError as error:
-        raise SwcmError("{} cannot be written: {}; choose another place".format(what or path, error.strerror))
+        raise SwcmError(f"{what or path} cannot be written: {error.strerror}; choose another place")
     try:
         yield
     finally:
@@ -143,13 +143,13 @@ def refuse_overwrite(path: str, force: bool) -> None:
     """Raise ``SwcmError`` where a finished output stands at ``path`` and ``force`` is not set."""
     occupied = bool(os.listdir(path)) if os.path.isdir(path) else os.path.exists(path)
     if occupied and not force:
-        raise SwcmError("{} exists already; give --force to replace it, or another name".format(path))
+        raise SwcmError(f"{path} exists already; give --force to replace it, or another name")
 
 
 def neighbour(path: str, kind: str) -> str:
     """The hidden file or folder beside ``path`` that is its ``kind``: ``.NAME.tmp``, ``.NAME.lock``, ``.NAME.old``."""
     folder, name = os.path.split(os.path.abspath(path))
-    return os.path.join(folder, ".{}.{}".format(name, kind))
+    return os.path.join(folder, f".{name}.{kind}")
 
 
 def _lock(name: str, what: str) -> int:
@@ -164,12 +164,12 @@ def _lock(name: str, what: str) -> int:
             if error.errno in (errno.EACCES, errno.EAGAIN):
                 owner = os.read(handle, 200).decode("utf-8", "replace") or "another process"
                 os.close(handle)
-                raise SwcmError("{} is being written by {}; wait for its end, or stop it".format(what, owner))
+                raise SwcmError(f"{what} is being written by {owner}; wait for its end, or stop it")
             # Some network folders know no locks.
         with contextlib.suppress(FileNotFoundError):
             if os.path.samestat(os.fstat(handle), os.stat(name)):
                 os.ftruncate(handle, 0)
-                os.write(handle, "process {} on {}".format(os.getpid(), socket.gethostname()).encode("utf-8"))
+                os.write(handle, f"process {os.getpid()} on {socket.gethostname()}".encode("utf-8"))
                 return handle
         os.close(handle)  # its last owner removed it in between
 
@@ -203,9 +203,8 @@ def _full_disk_named(path: str) -> Iterator[None]:
         if error.errno not in FULL:
             raise
         raise SwcmError(
-            "{} could not be written: {}; make room and start again. What stood there before stands there still".format(
-                path, os.strerror(error.errno)
-            )
+            f"{path} could not be written: {os.strerror(error.errno)}; make room and start again. What stood "
+            "there before stands there still"
         )
 
 

@@ -56,7 +56,7 @@ def gpus_meant() -> int:
     """
     device = os.environ.get("SWCM_DEVICE") or "auto"
     if device not in ("auto", "cpu", "cuda"):
-        raise SwcmError("SWCM_DEVICE is auto, cpu or cuda, not {}".format(device))
+        raise SwcmError(f"SWCM_DEVICE is auto, cpu or cuda, not {device}")
     found, visible = usable_gpus(), os.environ.get("CUDA_VISIBLE_DEVICES")
     if found or device == "cpu":
         return found
@@ -64,16 +64,16 @@ def gpus_meant() -> int:
     hidden = visible is not None and visible.strip().split(",")[0] in ("", "-1", "NoDevFiles")
     if device == "auto" and (driver is None or hidden):
         return 0
-    built = "built for CUDA {}".format(torch.version.cuda) if torch.version.cuda else "built without CUDA"
+    built = f"built for CUDA {torch.version.cuda}" if torch.version.cuda else "built without CUDA"
     raise SwcmError(
         "{}torch {} ({}) finds none that it can use{}. Install {}, or choose another torch with SWCM_TORCH, or set "
         "SWCM_DEVICE=cpu".format(
             "no NVIDIA GPU is to be seen, and "
             if driver is None
-            else "this machine has a GPU (driver {}), but ".format(driver),
+            else f"this machine has a GPU (driver {driver}), but ",
             torch.__version__,
             built,
-            "" if visible is None else " with CUDA_VISIBLE_DEVICES={}".format(visible),
+            "" if visible is None else f" with CUDA_VISIBLE_DEVICES={visible}",
             _driver_wanted(),
         )
     )
@@ -96,7 +96,7 @@ def nvidia_driver() -> Optional[str]:
 def _driver_wanted() -> str:
     major = (torch.version.cuda or "").split(".")[0]
     least = {"11": "450", "12": "525", "13": "580"}.get(major)
-    return "a newer driver (CUDA {} wants {} or newer)".format(major, least) if least else "a driver that it knows"
+    return f"a newer driver (CUDA {major} wants {least} or newer)" if least else "a driver that it knows"
 
 
 @functools.lru_cache(maxsize=None)
@@ -134,12 +134,12 @@ def best_precision() -> Precision:
 
 def _best_on_cpu(speed: float) -> "tuple[str, str]":
     if speed >= _WORTH_IT:
-        return "bf16", "this CPU multiplies bf16 {:.1f} times as fast as float32".format(speed)
-    return "fp32", "this CPU multiplies bf16 {}".format(_comparison(speed))
+        return "bf16", f"this CPU multiplies bf16 {speed:.1f} times as fast as float32"
+    return "fp32", f"this CPU multiplies bf16 {_comparison(speed)}"
 
 
 def _comparison(speed: float) -> str:
-    return "no faster than float32" if speed > 0.9 else "{:.0f} times slower than float32".format(max(2, 1 / speed))
+    return "no faster than float32" if speed > 0.9 else f"{max(2, 1 / speed):.0f} times slower than float32"
 
 
 def choose_precision(asked: str) -> Precision:
@@ -162,7 +162,7 @@ def slow_bf16_warning() -> Optional[str]:
         best = best_precision()
         return None if best.name == "bf16" else best.reason
     speed = bf16_speed()
-    return None if speed >= 0.9 else "this CPU multiplies bf16 {}".format(_comparison(speed))
+    return None if speed >= 0.9 else f"this CPU multiplies bf16 {_comparison(speed)}"
 
 
 def warn_of_slow_bf16() -> None:

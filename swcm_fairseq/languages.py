@@ -43,7 +43,7 @@ class Language(NamedTuple):
     @property
     def tag(self) -> str:
         """The dictionary symbol that stands for the language: the decoder's first input."""
-        return "[{}]".format(self.code)
+        return f"[{self.code}]"
 
 
 def language(code: str) -> Language:
@@ -68,7 +68,7 @@ def tag_of(code: str) -> str:
 def code_of(tag: str) -> str:
     """The code of a tag, ``[kk]`` -> ``kk``; raises ``SwcmError`` for anything else."""
     if len(tag) < 3 or tag[0] != "[" or tag[-1] != "]":
-        raise SwcmError("{!r} is no language tag; a tag is a code in brackets, such as [kk]".format(tag))
+        raise SwcmError(f"{tag!r} is no language tag; a tag is a code in brackets, such as [kk]")
     return language(tag[1:-1]).code
 
 
@@ -92,7 +92,7 @@ def register_language(code: str, name: str, scripts: Iterable[str], units: str =
     entry = _checked(code, name, scripts, units)
     taken = _table().get(code, entry)
     if taken != entry:
-        raise SwcmError("language code {!r} is taken by {}; choose another code".format(code, taken.name))
+        raise SwcmError(f"language code {code!r} is taken by {taken.name}; choose another code")
     _LANGUAGES[code] = entry
     return entry
 
@@ -107,7 +107,7 @@ def _checked(code: str, name: str, scripts: Iterable[str], units: str) -> Langua
     if units not in UNITS:
         problems.append("units must be one of {}, not {!r}".format(", ".join(UNITS), units))
     if problems:
-        raise SwcmError("language {!r} cannot be registered".format(code), problems)
+        raise SwcmError(f"language {code!r} cannot be registered", problems)
     return Language(code, name, scripts, units)
 
 
@@ -130,9 +130,8 @@ def _read_file(path: str) -> None:
         raise
     except (OSError, ValueError, AttributeError, KeyError, TypeError) as error:
         raise SwcmError(
-            "{} (named by {}) must hold {{code: {{name, scripts, units}}}} as JSON: {}: {}".format(
-                path, ENVIRONMENT_VARIABLE, type(error).__name__, error
-            )
+            f"{path} (named by {ENVIRONMENT_VARIABLE}) must hold {{code: {{name, scripts, units}}}} as JSON: "
+            f"{type(error).__name__}: {error}"
         )
     _LANGUAGES.update((entry.code, entry) for entry in languages)
 

@@ -11,16 +11,16 @@ from typing import Callable, List, Tuple
 # What ends a sentence wherever it stands: Chinese and Japanese, Mongolian, Khmer, Burmese. Behind it there may be
 # more of the kind, and whatever closes quotations and brackets.
 _CLOSING = "\"'”’»›」』】〉》）)\\]"
-_FULL = "[。！？｡᠃᠉។៕။]+[{}。！？…]*".format(_CLOSING)
+_FULL = f"[。！？｡᠃᠉។៕။]+[{_CLOSING}。！？…]*"
 
 # What ends one where white space follows: full stops of the alphabets, Arabic's and Urdu's, Devanagari's; Tibetan's
 # shads, which close clauses too, and the signs that open what comes next.
-_SPACED = "(?:[!?؟۔।॥…]+|[།༎༏༐༑༔]+)[{}]*(?=\\s)".format(_CLOSING)
+_SPACED = f"(?:[!?؟۔।॥…]+|[།༎༏༐༑༔]+)[{_CLOSING}]*(?=\\s)"
 
 # A full stop before a space and no small letter, and not behind a single capital ("А. Құнанбаев") or a number.
-_STOP = "(?<!\\b[^\\W\\d_])(?<!\\b[0-9])(?<!\\b[0-9][0-9])\\.+[{}]*(?=\\s+(?![a-zа-яәғқңөұүһіё]))".format(_CLOSING)
+_STOP = f"(?<!\\b[^\\W\\d_])(?<!\\b[0-9])(?<!\\b[0-9][0-9])\\.+[{_CLOSING}]*(?=\\s+(?![a-zа-яәғқңөұүһіё]))"
 
-_END = re.compile("{}|{}|{}".format(_FULL, _SPACED, _STOP))
+_END = re.compile(f"{_FULL}|{_SPACED}|{_STOP}")
 # Where a sentence may be cut that is too long as it is: behind a clause, else behind a word or a syllable.
 _WEAKER = (re.compile("[,;:，、；：،؛᠂༔།]+\\s*"), re.compile("[\\s་]+"))
 _LINE_BREAKS = re.compile("[\n\r\x0b\x0c\x1c-\x1e\x85\u2028\u2029]+")

@@ -29,14 +29,14 @@ _NUMPY_CORES = ("numpy.core.multiarray", "numpy._core.multiarray")
 _STORAGES = "Float Double Half BFloat16 Long Int Short Char Byte Bool".split()
 _DTYPES = "float32 float64 float16 bfloat16 int64 int32 int16 int8 uint8 bool".split()
 _OWN_LIST = frozenset(
-    ["torch.{}Storage".format(kind) for kind in _STORAGES]
-    + ["torch.{}".format(dtype) for dtype in _DTYPES]
+    [f"torch.{kind}Storage" for kind in _STORAGES]
+    + [f"torch.{dtype}" for dtype in _DTYPES]
     + ["torch.Size", "torch.device", "torch.storage.UntypedStorage", "torch.storage.TypedStorage"]
     + ["torch._utils._rebuild_tensor", "torch._utils._rebuild_tensor_v2", "torch._utils._rebuild_parameter"]
     + ["collections.OrderedDict", "argparse.Namespace", "_codecs.encode", _PLACEHOLDER]
-    + ["{}.{}".format(core, name) for core in _NUMPY_CORES for name in ("scalar", "_reconstruct")]
+    + [f"{core}.{name}" for core in _NUMPY_CORES for name in ("scalar", "_reconstruct")]
     + ["numpy.ndarray", "numpy.dtype"]
-    + ["{}.{}".format(b, name) for b in ("builtins", "__builtin__") for name in ("set", "frozenset", "complex")]
+    + [f"{b}.{name}" for b in ("builtins", "__builtin__") for name in ("set", "frozenset", "complex")]
 )
 
 
@@ -62,14 +62,13 @@ def safe_load(path: str) -> Any:
         refused = _refused_name(error)
         if refused:
             raise SwcmError(
-                "{}: its pickle asks for {}, which safe loading does not allow, so nothing was loaded; where you "
-                "trust the file's author, convert it to safetensors on a machine of theirs".format(path, refused)
+                f"{path}: its pickle asks for {refused}, which safe loading does not allow, so nothing was "
+                "loaded; where you "
+                "trust the file's author, convert it to safetensors on a machine of theirs"
             )
         reason = (str(error).strip() or type(error).__name__).splitlines()[0]
         raise SwcmError(
-            "{} cannot be read as a file of torch.save: it was cut short or is damaged; fetch it again ({})".format(
-                path, reason
-            )
+            f"{path} cannot be read as a file of torch.save: it was cut short or is damaged; fetch it again ({reason})"
         )
 
 
@@ -78,11 +77,11 @@ def allowed_globals() -> List[Tuple[Any, str]]:
     multiarray = _numpy_multiarray()
     allowed = [(argparse.Namespace, "argparse.Namespace"), (_tensor_placeholder(), _PLACEHOLDER)]
     for name in ("scalar", "_reconstruct"):
-        allowed += [(getattr(multiarray, name), "{}.{}".format(core, name)) for core in _NUMPY_CORES]
+        allowed += [(getattr(multiarray, name), f"{core}.{name}") for core in _NUMPY_CORES]
     allowed += [(numpy.ndarray, "numpy.ndarray"), (numpy.dtype, "numpy.dtype")]
     # torch looks at the type of a dtype too, once it has been made; object arrays are not on this list.
     for kind in {type(numpy.dtype(code)) for code in "?bhilqBHILQefd"}:
-        allowed.append((kind, "{}.{}".format(kind.__module__, kind.__qualname__)))
+        allowed.append((kind, f"{kind.__module__}.{kind.__qualname__}"))
     return allowed
 
 
@@ -101,7 +100,7 @@ def outline(path: str) -> Any:
             with archive.open(name) as stream:
                 return _Outline(stream).load()
     except Exception as error:  # whatever a damaged file makes of it
-        raise SwcmError("{} is no checkpoint of fairseq, or was cut short: {!r}".format(path, error))
+        raise SwcmError(f"{path} is no checkpoint of fairseq, or was cut short: {error!r}")
 
 
 def tensor_shapes(path: str) -> Dict[str, Tuple[int, ...]]:
@@ -109,7 +108,7 @@ def tensor_shapes(path: str) -> Dict[str, Tuple[int, ...]]:
     found = outline(path)
     model = found.get("model") if isinstance(found, dict) else None
     if not isinstance(model, dict):
-        raise SwcmError("{} is no checkpoint of fairseq: it holds no model".format(path))
+        raise SwcmError(f"{path} is no checkpoint of fairseq: it holds no model")
     return {name: value.shape for name, value in model.items() if isinstance(value, TensorShape)}
 
 
@@ -152,12 +151,12 @@ class _RefusedGlobal(pickle.UnpicklingError):
     """A pickle names a global that is not on the list."""
 
     def __init__(self, name: str) -> None:
-        super().__init__("Unsupported global: GLOBAL {} was not an allowed global".format(name))
+        super().__init__(f"Unsupported global: GLOBAL {name} was not an allowed global")
 
 
 class _Unpickler(pickle.Unpickler):
     def find_class(self, module: str, name: str) -> Any:
-        full = "{}.{}".format(module, name)
+        full = f"{module}.{name}"
         if full not in _OWN_LIST:
             raise _RefusedGlobal(full)
         if full == _PLACEHOLDER:
@@ -188,12 +187,12 @@ def _refused_name(error: Exception) -> str:
 def _check_kind(path: str) -> None:
     """Raise for what is plainly no file of ``torch.save``."""
     if not os.path.isfile(path):
-        raise SwcmError("{} is not a file; give a file written by torch.save".format(path))
+        raise SwcmError(f"{path} is not a file; give a file written by torch.save")
     check_fetched(path)
     if zipfile.is_zipfile(path):
         with zipfile.ZipFile(path) as archive:
             if any(name.endswith("/constants.pkl") for name in archive.namelist()):
-                raise SwcmError("{} is a TorchScript program, not a file of weights".format(path))
+                raise SwcmError(f"{path} is a TorchScript program, not a file of weights")
 
 
 def _numpy_multiarray() -> types.ModuleType:

@@ -89,13 +89,13 @@ class TrainingRun:
             raise SwcmError("--combine-val joins valid, valid1, ...; leave --valid-subset out")
         name = getattr(self.root.checkpoint, "continue_once", None)
         if name and not os.path.exists(name):
-            raise SwcmError("--continue-once {}: no such file; nothing was trained".format(name))
+            raise SwcmError(f"--continue-once {name}: no such file; nothing was trained")
         name = self.root.checkpoint.restore_file
         if name != "checkpoint_last.pt" and not os.path.exists(name):
-            raise SwcmError("--restore-file {}: no such file; nothing was trained".format(name))
+            raise SwcmError(f"--restore-file {name}: no such file; nothing was trained")
         name = self.root.checkpoint.finetune_from_model
         if name and not os.path.exists(name):
-            raise SwcmError("--finetune-from-model {}: no such file; nothing was trained".format(name))
+            raise SwcmError(f"--finetune-from-model {name}: no such file; nothing was trained")
 
 
 def begin(root) -> None:

@@ -43,9 +43,9 @@ def pytest_runtest_setup(item):
     if item.get_closest_marker("network"):
         problem = network_problem()
         if problem and os.environ.get("CI") == "true":
-            pytest.fail("no network: {}".format(problem), pytrace=False)
+            pytest.fail(f"no network: {problem}", pytrace=False)
         if problem:
-            pytest.skip("no network: {}".format(problem))
+            pytest.skip(f"no network: {problem}")
 
 
 @pytest.fixture(scope="session")

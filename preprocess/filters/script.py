@@ -20,9 +20,9 @@ def in_wrong_script(language: Language, least_share: float) -> Callable[[str], b
     Raises:
         SwcmError: a script of the language is none that Unicode knows.
     """
-    scripts = "".join(r"\p{{Script={}}}".format(name) for name in language.scripts)
+    scripts = "".join(rf"\p{{Script={name}}}" for name in language.scripts)
     try:
-        in_scripts = counter(r"[{}]&&\p{{L}}".format(scripts))
+        in_scripts = counter(rf"[{scripts}]&&\p{{L}}")
     except regex.error as error:
         raise SwcmError("scripts {} of language {}: {}".format(", ".join(language.scripts), language.code, error))
 

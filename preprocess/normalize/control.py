@@ -13,7 +13,7 @@ _INVISIBLE = re.compile(
     "(?P<flag>\U0001f3f4[\U000e0020-\U000e007e]+\U000e007f)|["
     "\x00-\x08\x0e-\x1b\x7f-\x84\x86-\x9f\xad\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069\ufdd0-\ufdef\ufeff"
     "\ufff9-\ufffb\ufffe\uffff\U000e0000-\U000e007f"
-    + "".join("{}-{}".format(chr(plane + 0xFFFE), chr(plane + 0xFFFF)) for plane in range(0x10000, 0x110000, 0x10000))
+    + "".join(f"{chr(plane + 0xFFFE)}-{chr(plane + 0xFFFF)}" for plane in range(0x10000, 0x110000, 0x10000))
     + "".join(PLACEHOLDERS.values())
     + "]+"
 )
@@ -33,7 +33,7 @@ _SHAPED = "\u0590-\u08ff\ufb1d-\ufdff\ufe70-\ufefe"
 def _useless(signs: str, around: str) -> "re.Pattern":
     """Runs of ``signs`` between letters of ``around``, or between one and a space or an end of the text."""
     return re.compile(
-        "(?<=[{1}])[{0}]+(?=[{1}\\s]|\\Z)|(?:(?<=\\s)|(?<![\\s\\S]))[{0}]+(?=[{1}])".format(signs, around)
+        f"(?<=[{around}])[{signs}]+(?=[{around}\\s]|\\Z)|(?:(?<=\\s)|(?<![\\s\\S]))[{signs}]+(?=[{around}])"
     )
 
 

@@ -10,8 +10,10 @@ SIGNS = "A-Za-z\u018f\u0259\u019f\u0275"
 _LATIN = "A-Za-z\u00c0-\u024f\u0259\u0275"
 _CYRILLIC = "\u0400-\u052f"
 # A word of both scripts: a run of one and then the other. (The look behind keeps the search linear in long words.)
-_MIXED = re.compile("(?<![{0}{1}])(?:[{0}]+[{1}]|[{1}]+[{0}])[{0}{1}]*".format(_LATIN, _CYRILLIC))
-_LATIN_LETTER = re.compile("[{}]".format(_LATIN))
+_MIXED = re.compile(
+    f"(?<![{_LATIN}{_CYRILLIC}])(?:[{_LATIN}]+[{_CYRILLIC}]|[{_CYRILLIC}]+[{_LATIN}])[{_LATIN}{_CYRILLIC}]*"
+)
+_LATIN_LETTER = re.compile(f"[{_LATIN}]")
 _NAME = re.compile("[A-Z]{2}")
 
 

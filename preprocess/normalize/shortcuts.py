@@ -14,9 +14,7 @@ SIGNS = "~_&"
 _BRACKETED = re.compile(r"(?<!\s)\s*[(（]\s*(?:[~_]\s*|&)[^\s()（）~_&]\s*[)）]")
 
 # Where the marks mean something else: variables, constants such as VAR_POP, addresses.
-_MEANT = re.compile(
-    r"(?:{})|(?<![A-Z])[A-Z]{{3,}}_[A-Z]{{3,}}|(?<!\S)\S*?(?:://|@)\S*".format(VARIABLE.pattern), re.VERBOSE
-)
+_MEANT = re.compile(rf"(?:{VARIABLE.pattern})|(?<![A-Z])[A-Z]{{3,}}_[A-Z]{{3,}}|(?<!\S)\S*?(?:://|@)\S*", re.VERBOSE)
 
 
 def strip_shortcuts(text: str) -> str:

@@ -5,7 +5,7 @@ import re
 _MONGOLIAN = "\u1800-\u180d\u180f-\u18af"
 # The narrow no-break space U+202F joins a suffix to its word in traditional Mongolian: there it is part of the
 # spelling. Elsewhere it is a space like the others.
-_NARROW = re.compile("(?<![{0}])\u202f(?![{0}])".format(_MONGOLIAN))
+_NARROW = re.compile(f"(?<![{_MONGOLIAN}])\u202f(?![{_MONGOLIAN}])")
 # A non-joiner beside a space, or at an end, joins nothing. But behind U+0647 it makes the vowel of Kurdish and of older
 # Uyghur text, and behind Indic letters it keeps the sign of the lost vowel.
 # (The look behind keeps the search linear in long runs of non-joiners.)

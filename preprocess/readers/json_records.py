@@ -67,18 +67,18 @@ def json_line_values(path: str, problems: Problems) -> Iterator[Tuple[str, Any]]
         if first:
             problems.explain(_other_form(path, raw))
             first = False
-        place = "{}, line {}".format(path, number)
+        place = f"{path}, line {number}"
         value = None
         if len(raw) > LONGEST_RECORD:
-            problems.add("{}: longer than {} MiB; this is no record".format(place, LONGEST_RECORD >> 20))
+            problems.add(f"{place}: longer than {LONGEST_RECORD >> 20} MiB; this is no record")
         else:
             try:
                 value = _DECODER.decode(seen.decode(raw))
             except (ValueError, RecursionError) as error:
-                problems.add("{}: not JSON ({})".format(place, error))
+                problems.add(f"{place}: not JSON ({error})")
             else:
                 if value is None:
-                    problems.add("{}: no object with fields".format(place))
+                    problems.add(f"{place}: no object with fields")
         yield place, value
     problems.explain(seen.hint())
 
@@ -86,9 +86,9 @@ def json_line_values(path: str, problems: Problems) -> Iterator[Tuple[str, Any]]
 def _other_form(path: str, first: bytes) -> str:
     """What a file is whose first line is no record, where that can be seen."""
     if first.startswith(b"["):
-        return "{}: begins as a list; a list of records is --format json".format(path)
+        return f"{path}: begins as a list; a list of records is --format json"
     if first == b"{":
-        return "{}: its records go over several lines; one a line makes: jq -c . {} > NEW".format(path, path)
+        return f"{path}: its records go over several lines; one a line makes: jq -c . {path} > NEW"
     return ""
 
 
@@ -108,13 +108,11 @@ def json_list_values(path: str, problems: Problems) -> Iterator[Tuple[str, Any]]
         elements = _list_elements(text, place) if text[place : place + 1] == "[" else _data_elements(text, place, path)
         for value in elements:
             number += 1
-            yield "{}, record {}".format(path, number), value
+            yield f"{path}, record {number}", value
     except SwcmError:
         raise
     except (ValueError, RecursionError) as error:
-        raise SwcmError(
-            "{}, behind record {}: not JSON ({}); is the file whole?".format(path, number, error), problems.causes
-        )
+        raise SwcmError(f"{path}, behind record {number}: not JSON ({error}); is the file whole?", problems.causes)
 
 
 def _list_elements(text: str, place: int) -> Iterator[Any]:
@@ -146,7 +144,7 @@ def _data_elements(text: str, place: int, path: str) -> Iterator[Any]:
         place = _skip(text, place, ":")
         if name == "data" and text[place : place + 1] == "[":
             if found:
-                raise SwcmError("{}: 'data' stands twice in it".format(path))
+                raise SwcmError(f"{path}: 'data' stands twice in it")
             found = True
             place = yield from _elements(text, place)
         else:
@@ -163,9 +161,7 @@ def _data_elements(text: str, place: int, path: str) -> Iterator[Any]:
 def _no_list(path: str, lists) -> SwcmError:
     there = "; lists there are called " + some(lists) if lists else ""
     return SwcmError(
-        "{}: neither a list of records nor an object with one in 'data'{}; JSON lines are --format jsonl".format(
-            path, there
-        )
+        f"{path}: neither a list of records nor an object with one in 'data'{there}; JSON lines are --format jsonl"
     )
 
 
@@ -178,14 +174,14 @@ def _skip(text: str, place: int, sign: str) -> int:
     """The place behind ``sign``, which has to stand at ``place``, and the white space around it."""
     place = _behind_space(text, place)
     if text[place : place + 1] != sign:
-        raise ValueError("{!r} is missing at character {}".format(sign, place + 1))
+        raise ValueError(f"{sign!r} is missing at character {place + 1}")
     return _behind_space(text, place + 1)
 
 
 def _check_end(text: str, place: int) -> None:
     place = _behind_space(text, place)
     if place < len(text):
-        raise ValueError("more follows at character {}: {!r}".format(place + 1, text[place : place + 20]))
+        raise ValueError(f"more follows at character {place + 1}: {text[place : place + 20]!r}")
 
 
 def fields_of(value: Any, prefix: str = "") -> Dict[str, str]:
@@ -202,25 +198,25 @@ def fields_of(value: Any, prefix: str = "") -> Dict[str, str]:
 def _collect(value: Any, prefix: str, found: Dict[str, str]) -> None:
     if isinstance(value, str):
         if prefix in found:
-            raise ValueError("the field {!r} stands twice".format(prefix))
+            raise ValueError(f"the field {prefix!r} stands twice")
         found[prefix] = value
         return
     if isinstance(value, Doubled):
-        raise ValueError("the field {!r} stands twice".format(value.name))
+        raise ValueError(f"the field {value.name!r} stands twice")
     inside = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
     for name, member in inside:
-        _collect(member, "{}.{}".format(prefix, name) if prefix else str(name), found)
+        _collect(member, f"{prefix}.{name}" if prefix else str(name), found)
 
 
 def checked_fields(value: Any, place: str, problems: Problems) -> Optional[Dict[str, str]]:
     """The fields of an object; None, and noted, where it is none or holds what is no text."""
     if not isinstance(value, dict):
-        problems.add("{}: no object with fields".format(place))
+        problems.add(f"{place}: no object with fields")
         return None
     try:
         return checked_text(fields_of(value), place, problems)
     except ValueError as error:
-        problems.add("{}: {}".format(place, error))
+        problems.add(f"{place}: {error}")
         return None
 
 
@@ -229,6 +225,6 @@ def checked_text(fields: Dict[str, str], place: str, problems: Problems) -> Opti
     for name, text in fields.items():
         if _SURROGATE.search(text) or _SURROGATE.search(name):
             name = _SURROGATE.sub("?", name)
-            problems.add("{}: field {} holds bytes that are not UTF-8, or a lone surrogate".format(place, name))
+            problems.add(f"{place}: field {name} holds bytes that are not UTF-8, or a lone surrogate")
             return None
     return fields

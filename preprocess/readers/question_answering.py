@@ -36,7 +36,7 @@ def read_question_answering(path: str, problems: Problems) -> Iterator[Optional[
                 yield None
                 continue
             for number, fields in enumerate(_questions(value, place), start=1):
-                where = place if number == 1 else "{}, question {}".format(place, number)
+                where = place if number == 1 else f"{place}, question {number}"
                 yield _checked(fields, where, problems)
 
 
@@ -59,12 +59,12 @@ def _checked(fields: Any, place: str, problems: Problems) -> Optional[Dict[str, 
     try:
         there = fields_of(fields) if isinstance(fields, dict) else {}
     except ValueError as error:
-        problems.add("{}: {}".format(place, error))
+        problems.add(f"{place}: {error}")
         return None
     found = _named(there)
     if not found.get("question") or not found.get("context"):
         names = "; its fields: " + some(sorted(there)) if there else ""
-        problems.add("{}: no question with its context{}".format(place, names))
+        problems.add(f"{place}: no question with its context{names}")
         return None
     return checked_text(found, place, problems)
 
@@ -101,7 +101,7 @@ def _of_paragraph(paragraph: Any, title: Any, place: str) -> Iterator[Any]:
 
 def _check_once(holder: Dict[str, Any], place: str) -> None:
     if isinstance(holder, Doubled):
-        raise SwcmError("{}: {!r} stands twice around questions; mend the file".format(place, holder.name))
+        raise SwcmError(f"{place}: {holder.name!r} stands twice around questions; mend the file")
 
 
 def _named(fields: Dict[str, str]) -> Dict[str, str]:
@@ -112,7 +112,7 @@ def _named(fields: Dict[str, str]) -> Dict[str, str]:
             continue
         texts = _all_from(fields, place) if name == "answer" else [fields[place]]
         for number, text in enumerate(dict.fromkeys(texts), start=1):
-            found[name if number == 1 else "{}.{}".format(name, number)] = text
+            found[name if number == 1 else f"{name}.{number}"] = text
     return found
 
 

@@ -60,10 +60,10 @@ def read_table(path: str, problems: Problems, form: Form) -> Iterator[Optional[D
                     )
                 if form.header:
                     continue
-            place = "{}, line {}".format(path, number)
+            place = f"{path}, line {number}"
             if len(row) != len(head):
                 if row and row != [""]:  # a blank line is no row, but where it is the one cell
-                    problems.add("{}: {} cells under {} names".format(place, len(row), len(head)))
+                    problems.add(f"{place}: {len(row)} cells under {len(head)} names")
                     yield None
             else:
                 yield checked_text(dict(zip(head, row)), place, problems)
@@ -82,7 +82,7 @@ def _quoted_rows(lines: Iterator[str], delimiter: str, path: str) -> Iterator:
             yield rows.line_num, row or [""]
     except csv.Error as error:
         # Where one row ends wrongly, nobody knows where the next begins.
-        raise SwcmError("{}, line {}: {}; is this a table, and whole?".format(path, rows.line_num, error))
+        raise SwcmError(f"{path}, line {rows.line_num}: {error}; is this a table, and whole?")
 
 
 class _Looked:
@@ -149,8 +149,8 @@ def _look(path: str, delimiter: str) -> str:
         return "table" if looked.unlike_table <= looked.unlike_text else "text"
     if looked.needless and looked.bare:
         raise SwcmError(
-            "{}: some cells stand in quotation marks without need, so these are text or the table's; say which: "
-            "--quotes text or --quotes table".format(path)
+            f"{path}: some cells stand in quotation marks without need, so these are text or the table's; say which: "
+            "--quotes text or --quotes table"
         )
     return "table" if looked.needless else "text"
 

@@ -109,7 +109,7 @@ def read_catalogues(folder: str) -> Catalogues:
     paths = sorted(glob.glob(os.path.join(below, "LC_MESSAGES", "*.mo"), recursive=True))
     paths = paths or sorted(glob.glob(os.path.join(below, "*.po"), recursive=True))
     if not paths:
-        raise SwcmError("{}: no gettext catalogue (LC_MESSAGES/*.mo, or *.po) in this folder".format(folder))
+        raise SwcmError(f"{folder}: no gettext catalogue (LC_MESSAGES/*.mo, or *.po) in this folder")
     messages: Dict[Key, Message] = {}
     left_out: typing.Counter[str] = collections.Counter()
     problems = []
@@ -136,7 +136,7 @@ def read_catalogue_records(path: str, problems: Problems) -> Iterator[Union[Dict
             yield LeftOut(message.left_out)
         else:
             fields = {"context": message.context, "source": message.source, "text": message.text}
-            yield checked_text(fields, "{}, message {!r}".format(path, message.source[:40]), problems)
+            yield checked_text(fields, f"{path}, message {message.source[:40]!r}", problems)
 
 
 def join(pivot: Catalogues, target: Catalogues) -> Pair:
@@ -179,18 +179,18 @@ def _as_text(data: bytes, path: str) -> Tuple[List[polib.POEntry], int, int]:
         if not line or line.startswith("#,"):
             continue
         if not _LEGAL.fullmatch(line):
-            problems.add("{}, line {}: no line of a catalogue".format(path, number))
+            problems.add(f"{path}, line {number}: no line of a catalogue")
         elif _BY_NUMBER.search(line):
-            problems.add("{}, line {}: a character by its number; msgcat {} > NEW writes it".format(path, number, path))
+            problems.add(f"{path}, line {number}: a character by its number; msgcat {path} > NEW writes it")
     problems.raise_if_any("a catalogue that cannot be read")
     try:
         catalogue = polib.pofile(_Lines("\n".join(lines) + "\n"), encoding="utf-8")
     except OSError as error:
         place = _LINE.search(str(error))
         if not place:
-            raise SwcmError("{}: {}".format(path, error))
+            raise SwcmError(f"{path}: {error}")
         more = place.group(2) or "this cannot stand here"
-        raise SwcmError("{}, line {}: {}; msgfmt --check {} may tell more".format(path, place.group(1), more, path))
+        raise SwcmError(f"{path}, line {place.group(1)}: {more}; msgfmt --check {path} may tell more")
     forms = _FORMS.search(catalogue.metadata.get("Plural-Forms", ""))
     return list(filter(_is_message, catalogue)), int(forms.group(1)) if forms else 0, 0
 
@@ -218,9 +218,7 @@ def _decoded(data: bytes, path: str) -> str:
     try:
         return without_mark(data, path).decode(name)
     except LookupError:
-        raise SwcmError(
-            "{}: charset={} is unknown here; convert it: msgconv -t UTF-8 {} > NEW".format(path, name, path)
-        )
+        raise SwcmError(f"{path}: charset={name} is unknown here; convert it: msgconv -t UTF-8 {path} > NEW")
     except UnicodeDecodeError as error:
         line = data.count(b"\n", 0, error.start) + 1
         hint = encoding_hint(path, data[data.rfind(b"\n", 0, error.start) + 1 :])
@@ -242,6 +240,6 @@ def _compiled(data: bytes, path: str) -> Tuple[List[polib.MOEntry], int, int]:
         found = _CHARSET.search(data[start : start + length])  # the header's, which is the first one
         catalogue = polib.mofile(data, encoding=found.group(1).decode("ascii") if found else "utf-8")
     except (OSError, ValueError, LookupError, struct.error) as error:
-        raise SwcmError("{}: cut, damaged or not as its header says ({})".format(path, error))
+        raise SwcmError(f"{path}: cut, damaged or not as its header says ({error})")
     forms = _FORMS.search(catalogue.metadata.get("Plural-Forms", ""))
     return list(filter(_is_message, catalogue)), int(forms.group(1)) if forms else 0, more

@@ -59,7 +59,7 @@ def since(start: Taken) -> Taken:
 def ours(spm: str, paths: List[str], out: str, workers: int) -> Taken:
     """From files of text to files of pieces with encode.py."""
     start = now()
-    targets = [open("{}.{}".format(out, number), "wb") for number in range(len(paths))]
+    targets = [open(f"{out}.{number}", "wb") for number in range(len(paths))]
     encode_files(Settings(spm, False), paths, targets, workers)
     for target in targets:
         target.close()

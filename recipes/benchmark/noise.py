@@ -33,7 +33,7 @@ def make_dictionary(size: int, code: str) -> Dictionary:
     dictionary = Dictionary()
     for number in range(size):
         opening, closing = SPACE if number % 3 == 0 else "", TSHEG if number % 9 > 5 else ""
-        dictionary.add_symbol("{}p{}{}".format(opening, number, closing))
+        dictionary.add_symbol(f"{opening}p{number}{closing}")
     dictionary.add_symbol("<mask>")
     dictionary.add_symbol(tag_of(code))
     return dictionary

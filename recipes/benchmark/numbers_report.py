@@ -32,7 +32,7 @@ def measure(folder: str, updates: int) -> Dict:
     train = dict(curves.pop("train", []))
     missing = updates - len(train)
     if missing > 0 or not curves:
-        raise SwcmError("{} logs {} of {} updates, and {} validations".format(folder, len(train), updates, len(curves)))
+        raise SwcmError(f"{folder} logs {len(train)} of {updates} updates, and {len(curves)} validations")
     last = [train[update] for update in sorted(train)[-max(1, updates // 10) :]]
     (valid,) = curves.values()
     lines = read_lines(os.path.join(folder, "train.log"))
@@ -65,7 +65,7 @@ def compare(results: Dict[str, Dict], tolerance: float) -> List[str]:
         )
         # NAME.SEED is there to show how far another seed is off.
         if "." not in name and (not off <= tolerance or math.isnan(off)):
-            problems.append("{}: its loss is {:.2%} off {}'s".format(name, off, first))
+            problems.append(f"{name}: its loss is {off:.2%} off {first}'s")
         # In float16 the scale of the loss is found by letting it overflow, which leaves an update out.
         if row["not_finite"] or (row["overflows"] and name.split(".")[0] != "fp16"):
             problems.append("{}: {overflows} overflows, {not_finite} numbers not finite".format(name, **row))

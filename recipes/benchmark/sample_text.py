@@ -27,7 +27,7 @@ def languages() -> Iterator[str]:
 
 def lines(code: str, size: int, seed: int = 1) -> Iterator[str]:
     """Lines of 3 to 60 words by Zipf's law, about ``size`` bytes of UTF-8 in all; one in twenty was there before."""
-    rng = random.Random("{}/{}".format(seed, code))
+    rng = random.Random(f"{seed}/{code}")
     consonants, vowels, between, end, length = _ALPHABETS[code]
     words = [_word(rng, consonants, vowels, length) for _ in range(WORDS)]
     weights = list(itertools.accumulate(1 / (rank + 10) for rank in range(WORDS)))

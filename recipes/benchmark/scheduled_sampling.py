@@ -28,7 +28,7 @@ def make_model(args) -> XlmSwcmModel:
     """A random model of the sizes asked for."""
     dictionary = Dictionary()
     for number in range(args.pieces):
-        dictionary.add_symbol("p{}".format(number))
+        dictionary.add_symbol(f"p{number}")
     sizes = XlmSwcmConfig(
         encoder_layers=args.layers,
         encoder_embed_dim=args.width,
@@ -94,7 +94,7 @@ def main(argv=None) -> int:
         ratio = step_time(model, batch, sampling, args.rounds) / plain
         results["ratios"][str(replaced)] = round(ratio, 3)
         if not args.json:
-            print("{} of the inputs replaced: {:.2f} times a step without ({:.3f} s)".format(replaced, ratio, plain))
+            print(f"{replaced} of the inputs replaced: {ratio:.2f} times a step without ({plain:.3f} s)")
     if args.json:
         print(json.dumps(results, indent=2))
     return 0

@@ -28,7 +28,7 @@ async def ask(port: int, body: bytes, timeout: float):
     head = "POST /translate HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nConnection: close\r\n"
     try:
         reader, writer = await asyncio.wait_for(asyncio.open_connection("127.0.0.1", port), timeout)
-        writer.write("{}Content-Length: {}\r\n\r\n".format(head, len(body)).encode("ascii") + body)
+        writer.write(f"{head}Content-Length: {len(body)}\r\n\r\n".encode("ascii") + body)
         answer = await asyncio.wait_for(reader.read(), timeout)
         writer.close()
     except (OSError, asyncio.TimeoutError):
@@ -50,13 +50,13 @@ def body_of(text: str, args) -> bytes:
 
 def metric(port: int, name: str) -> float:
     """One of the server's numbers."""
-    with urllib.request.urlopen("http://127.0.0.1:{}/metrics".format(port), timeout=60) as response:
-        return float(re.search("^{} (\\S+)$".format(name), response.read().decode("utf-8"), re.MULTILINE).group(1))
+    with urllib.request.urlopen(f"http://127.0.0.1:{port}/metrics", timeout=60) as response:
+        return float(re.search(f"^{name} (\\S+)$", response.read().decode("utf-8"), re.MULTILINE).group(1))
 
 
 def peak_memory(process: int) -> float:
     """MiB that a process had in memory at most."""
-    with open("/proc/{}/status".format(process)) as stream:
+    with open(f"/proc/{process}/status") as stream:
         return int(re.search(r"VmHWM:\s+(\d+)", stream.read()).group(1)) / 1024
 
 
@@ -89,20 +89,20 @@ def main() -> None:
             answers = asyncio.run(ask_all(port, [body_of(text, args) for text in texts], timeout=300))
             seconds = time.monotonic() - started
             statuses = collections.Counter(status for status, _, _ in answers)
-            print("{} requests at once, a queue of {}: {:.1f} s".format(len(texts), queue, seconds))
-            print("  answers by status (0: none): {}".format(dict(sorted(statuses.items()))))
+            print(f"{len(texts)} requests at once, a queue of {queue}: {seconds:.1f} s")
+            print(f"  answers by status (0: none): {dict(sorted(statuses.items()))}")
             print("  with Retry-After: {}".format(sum("retry-after" in headers for _, headers, _ in answers)))
             batches = metric(port, "swcm_batch_sentences_count")
             print("  sentences decoded together: {:.1f}".format(metric(port, "swcm_batch_sentences_sum") / batches))
-            print("  memory: {:.0f} MiB before, {:.0f} MiB at most".format(before, peak_memory(server.pid)))
+            print(f"  memory: {before:.0f} MiB before, {peak_memory(server.pid):.0f} MiB at most")
             if texts is some:
                 found = [json.loads(body)["translatedText"] if status == 200 else "" for status, _, body in answers]
                 same = sum(one == other for one, other in zip(found, expected))
-                print("  as translate() gives: {} of {}".format(same, len(some)))
+                print(f"  as translate() gives: {same} of {len(some)}")
             again = asyncio.run(ask(port, body_of(lines[0], args), 60))
-            print("  then it answers with {}".format(again[0]))
+            print(f"  then it answers with {again[0]}")
             server.send_signal(signal.SIGTERM)
-            print("  ended with {}".format(server.wait(60)))
+            print(f"  ended with {server.wait(60)}")
         finally:
             server.kill()
 

@@ -87,7 +87,7 @@ def read_translations(path: str) -> Dict[str, Description]:
     _add(found, record)
     problems.raise_if_any("descriptions that cannot be read")
     if not found:
-        raise SwcmError("{}: no descriptions; is this a Translation file of apt's lists?".format(path))
+        raise SwcmError(f"{path}: no descriptions; is this a Translation file of apt's lists?")
     return found
 
 
@@ -209,7 +209,7 @@ def split(corpus: Corpus, pivot: str, wanted: Dict[str, int], max_train: int, se
     others = [code for code in corpus if code != pivot]
     translated = {name for code in others for name in corpus[code] if name in english}
     # Comparing all of Debian would take a minute; these are enough to train on.
-    alone = chosen(set(english) - translated, max(0, 2 * max_train - len(translated)), "{}/{}".format(seed, pivot))
+    alone = chosen(set(english) - translated, max(0, 2 * max_train - len(translated)), f"{seed}/{pivot}")
     names = sorted(translated.union(alone))
     known = {code: {name: corpus[code][name] for name in names if name in corpus[code]} for code in corpus}
     groups = families(names, english)
@@ -223,7 +223,7 @@ def split(corpus: Corpus, pivot: str, wanted: Dict[str, int], max_train: int, se
     members["train"] = set(names) - held_out - too_near(known, held_out, pivot)
     # Whatever is translated stays in training, so that it can be learned from in two languages.
     english_alone = chosen(
-        members["train"] - translated, max(0, max_train - len(members["train"] & translated)), "{}/train".format(seed)
+        members["train"] - translated, max(0, max_train - len(members["train"] & translated)), f"{seed}/train"
     )
     known[pivot] = {name: english[name] for name in sorted(translated.union(english_alone, held_out))}
     most = dict(wanted, train=max_train)
@@ -240,12 +240,12 @@ def write(folder: str, corpus: Corpus, parts: Dict[str, Dict]) -> None:
         for code, names in by_language.items():
             os.makedirs(os.path.join(folder, code), exist_ok=True)
             lines = {
-                "{}.{}".format(PAIR, TEXT): [corpus[code][name].text for name in names],
-                "{}.{}".format(PAIR, SUMMARY): [corpus[code][name].summary for name in names],
+                f"{PAIR}.{TEXT}": [corpus[code][name].text for name in names],
+                f"{PAIR}.{SUMMARY}": [corpus[code][name].summary for name in names],
                 "packages": names,
             }
             for ending, texts in lines.items():
-                path = os.path.join(folder, code, "{}.{}".format(part, ending))
+                path = os.path.join(folder, code, f"{part}.{ending}")
                 with open(path, "w", encoding="utf-8", newline="\n") as stream:
                     stream.writelines(text + "\n" for text in texts)
 

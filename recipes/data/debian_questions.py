@@ -229,7 +229,7 @@ def articles(
         qas = []
         for question in questions:
             counts[question.kind] += 1
-            name = "{}-{}-{}-{}".format(split, question.kind, code, counts[question.kind])
+            name = f"{split}-{question.kind}-{code}-{counts[question.kind]}"
             answer = {"text": question.answer, "answer_start": question.start}
             qas.append({"id": name, "question": question.text, "answers": [answer]})
         if qas:
@@ -237,7 +237,7 @@ def articles(
 
     for package, text, _ in rows:
         add(package, text, on_description(rules, package, text))
-    generator = random.Random("{}/{}".format(split, code))
+    generator = random.Random(f"{split}/{code}")
     shuffled = [(package, synopsis) for package, _, synopsis in rows]
     generator.shuffle(shuffled)
     for first in range(0, len(shuffled) - LISTED + 1, LISTED):
@@ -269,7 +269,7 @@ def main() -> int:
             os.mkdir(os.path.join(folder, code))
             for split in SPLITS:
                 prefix = os.path.join(options.descriptions, code, split)
-                paths = [prefix + ".packages", prefix + ".{}.text".format(PAIR), prefix + ".{}.summary".format(PAIR)]
+                paths = [prefix + ".packages", prefix + f".{PAIR}.text", prefix + f".{PAIR}.summary"]
                 data, counts = articles(RULES[code], code, list(read_aligned(paths)), split)
                 numbers = {"packages_and_lists": len(data), "questions": sum(counts.values()), "kinds": dict(counts)}
                 report.setdefault(code, {})[split] = numbers

@@ -32,7 +32,7 @@ def parse_arguments() -> argparse.Namespace:
 
 def main() -> None:
     options = parse_arguments()
-    paths = ["{}.{}".format(options.out, end) for end in ("counts.json", options.pivot, options.target)]
+    paths = [f"{options.out}.{end}" for end in ("counts.json", options.pivot, options.target)]
     # The counts take their name last, so their presence says that the pair is whole.
     with atomic_files(paths, force=options.force) as (counts, *sides):
         pair = join(read_catalogues(options.pivot_dir), read_catalogues(options.target_dir))
@@ -40,13 +40,13 @@ def main() -> None:
             for side, text in zip(sides, texts):
                 side.write(text + "\n")
         write_json(counts, pair.counts)
-    print("{}: {}".format(options.out, summary(pair.counts)))
+    print(f"{options.out}: {summary(pair.counts)}")
 
 
 def summary(counts: Dict) -> str:
     """One line: what was read, kept and dropped for which reason."""
     return "read {read}, kept {kept}; dropped: ".format(**counts) + ", ".join(
-        "{} {}".format(reason, number) for reason, number in counts["dropped"].items()
+        f"{reason} {number}" for reason, number in counts["dropped"].items()
     )
 
 

@@ -61,7 +61,7 @@ def read_page(path: str) -> Sections:
     page.feed(read_text(path))
     page.close()
     if not set(page.sections) - {"title"}:
-        raise SwcmError("{}: no headings and paragraphs by section in this page".format(path))
+        raise SwcmError(f"{path}: no headings and paragraphs by section in this page")
     return page.sections
 
 
@@ -132,7 +132,7 @@ def parse_arguments() -> argparse.Namespace:
     options = parser.parse_args()
     options.pages = dict(page.partition("=")[::2] for page in options.pages)
     if options.pivot not in options.pages or len(options.pages) < 2 or not all(options.pages.values()):
-        parser.error("give CODE=FILE for the pivot {} and for one more language at least".format(options.pivot))
+        parser.error(f"give CODE=FILE for the pivot {options.pivot} and for one more language at least")
     return options
 
 
@@ -147,9 +147,9 @@ def main() -> None:
         if code == options.pivot:
             continue
         pair = align({options.pivot: pages[options.pivot], code: pages[code]}, options.pivot)
-        name = "{}-{}".format(options.pivot, code)
+        name = f"{options.pivot}-{code}"
         counts[name] = pair["counts"]
-        files.update(("{}.{}".format(name, side), lines) for side, lines in pair["lines"].items())
+        files.update((f"{name}.{side}", lines) for side, lines in pair["lines"].items())
     # The counts take their name last: their presence says that the output is whole.
     paths = [os.path.join(options.out, name) for name in ["udhr.counts.json", *files]]
     with atomic_files(paths, force=options.force) as (report, *streams):
@@ -163,7 +163,7 @@ def main() -> None:
 
 def summary(code: str, read: int, kept: int, joined: int, dropped: int) -> str:
     """One language's counts in words."""
-    return "{} {} of {} segments, {} joined, {} dropped".format(code, kept, read, joined, dropped)
+    return f"{code} {kept} of {read} segments, {joined} joined, {dropped} dropped"
 
 
 if __name__ == "__main__":

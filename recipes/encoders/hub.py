@@ -48,17 +48,17 @@ def fetch(url: str, target: str) -> bool:
                     break
                 stream.write(chunk)
                 if (got + len(chunk)) // PROGRESS_EVERY > got // PROGRESS_EVERY:
-                    print("  {}: {} MB".format(os.path.basename(target), (got + len(chunk)) >> 20), flush=True)
+                    print(f"  {os.path.basename(target)}: {(got + len(chunk)) >> 20} MB", flush=True)
                 got += len(chunk)
             if announced is not None and got != int(announced):
-                raise SwcmError("{}: {} of {} bytes came; run again".format(url, got, announced))
+                raise SwcmError(f"{url}: {got} of {announced} bytes came; run again")
     except urllib.error.HTTPError as error:
         if error.code == 404:
             return False
-        raise SwcmError("{}: the hub answers {} {}".format(url, error.code, error.reason))
+        raise SwcmError(f"{url}: the hub answers {error.code} {error.reason}")
     except (OSError, http.client.HTTPException) as error:
         reason = getattr(error, "reason", None) or error
-        raise SwcmError("{}: {}; see that the hub can be reached, or name another in HF_ENDPOINT".format(url, reason))
+        raise SwcmError(f"{url}: {reason}; see that the hub can be reached, or name another in HF_ENDPOINT")
     return True
 
 
@@ -78,20 +78,20 @@ def fetch_encoder(endpoint: str, name: str, revision: str, folder: str) -> List[
     """
     where = urllib.parse.urlsplit(endpoint)
     if where.scheme != "https" and where.hostname not in ("localhost", "127.0.0.1", "::1"):
-        raise SwcmError("HF_ENDPOINT {} is not https://, so what comes from it cannot be trusted".format(endpoint))
+        raise SwcmError(f"HF_ENDPOINT {endpoint} is not https://, so what comes from it cannot be trusted")
     found, missing = [], []
     for what, files in [("config.json", ["config.json"]), ("a SentencePiece model", SENTENCEPIECE_NAMES)]:
         file = fetch_first(endpoint, name, revision, files, folder)
         (found if file else missing).append(file or "{} ({})".format(what, " or ".join(files)))
     if missing:
-        raise SwcmError("{}/{} at {} lacks:".format(endpoint, name, revision), missing)
+        raise SwcmError(f"{endpoint}/{name} at {revision} lacks:", missing)
     weights = fetch_first(endpoint, name, revision, WEIGHT_FILES, folder)
     if not weights:
         raise SwcmError("{}/{} at {} has no weights ({})".format(endpoint, name, revision, " or ".join(WEIGHT_FILES)))
     found.append(weights)
     for shard in shard_names(os.path.join(folder, weights)) if weights.endswith(".json") else []:
         if not fetch(file_url(endpoint, name, revision, shard), os.path.join(folder, shard)):
-            raise SwcmError("{}/{} at {} lacks {}, which {} names".format(endpoint, name, revision, shard, weights))
+            raise SwcmError(f"{endpoint}/{name} at {revision} lacks {shard}, which {weights} names")
         found.append(shard)
     return found
 
@@ -106,7 +106,7 @@ def main(argv=None) -> int:
     parser.add_argument("--endpoint", default=endpoint, help="the hub's address")
     args = parser.parse_args(argv)
     if not re.fullmatch(r"[A-Za-z0-9_][\w.-]*(/[\w.-]+)?", args.name):
-        parser.error("--name {}: a model is called NAME or OWNER/NAME".format(args.name))
+        parser.error(f"--name {args.name}: a model is called NAME or OWNER/NAME")
     os.makedirs(args.out, exist_ok=True)
     files = fetch_encoder(args.endpoint, args.name, args.revision, args.out)
     print("{} at {} from {}: {}".format(args.name, args.revision, args.endpoint, ", ".join(files)))

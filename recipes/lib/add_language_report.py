@@ -50,9 +50,9 @@ def main() -> None:
     parser.add_argument("--systems", nargs="+", required=True)
     args = parser.parse_args()
 
-    pair = "{}-{}".format(args.pivot, args.lang)
+    pair = f"{args.pivot}-{args.lang}"
     sources, references = (
-        read_lines(os.path.join(args.out, "split", "test.{}.{}".format(pair, lang))) for lang in (args.pivot, args.lang)
+        read_lines(os.path.join(args.out, "split", f"test.{pair}.{lang}")) for lang in (args.pivot, args.lang)
     )
     found = {
         system: read_generated(os.path.join(args.out, system, "test", pair + ".txt")).hypotheses
@@ -69,16 +69,16 @@ def main() -> None:
         write_json(stream, {"systems": results, "vocabulary": report})
 
     print(spelling(report))
-    print("\n{:12s}{}".format("", "".join("{:>8s}".format(title) for _, title in METRICS)))
+    print("\n{:12s}{}".format("", "".join(f"{title:>8s}" for _, title in METRICS)))
     for system, scores in results.items():
-        print("{:12s}{}".format(system, "".join("{:8.1f}".format(scores[args.lang][key]) for key, _ in METRICS)))
+        print("{:12s}{}".format(system, "".join(f"{scores[args.lang][key]:8.1f}" for key, _ in METRICS)))
     for key, title in METRICS:
         print("{}: {}".format(title, results["shuffled"][args.lang]["signatures"][key]))
     # Spread over the test set, whose order says nothing of how hard a sentence is.
     for i in range(0, len(sources), max(1, len(sources) // SAMPLES))[:SAMPLES]:
-        print("\n{:10s} {}\nreference  {}".format(args.pivot, sources[i], references[i]))
+        print(f"\n{args.pivot:10s} {sources[i]}\nreference  {references[i]}")
         for system in args.systems:
-            print("{:10s} {}".format(system, found[system][i]))
+            print(f"{system:10s} {found[system][i]}")
 
 
 if __name__ == "__main__":

@@ -20,11 +20,10 @@ METRICS = (("bleu", "BLEU"), ("chrf", "chrF"), ("chrfpp", "chrF++"))
 
 def outputs(out: str, systems, lang: str):
     """Test sources, references, and every system's and baseline's outputs in one language."""
-    sources = read_lines(os.path.join(out, "split", "test.zh-{}.zh".format(lang)))
-    references = read_lines(os.path.join(out, "split", "test.zh-{0}.{0}".format(lang)))
+    sources = read_lines(os.path.join(out, "split", f"test.zh-{lang}.zh"))
+    references = read_lines(os.path.join(out, "split", f"test.zh-{lang}.{lang}"))
     found = {
-        system: read_generated(os.path.join(out, system, "test", "zh-{}.txt".format(lang))).hypotheses
-        for system in systems
+        system: read_generated(os.path.join(out, system, "test", f"zh-{lang}.txt")).hypotheses for system in systems
     }
     found["shuffled"] = shuffled(references)
     found["copy"] = sources
@@ -34,10 +33,10 @@ def outputs(out: str, systems, lang: str):
 def table(results, langs) -> str:
     lines = ["{:10s}{}".format("", "".join("{:>10s}".format(lang + " " + t) for lang in langs for _, t in METRICS))]
     for system, scores in results.items():
-        cells = "".join("{:10.1f}".format(scores[lang][key]) for lang in langs for key, _ in METRICS)
-        lines.append("{:10s}{}".format(system, cells))
+        cells = "".join(f"{scores[lang][key]:10.1f}" for lang in langs for key, _ in METRICS)
+        lines.append(f"{system:10s}{cells}")
     signatures = next(iter(results.values()))[langs[0]]["signatures"]
-    return "\n".join(lines + [""] + ["{}: {}".format(title, signatures[key]) for key, title in METRICS])
+    return "\n".join(lines + [""] + [f"{title}: {signatures[key]}" for key, title in METRICS])
 
 
 def main() -> None:
@@ -61,7 +60,7 @@ def main() -> None:
     print(table(results, args.langs))
     by_turns = [sample for row in zip(*samples) for sample in row][:SAMPLES]
     for lang, source, reference, hypothesis in by_turns:
-        print("\nzh         {}\n{:10s} {}\nreference  {}".format(source, lang, hypothesis, reference))
+        print(f"\nzh         {source}\n{lang:10s} {hypothesis}\nreference  {reference}")
 
 
 if __name__ == "__main__":

@@ -61,7 +61,7 @@ def _table(path: str, columns: int) -> List[List[str]]:
         lines = [line.rstrip("\n").split("\t") for line in stream if line.strip() and not line.startswith("#")]
     for line in lines:
         if len(line) != columns:
-            raise SwcmError("{}: {} columns in the line of {}, not {}".format(path, len(line), line[0], columns))
+            raise SwcmError(f"{path}: {len(line)} columns in the line of {line[0]}, not {columns}")
     return lines
 
 

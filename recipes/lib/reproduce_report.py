@@ -60,7 +60,7 @@ def next_jobs(args) -> None:
         if job.rate is not None:
             row = rows[job.row]
             print(setting.name(job), *job, row.pretrain, row.flags, sep="\t")
-    print("{} trainings are missing".format(len(left)), file=sys.stderr)
+    print(f"{len(left)} trainings are missing", file=sys.stderr)
 
 
 def record(args) -> None:

@@ -33,8 +33,8 @@ def training_line(values, updates, started, first):
     line = "update {:5d}  loss {:>6}  ppl {:>8}".format(done, values.get("loss", "?"), values.get("ppl", "?"))
     if updates and done > first:
         left = (time.time() - started) / (done - first) * max(0, updates - done)
-        line = line.replace("update", "update {:3.0f}%".format(100 * done / updates))
-        line += "  about {:.0f} min left".format(left / 60)
+        line = line.replace("update", f"update {100 * done / updates:3.0f}%")
+        line += f"  about {left / 60:.0f} min left"
     return line
 
 
@@ -60,7 +60,7 @@ class Display:
             if "loss" not in values:
                 return None
             parts = ["validation     loss {:>6}  ppl {:>8}".format(values["loss"], values.get("ppl", "?"))]
-            parts += ["{} {}".format(name, values[name]) for name in self.scores if name in values]
+            parts += [f"{name} {values[name]}" for name in self.scores if name in values]
             return "  ".join(parts)
         if any(word in line for word in ("start: ", "pace: ", "Loaded checkpoint")):
             return line.rstrip("\n").split(" | ")[-1]

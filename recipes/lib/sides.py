@@ -26,7 +26,7 @@ def main() -> None:
         known = read_json(os.environ[ENVIRONMENT_VARIABLE])
     for side in options.sides:
         known[side] = {
-            "name": "{} ({})".format(entry.name, side),
+            "name": f"{entry.name} ({side})",
             "scripts": list(entry.scripts),
             "units": entry.units,
         }

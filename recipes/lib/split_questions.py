@@ -22,7 +22,7 @@ from swcm_fairseq.files import atomic_folder, write_json
 from swcm_fairseq.vocabulary.pieces import is_blank
 
 SIDES = ("question", "passage", "answer")
-FURTHER = tuple("answer.{}".format(number) for number in range(2, 10))
+FURTHER = tuple(f"answer.{number}" for number in range(2, 10))
 HELD_OUT = ("valid", "test")
 
 Row = Tuple[str, ...]
@@ -63,7 +63,7 @@ def split(
 
 def read(folder: str, part: str) -> Tuple[List[Row], int]:
     """The rows of one part, and how many lack a question, passage or answer; further answers may be empty."""
-    paths = [os.path.join(folder, "{}.{}".format(part, side)) for side in SIDES + FURTHER]
+    paths = [os.path.join(folder, f"{part}.{side}") for side in SIDES + FURTHER]
     there = paths[: len(SIDES)] + [path for path in paths[len(SIDES) :] if os.path.exists(path)]
     rows = [row + ("",) * (len(paths) - len(there)) for row in read_aligned(there)]
     whole = [row for row in rows if not any(map(is_blank, row[: len(SIDES)]))]
@@ -93,7 +93,7 @@ def main() -> int:
             for number, side in enumerate(SIDES + FURTHER):
                 if side in FURTHER and not any(row[number] for row in part):
                     continue
-                path = os.path.join(folder, "{}.{}".format(name, side))
+                path = os.path.join(folder, f"{name}.{side}")
                 with open(path, "w", encoding="utf-8", newline="\n") as stream:
                     stream.writelines(row[number] + "\n" for row in part)
         counts = {

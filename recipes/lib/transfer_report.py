@@ -23,11 +23,11 @@ SAMPLES = 3
 
 def outputs(options: argparse.Namespace, code: str) -> Dict[str, list]:
     """Every system's and baseline's outputs in one language; the references and the sources too."""
-    prefix = os.path.join(options.text, "{0}.text_{1}-{1}.".format(options.part, code))
+    prefix = os.path.join(options.text, f"{options.part}.text_{code}-{code}.")
     references, sources = read_lines(prefix + code), read_lines(prefix + "text_" + code)
     found = {"references": references, "shuffled": shuffled(references), "first-sentence": first_sentences(sources)}
     for name, folder in (("forced", options.forced), ("free", options.free)):
-        found[name] = read_generated(os.path.join(folder, "text_{0}-{0}.txt".format(code))).hypotheses
+        found[name] = read_generated(os.path.join(folder, f"text_{code}-{code}.txt")).hypotheses
     return found
 
 
@@ -56,7 +56,7 @@ def main() -> None:
         step = max(1, len(found["references"]) // SAMPLES)
         for i in range(0, len(found["references"]), step):
             samples += ["", "reference  " + found["references"][i]]
-            samples += ["{:<9}  {}".format(name, found[name][i]) for name in ("forced", "free")]
+            samples += [f"{name:<9}  {found[name][i]}" for name in ("forced", "free")]
     with atomic_write(options.out) as stream:
         write_json(stream, results)
     row = "{:<6}{:>10}{:>8}{:>10}{:>16}{:>14}{:>8}{:>12}  {}"
@@ -65,7 +65,7 @@ def main() -> None:
     for code, systems in results.items():
         rouge = [systems[name]["rougeL"] for name in ("forced", "free", "shuffled", "first-sentence")]
         wrong = [systems[name]["wrong_language"] for name in ("forced", "free", "references")]
-        cells = ["{:.1f}".format(value) for value in rouge + wrong]
+        cells = [f"{value:.1f}" for value in rouge + wrong]
         print(row.format(code, *cells, "yes" if systems["passes"] else "no"))
     print("\n".join(samples))
 

@@ -55,17 +55,17 @@ Records = Dict[str, Record]  # by name
 def read_part(folder: str, part: str) -> Records:
     """The records of one part of one language; raises ``SwcmError`` for files that are missing or not aligned."""
     names = ("packages", "text-summary.text", "text-summary.summary")
-    paths = [os.path.join(folder, "{}.{}".format(part, name)) for name in names]
+    paths = [os.path.join(folder, f"{part}.{name}") for name in names]
     missing = [path for path in paths if not os.path.isfile(path)]
     if missing:
-        raise SwcmError("summarization data is incomplete", ["{}: no such file".format(path) for path in missing])
+        raise SwcmError("summarization data is incomplete", [f"{path}: no such file" for path in missing])
     return {name: Record(text, summary) for name, text, summary in read_aligned(paths)}
 
 
 def hidden(records: Sequence[Record], most: int, random: Random) -> List[Sequence[str]]:
     """At most so many summaries, each within the text of another record, and by themselves."""
     if len(records) < 2:
-        raise SwcmError("a summary is hidden in another record's text, and there are {} records".format(len(records)))
+        raise SwcmError(f"a summary is hidden in another record's text, and there are {len(records)} records")
     pairs = []
     for place in random.sample(range(len(records)), min(most, len(records))):
         # Any other record's text: its own would be what is to be learned without examples.
@@ -89,7 +89,7 @@ class Writer:
 
     def pairs(self, part: str, source: str, target: str, pairs: Sequence[Sequence[str]]) -> None:
         for side, suffix in enumerate((source, target)):
-            self.lines("{}.{}-{}.{}".format(part, source, target, suffix), [pair[side] for pair in pairs])
+            self.lines(f"{part}.{source}-{target}.{suffix}", [pair[side] for pair in pairs])
 
 
 def write(writer: Writer, data: Dict[str, Dict[str, Records]], options: argparse.Namespace) -> None:
@@ -100,14 +100,14 @@ def write(writer: Writer, data: Dict[str, Dict[str, Records]], options: argparse
             if part != "train" or code == options.source:
                 writer.pairs(part, "text_" + code, code, pairs)
             elif options.few_shot:
-                few = Random("{}/{}".format(options.seed, code)).sample(pairs, min(options.few_shot, len(pairs)))
+                few = Random(f"{options.seed}/{code}").sample(pairs, min(options.few_shot, len(pairs)))
                 writer.pairs(part, "text_" + code, code, few * max(1, REPEATED_TO // len(few)))
             if part == "test":
                 continue
             summaries = [record.summary for record in pairs]
             firsts = [record.first for record in pairs if 0 < len(record.first) <= LONGEST]
-            writer.lines("{}.{}".format(part, code), summaries + (firsts if part == "train" else []))
-            found = hidden(pairs, options.rehearse, Random("{}/{}/{}".format(options.seed, part, code)))
+            writer.lines(f"{part}.{code}", summaries + (firsts if part == "train" else []))
+            found = hidden(pairs, options.rehearse, Random(f"{options.seed}/{part}/{code}"))
             writer.pairs(part, "hidden_" + code, code, found)
             if code != options.source:
                 other = data[options.source][part]

@@ -38,7 +38,7 @@ def chunked_cross_entropy(hidden, weight, bias, targets, label_smoothing=0.0, ch
         tokens, longest = max(1, targets.size(0)), default_chunk_size(weight.size(0), hidden)
         chunk_size = -(-tokens // -(-tokens // longest))
     if chunk_size < 1:
-        raise ValueError("chunk_size is {}; it must be positive, or -1 for the default".format(chunk_size))
+        raise ValueError(f"chunk_size is {chunk_size}; it must be positive, or -1 for the default")
     return _ChunkedCrossEntropy.apply(
         hidden, weight, bias, targets, label_smoothing, chunk_size, torch.is_grad_enabled()
     )

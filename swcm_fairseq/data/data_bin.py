@@ -20,7 +20,7 @@ def load_dictionary(folders: List[str], suffixes: List[str]) -> Dictionary:
     """
     found = {}
     for folder in folders:
-        for name in [DICTIONARY] + ["dict.{}.txt".format(suffix) for suffix in suffixes]:
+        for name in [DICTIONARY] + [f"dict.{suffix}.txt" for suffix in suffixes]:
             path = os.path.join(folder, name)
             if os.path.exists(path):
                 found[path] = read_dictionary(path)
@@ -33,9 +33,7 @@ def load_dictionary(folders: List[str], suffixes: List[str]) -> Dictionary:
     first_path, first = next(iter(found.items()))
     different = [path for path, dictionary in found.items() if dictionary != first]
     if different:
-        raise SwcmError(
-            "dictionaries differ from {}; binarize all languages with one".format(first_path), sorted(different)
-        )
+        raise SwcmError(f"dictionaries differ from {first_path}; binarize all languages with one", sorted(different))
     return first
 
 
@@ -46,7 +44,7 @@ def read_dictionary(path: str) -> Dictionary:
     except OSError:
         raise
     except Exception as error:  # the very class that fairseq raises where the file is not UTF-8
-        raise SwcmError("{} is not a fairseq dictionary: {}".format(path, error))
+        raise SwcmError(f"{path} is not a fairseq dictionary: {error}")
 
 
 def check_dictionary_of(checkpoint: str, symbols: List[str], what: str = "the data's dictionary") -> None:
@@ -66,7 +64,7 @@ def check_dictionary_of(checkpoint: str, symbols: List[str], what: str = "the da
         return
     problems = differing_symbols(symbols, read_dictionary(beside).symbols)
     if problems:
-        raise SwcmError("{} is not that of {}, {}".format(what, checkpoint, beside), problems)
+        raise SwcmError(f"{what} is not that of {checkpoint}, {beside}", problems)
 
 
 def sentencepiece_model(folders: List[str]) -> Optional[str]:
@@ -85,7 +83,7 @@ def parts(split: str, combine: bool) -> Iterator[str]:
     """
     yield split
     for number in itertools.count(1) if combine else ():
-        yield "{}{}".format(split, number)
+        yield f"{split}{number}"
 
 
 def load_pair(
@@ -120,8 +118,8 @@ def load_pair(
 
 
 def _load_part(folder: str, part: str, source: str, target: str, dictionary: Dictionary, impl: Optional[str]) -> Dict:
-    for pair in ("{}-{}".format(source, target), "{}-{}".format(target, source)):
-        prefix = os.path.join(folder, "{}.{}.".format(part, pair))
+    for pair in (f"{source}-{target}", f"{target}-{source}"):
+        prefix = os.path.join(folder, f"{part}.{pair}.")
         sides = {"source": prefix + source, "target": prefix + target}
         present = [name for name in sides.values() if indexed.exists(name, impl)]
         if not present:
@@ -151,7 +149,7 @@ def load_documents(
     """
     found = []
     for part in parts(split, combine):
-        name = os.path.join(folder, "{0}.{1}-None.{1}".format(part, code))
+        name = os.path.join(folder, f"{part}.{code}-None.{code}")
         if not indexed.exists(name, impl):
             break
         found.append(indexed.load(name, dictionary, impl))

@@ -68,4 +68,4 @@ def load(path: str, dictionary: Dictionary, impl: Optional[str]):
             raise ValueError("its start is none of fairseq-preprocess")
         return LegacyDataset(path) if kind == "cached" else indexed_dataset.make_dataset(path, impl=kind)
     except (AssertionError, ValueError, struct.error, OSError) as error:
-        raise SwcmError("{}.idx and .bin cannot be read: {}; binarize the text anew".format(path, error))
+        raise SwcmError(f"{path}.idx and .bin cannot be read: {error}; binarize the text anew")

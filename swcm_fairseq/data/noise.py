@@ -39,7 +39,7 @@ class NoiseSettings(NamedTuple):
         ]
         # Below this nearly all spans would be insertions.
         if not 0.1 <= self.poisson_lambda <= 1000:
-            problems.append("--poisson-lambda is {}; it goes from 0.1 to 1000".format(self.poisson_lambda))
+            problems.append(f"--poisson-lambda is {self.poisson_lambda}; it goes from 0.1 to 1000")
         if problems:
             raise SwcmError("this noise cannot be made", problems)
         return self

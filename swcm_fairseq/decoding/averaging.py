@@ -24,7 +24,7 @@ def newest(folder: str, pattern, count: int, upper_bound: Optional[int]) -> List
         if match and (upper_bound is None or int(match.group(1)) <= upper_bound):
             numbered.append((int(match.group(1)), os.path.join(folder, name)))
     if len(numbered) < count:
-        raise SwcmError("{} has {} such checkpoints, {} are wanted".format(folder, len(numbered), count))
+        raise SwcmError(f"{folder} has {len(numbered)} such checkpoints, {count} are wanted")
     return [path for _, path in sorted(numbered, reverse=True)[:count]]
 
 
@@ -41,7 +41,7 @@ def average(paths: List[str]) -> Dict:
     for path in paths:
         state = safe_load(path)
         if not isinstance(state, dict) or "model" not in state:
-            raise SwcmError("{} is no checkpoint of fairseq".format(path))
+            raise SwcmError(f"{path} is no checkpoint of fairseq")
         shapes = {name: tuple(tensor.shape) for name, tensor in state["model"].items()}
         if not result:
             result = {name: value for name, value in state.items() if name != "last_optimizer_state"}
@@ -49,7 +49,7 @@ def average(paths: List[str]) -> Dict:
         different = sorted(set(shapes.items()) ^ set(first_shapes.items()))
         if different:
             names = sorted({name for name, _ in different})
-            raise SwcmError("{} and {} hold different tensors".format(paths[0], path), names)
+            raise SwcmError(f"{paths[0]} and {path} hold different tensors", names)
         for name, tensor in state["model"].items():
             sums[name] = sums[name].add_(tensor) if name in sums else tensor.double()
     result["model"] = {name: tensor.div_(len(paths)).float() for name, tensor in sums.items()}
@@ -90,7 +90,7 @@ def main(arguments: Optional[List[str]] = None) -> None:
     with atomic_write(args.output, "wb") as stream:
         torch.save(mean, stream)
     names = "\n  ".join(inputs)
-    print("averaged {} checkpoints into {}:\n  {}".format(len(inputs), args.output, names), file=sys.stderr)
+    print(f"averaged {len(inputs)} checkpoints into {args.output}:\n  {names}", file=sys.stderr)
 
 
 def cli() -> None:

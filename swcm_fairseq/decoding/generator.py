@@ -32,16 +32,16 @@ def check_search(args) -> None:
     problems = ["{} are different ways to search; give one".format(" and ".join(asked))] if len(asked) > 1 else []
     beam, groups = getattr(args, "beam", 5), getattr(args, "diverse_beam_groups", -1)
     if groups > 0 and beam % groups:
-        problems.append("--diverse-beam-groups {} does not divide --beam {}".format(groups, beam))
+        problems.append(f"--diverse-beam-groups {groups} does not divide --beam {beam}")
     for flag, off in (("sampling_topk", -1), ("sampling_topp", -1.0)):
         if getattr(args, flag, off) > 0 and not getattr(args, "sampling", False):
             problems.append("--{} goes with --sampling".format(flag.replace("_", "-")))
     if beam < 1:
-        problems.append("--beam is {}; it is 1 or more".format(beam))
+        problems.append(f"--beam is {beam}; it is 1 or more")
     if getattr(args, "nbest", 1) > beam:
-        problems.append("--nbest is {}, but a --beam of {} finds no more than that".format(args.nbest, beam))
+        problems.append(f"--nbest is {args.nbest}, but a --beam of {beam} finds no more than that")
     if getattr(args, "temperature", 1.0) <= 0:
-        problems.append("--temperature is {}; it is more than 0".format(args.temperature))
+        problems.append(f"--temperature is {args.temperature}; it is more than 0")
     if getattr(args, "score_reference", False) and getattr(args, "print_alignment", None) == "soft":
         problems.append("--score-reference gives hard alignments alone; leave soft out")
     if problems:

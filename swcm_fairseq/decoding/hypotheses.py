@@ -44,11 +44,11 @@ class Search(NamedTuple):
 
     def check(self) -> "Search":
         """Raise one ``SwcmError`` for all that makes no sense."""
-        problems = ["{} is {}; it is 1 or more".format(n, v) for n, v in zip(self._fields, self[:2]) if v < 1]
+        problems = [f"{n} is {v}; it is 1 or more" for n, v in zip(self._fields, self[:2]) if v < 1]
         if self.max_len < 1:
-            problems.append("max_len is {}; it is 1 or more".format(self.max_len))
+            problems.append(f"max_len is {self.max_len}; it is 1 or more")
         if self.n_best > self.beam:
-            problems.append("n_best is {}, but a beam of {} finds no more than that".format(self.n_best, self.beam))
+            problems.append(f"n_best is {self.n_best}, but a beam of {self.beam} finds no more than that")
         if problems:
             raise SwcmError("this cannot be searched for", problems)
         return self
@@ -73,11 +73,11 @@ def list_of_texts(sentences: Iterable[str], call: str) -> List[str]:
     """
     if isinstance(sentences, (str, bytes)):
         shown = repr(sentences) if len(sentences) <= _SHOWN else "..."
-        raise SwcmError("{0} takes a list of texts, not one: {0}([{1}])".format(call, shown))
+        raise SwcmError(f"{call} takes a list of texts, not one: {call}([{shown}])")
     texts = list(sentences)
     for place, text in enumerate(texts):
         if not isinstance(text, str):
-            raise SwcmError("{} takes a list of texts; number {} in it is {!r:.40}".format(call, place, text))
+            raise SwcmError(f"{call} takes a list of texts; number {place} in it is {text!r:.40}")
     return texts
 
 
@@ -144,7 +144,7 @@ class BaseTranslator(abc.ABC):
         texts = list_of_texts(sentences, "hypotheses")
         search = Search(beam, n_best, lenpen, max_len, attention).check()
         if batch_size < 1:
-            raise SwcmError("batch_size is {}; it is 1 or more".format(batch_size))
+            raise SwcmError(f"batch_size is {batch_size}; it is 1 or more")
         tag = self._tag(target)
         sources = self._cut(texts)
         found = [[Hypothesis("", 0.0, [], [] if attention else None)] for _ in texts]

@@ -64,17 +64,17 @@ class Progress:
     def fault(self, line: int, reason: str) -> None:
         """Line number ``line`` cannot be translated."""
         self.bad += 1
-        print("line {}: {}; an empty line stands for it".format(line, reason), file=self.stream)
+        print(f"line {line}: {reason}; an empty line stands for it", file=self.stream)
 
     def end(self) -> None:
         """The last word."""
         if not self.quiet:
-            bad = ", {} of them empty for what is named above".format(self.bad) if self.bad else ""
+            bad = f", {self.bad} of them empty for what is named above" if self.bad else ""
             print(self._text() + bad, file=self.stream)
 
     def _text(self) -> str:
         seconds = max(time.monotonic() - self._started, 1e-3)
-        return "{} lines, {:.1f} a second".format(self.lines, self.lines / seconds)
+        return f"{self.lines} lines, {self.lines / seconds:.1f} a second"
 
 
 def translate_lines(
@@ -116,7 +116,7 @@ def _chunk(
         try:
             texts = parts_that_fit(_text(line), fits)
         except UnicodeDecodeError as error:
-            progress.fault(number, "no UTF-8 at byte {}".format(error.start + 1))
+            progress.fault(number, f"no UTF-8 at byte {error.start + 1}")
         places.append((len(parts), len(parts) + len(texts)))
         parts += texts
     hypotheses = _hypotheses(translator, parts, settings)
@@ -125,7 +125,7 @@ def _chunk(
         found = hypotheses[start:end]
         faults = [one for one in found if isinstance(one, Exception)]
         if faults:
-            progress.fault(number, "{}: {}".format(type(faults[0]).__name__, faults[0]).splitlines()[0])
+            progress.fault(number, f"{type(faults[0]).__name__}: {faults[0]}".splitlines()[0])
             found = []
         progress.done(1)
         yield _written(number, found, glue, settings)
@@ -155,7 +155,7 @@ def _written(number: int, parts: List[List[Hypothesis]], glue: str, settings: Li
         ones = [part[min(rank, len(part) - 1)] for part in parts] or [_BLANK]
         text = glue.join(one_line(one.text) for one in ones)
         score = sum(one.score for one in ones) / len(ones)
-        columns = [str(number)] * several + ["{:.4f}".format(score)] * settings.scores + [text]
+        columns = [str(number)] * several + [f"{score:.4f}"] * settings.scores + [text]
         lines.append("\t".join(columns) + "\n")
     return "".join(lines)
 

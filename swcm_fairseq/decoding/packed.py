@@ -58,17 +58,15 @@ def build(settings: Dict, dictionary: Dictionary, state: Dict[str, Tensor], orig
     model = XlmSwcmModel.build_model(cfg, SimpleNamespace(source_dictionary=dictionary, target_dictionary=dictionary))
     own = model.state_dict()
     aliases = tied_names(own)
-    problems = ["{} is missing".format(name) for name in own if name not in state and aliases[name] not in state]
-    problems += ["{} is unknown".format(name) for name in state if name not in own]
+    problems = [f"{name} is missing" for name in own if name not in state and aliases[name] not in state]
+    problems += [f"{name} is unknown" for name in state if name not in own]
     problems += [
-        "{} is {}, the settings and the dictionary give {}".format(
-            name, tuple(state[name].shape), tuple(own[name].shape)
-        )
+        f"{name} is {tuple(state[name].shape)}, the settings and the dictionary give {tuple(own[name].shape)}"
         for name in own
         if name in state and state[name].shape != own[name].shape
     ]
     if problems:
-        raise SwcmError("the weights in {} do not fit their settings".format(origin), problems)
+        raise SwcmError(f"the weights in {origin} do not fit their settings", problems)
     model.load_state_dict({name: state[name if name in state else aliases[name]].float() for name in own})
     return model.eval()
 
@@ -135,24 +133,24 @@ def read(folder: str) -> Packed:
     paths = {name: os.path.join(folder, name) for name in (CONFIG, WEIGHTS, DICTIONARY, SENTENCEPIECE_MODEL)}
     missing = [name for name, path in paths.items() if not os.path.exists(path)]
     if missing:
-        raise SwcmError("{} is no folder of swcm-pack".format(folder), ["{} is missing".format(n) for n in missing])
+        raise SwcmError(f"{folder} is no folder of swcm-pack", [f"{n} is missing" for n in missing])
     try:
         config = read_json(paths[CONFIG])
         settings, targets, version = config["model"], list(config["targets"]), config["format"]
         untrained = list(config.get("untrained", []))
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
-        raise SwcmError("{} is no settings file of swcm-pack: {}".format(paths[CONFIG], error))
+        raise SwcmError(f"{paths[CONFIG]} is no settings file of swcm-pack: {error}")
     if version != FORMAT:
-        raise SwcmError("{} has format {}; this version reads {}".format(paths[CONFIG], version, FORMAT))
+        raise SwcmError(f"{paths[CONFIG]} has format {version}; this version reads {FORMAT}")
     check_fetched(paths[WEIGHTS])
     try:
         state = load_file(paths[WEIGHTS])
     except SafetensorError as error:
-        raise SwcmError("{} cannot be read: {}".format(paths[WEIGHTS], error))
+        raise SwcmError(f"{paths[WEIGHTS]} cannot be read: {error}")
     dictionary = read_dictionary(paths[DICTIONARY])
     strange = [symbol for symbol in untrained if symbol not in dictionary]
     if strange:
-        raise SwcmError("{}: untrained symbols that {} lacks: {}".format(paths[CONFIG], DICTIONARY, some(strange)))
+        raise SwcmError(f"{paths[CONFIG]}: untrained symbols that {DICTIONARY} lacks: {some(strange)}")
     model = build(settings, dictionary, state, paths[WEIGHTS])
     silence(model, dictionary, untrained)
     return Packed(model, dictionary, paths[SENTENCEPIECE_MODEL], targets, untrained)

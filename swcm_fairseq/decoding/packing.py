@@ -42,9 +42,9 @@ def read_checkpoint(checkpoint: str, data: Optional[str] = None) -> "Packed":
     targets = _targets(task)
     pieces = sentencepiece_model([source])
     if pieces is None:
-        raise SwcmError("no sentencepiece.bpe.model in {}; --data names the folder that has it".format(source))
+        raise SwcmError(f"no sentencepiece.bpe.model in {source}; --data names the folder that has it")
     dictionary = load_dictionary([source], targets)
-    check_dictionary_of(checkpoint, dictionary.symbols, "the dictionary in {}".format(source))
+    check_dictionary_of(checkpoint, dictionary.symbols, f"the dictionary in {source}")
     check_sentencepiece_model(dictionary.symbols, pieces)
     model = packed.build(settings, dictionary, state["model"], checkpoint)
     return packed.Packed(model, dictionary, pieces, targets, [])
@@ -56,7 +56,7 @@ def _settings(state, checkpoint: str):
         if "insert_normal_every" not in model or "model" not in state:
             raise KeyError("insert_normal_every")
     except (KeyError, TypeError):
-        raise SwcmError("{} is no checkpoint of an xlm_swcm model".format(checkpoint))
+        raise SwcmError(f"{checkpoint} is no checkpoint of an xlm_swcm model")
     return model, task
 
 
@@ -78,7 +78,7 @@ def main(arguments: Optional[List[str]] = None) -> None:
     parser.add_argument("--force", action="store_true", help="replace the folder if it exists")
     args = parser.parse_args(arguments)
     pack(args.checkpoint, args.folder, args.data, args.force)
-    print("packed {} into {}".format(args.checkpoint, args.folder), file=sys.stderr)
+    print(f"packed {args.checkpoint} into {args.folder}", file=sys.stderr)
 
 
 def cli() -> None:

@@ -24,7 +24,7 @@ def main(arguments: Optional[List[str]] = None) -> None:
         help="hf: Hugging Face's transformers open it; ct2: CTranslate2 (int8 on CPUs); onnx: onnxruntime, every model",
     )
     kinds = "; ".join("{}: {}".format(form, ", ".join(names)) for form, names in QUANTIZATIONS.items())
-    parser.add_argument("--quantization", help="how weights are stored ({}; the first by default)".format(kinds))
+    parser.add_argument("--quantization", help=f"how weights are stored ({kinds}; the first by default)")
     parser.add_argument("--data", help="folder of dict.txt and sentencepiece.bpe.model (beside the checkpoint)")
     parser.add_argument(
         "--run", help="folder of the training, for the model card (by default the nearest one with scores.json)"
@@ -43,7 +43,7 @@ def main(arguments: Optional[List[str]] = None) -> None:
 
     export(args.model, args.folder, args.to, quantization, args.data, args.run, args.license, args.force)
     size = sum(os.path.getsize(os.path.join(place, name)) for place, _, names in os.walk(args.folder) for name in names)
-    print("{}: {:.0f} MB for {}".format(args.folder, size / 1e6, args.to), file=sys.stderr)
+    print(f"{args.folder}: {size / 1e6:.0f} MB for {args.to}", file=sys.stderr)
 
 
 def cli() -> None:

@@ -23,9 +23,8 @@ def expanded() -> str:
     marks, _ = _marks_and_composed()
     several = [c for c in map(chr, range(0xA0, _LAST)) if len(unicodedata.normalize("NFKC", c)) > 1]
     controls = "\x01-\x08\x0b\x0e-\x1f\x7f\x8f\x9f"
-    return "(?<=[{}{})(?={})|(?<=[\\s\\S])(?={})".format(
-        controls, _class(several)[1:], _class(marks), _class(marks.intersection(several))
-    )
+    after = f"(?<=[{controls}{_class(several)[1:]})(?={_class(marks)})"
+    return f"{after}|(?<=[\\s\\S])(?={_class(marks.intersection(several))})"
 
 
 def uncomposed() -> str:
@@ -38,8 +37,8 @@ def uncomposed() -> str:
     return "|".join(
         [
             "(?<={0})(?={0})(?!{1})".format(_class(marks), together),
-            "(?<={})(?={})".format(_class(composed), _class(marks)),
-            "(?<={})(?=[\u11a8-\u11c2])".format(_class(map(chr, _HANGUL[::_FINALS]))),
+            f"(?<={_class(composed)})(?={_class(marks)})",
+            f"(?<={_class(map(chr, _HANGUL[::_FINALS]))})(?=[\u11a8-\u11c2])",
         ]
     )
 
@@ -78,4 +77,4 @@ def _class(characters: Iterable[str]) -> str:
             ranges[-1][1] = code
         else:
             ranges.append([code, code])
-    return "[{}]".format("".join(chr(a) if a == b else "{}-{}".format(chr(a), chr(b)) for a, b in ranges))
+    return "[{}]".format("".join(chr(a) if a == b else f"{chr(a)}-{chr(b)}" for a, b in ranges))

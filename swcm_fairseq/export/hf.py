@@ -49,7 +49,7 @@ def write_settings(
     settings = _bart_settings(cfg, len(symbols), decoder_layers, tied)
     # pipeline("translation_zh_to_kk") looks here.
     settings["task_specific_params"] = {
-        "translation_{}_to_{}".format(source, target): {"forced_bos_token_id": tags[target]}
+        f"translation_{source}_to_{target}": {"forced_bos_token_id": tags[target]}
         for target in targets
         for source in tags
         if source != target
@@ -117,7 +117,7 @@ def _tensors(model: StandardModel, decoder: List[Layer]) -> Dict[str, Tensor]:
         tensors[side + "embed_positions.weight"] = model.positions
         tensors.update(_norm(side + "layernorm_embedding", model.embedding_norm))
         for place, layer in enumerate(layers):
-            tensors.update(_layer("{}layers.{}.".format(side, place), layer))
+            tensors.update(_layer(f"{side}layers.{place}.", layer))
     tensors["final_logits_bias"] = model.output.bias[None]
     return tensors
 

@@ -147,22 +147,24 @@ def check_standard(cfg, kinds: List[str], form: str) -> None:
     for kind in sorted(set(kinds) - {"custom", "normal"}):
         where = ", ".join(str(place) for place, found in enumerate(kinds) if found == kind)
         problems.append(
-            "--inserted-layers {}: decoder layers {} normalize what they read, the others what they write; {} has one "
-            "of the two for all layers".format(kind, where, form)
+            f"--inserted-layers {kind}: decoder layers {where} normalize what they read, the others what they "
+            f"write; {form} has one "
+            "of the two for all layers"
         )
     if cfg.drop_encoder_residual is not None:
         problems.append(
-            "--drop-encoder-residual {}: self-attention of that encoder layer does not add its input, which {} always "
-            "does".format(cfg.drop_encoder_residual, form)
+            f"--drop-encoder-residual {cfg.drop_encoder_residual}: self-attention of that encoder layer does not "
+            f"add its input, which {form} always "
+            "does"
         )
     memory = getattr(cfg, "cross_attention_memory", "last")
     memory = getattr(memory, "value", memory)
     if memory != "last":
         problems.append(
-            "--cross-attention-memory {}: in {} all decoder layers read the encoder's last output".format(memory, form)
+            f"--cross-attention-memory {memory}: in {form} all decoder layers read the encoder's last output"
         )
     if problems:
-        raise SwcmError("this model cannot leave as {}; --to onnx takes every model".format(form), problems)
+        raise SwcmError(f"this model cannot leave as {form}; --to onnx takes every model", problems)
 
 
 def with_idle(layers: List[Layer], eps: float) -> List[Layer]:

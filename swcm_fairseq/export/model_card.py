@@ -35,42 +35,42 @@ def model_card(form: str, tags: Dict[str, int], targets: List[str], run: RunFile
 def _header(form: str, codes: List[str], license: Optional[str]) -> str:
     lines = ["---", "language:", *("- {}".format(code.split("_")[0]) for code in codes)]
     if license:
-        lines.append("license: {}".format(license))
-    lines += ["pipeline_tag: translation", "library_name: {}".format(_LIBRARIES[form]), "tags:", "- xlm-swcm", "---"]
+        lines.append(f"license: {license}")
+    lines += ["pipeline_tag: translation", f"library_name: {_LIBRARIES[form]}", "tags:", "- xlm-swcm", "---"]
     return "\n".join(lines)
 
 
 def _introduction(sources: List[str], targets: List[str]) -> str:
     into = _listed(targets)
-    title = "# {} to {}".format(_listed(sources), into) if sources else "# Text in {}".format(into)
+    title = f"# {_listed(sources)} to {into}" if sources else f"# Text in {into}"
     return (
-        "{}\n\nA text generator whose decoder started from a multilingual encoder's own weights (XLM-SWCM, Su et al., "
-        "ACL 2025), trained with swcm-fairseq {}.".format(title, __version__)
+        f"{title}\n\nA text generator whose decoder started from a multilingual encoder's own weights (XLM-SWCM, "
+        "Su et al., "
+        f"ACL 2025), trained with swcm-fairseq {__version__}."
     )
 
 
 def _usage(form: str, tags: Dict[str, int], targets: List[str]) -> str:
     code = targets[0] if targets else next(iter(tags))
-    ids = ", ".join("`[{}]` {}".format(name, tags[name]) for name in targets if name in tags)
+    ids = ", ".join(f"`[{name}]` {tags[name]}" for name in targets if name in tags)
     if form == "hf":
         python = (
             "from transformers import AutoModelForSeq2SeqLM, AutoTokenizer\n\n"
             'tokenizer = AutoTokenizer.from_pretrained("FOLDER")\n'
             'model = AutoModelForSeq2SeqLM.from_pretrained("FOLDER")\n'
             'inputs = tokenizer(["..."], return_tensors="pt", padding=True)\n'
-            'tag = tokenizer.convert_tokens_to_ids("[{}]")\n'
+            f'tag = tokenizer.convert_tokens_to_ids("[{code}]")\n'
             "outputs = model.generate(**inputs, forced_bos_token_id=tag)\n"
-            "print(tokenizer.batch_decode(outputs, skip_special_tokens=True))".format(code)
+            "print(tokenizer.batch_decode(outputs, skip_special_tokens=True))"
         )
         shell = ""
     else:
         python = (
-            "import swcm_fairseq\n\n"
-            'print(swcm_fairseq.from_pretrained("FOLDER").translate(["..."], target="{}"))'.format(code)
+            f'import swcm_fairseq\n\nprint(swcm_fairseq.from_pretrained("FOLDER").translate(["..."], target="{code}"))'
         )
-        shell = "\n\n```bash\nswcm-translate --model FOLDER --to {} < in.txt > out.txt\n```".format(code)
-    text = "The source is `<s> x </s>`; the decoder begins with `<s>` and the language's tag: {}.".format(ids)
-    return "## Use\n\n```python\n{}\n```{}\n\n{}".format(python, shell, text)
+        shell = f"\n\n```bash\nswcm-translate --model FOLDER --to {code} < in.txt > out.txt\n```"
+    text = f"The source is `<s> x </s>`; the decoder begins with `<s>` and the language's tag: {ids}."
+    return f"## Use\n\n```python\n{python}\n```{shell}\n\n{text}"
 
 
 def _data(run: RunFiles) -> str:
@@ -78,7 +78,7 @@ def _data(run: RunFiles) -> str:
         return ""
     rows = ["| pair | training | validation | test |", "|---|---|---|---|"]
     for pair, counts in sorted(run.pairs.items()):
-        numbers = ["{:,}".format(counts[part]) if part in counts else "" for part in ("train", "valid", "test")]
+        numbers = [f"{counts[part]:,}" if part in counts else "" for part in ("train", "valid", "test")]
         rows.append("| {} | {} |".format(pair, " | ".join(numbers)))
     return "## Data\n\nSentence pairs:\n\n" + "\n".join(rows)
 
@@ -89,18 +89,18 @@ def _scores(run: RunFiles) -> str:
         return ""
     rows = ["| language | {} |".format(" | ".join(_NAMES[name] for name in metrics)), "|---" * (len(metrics) + 1) + "|"]
     for code, values in sorted(run.scores.items()):
-        numbers = ["{:.1f}".format(values[name]) if name in values else "" for name in metrics]
+        numbers = [f"{values[name]:.1f}" if name in values else "" for name in metrics]
         rows.append("| {} | {} |".format(code, " | ".join(numbers)))
-    signatures = ["- {}: `{}`".format(_NAMES[name], run.signatures[name]) for name in metrics if name in run.signatures]
+    signatures = [f"- {_NAMES[name]}: `{run.signatures[name]}`" for name in metrics if name in run.signatures]
     return "## Scores on the test sets\n\n{}\n\n{}".format("\n".join(rows), "\n".join(signatures))
 
 
 def _making(run: RunFiles, license: Optional[str]) -> str:
     parts = []
     if run.command:
-        parts.append("```bash\n{}\n```".format(run.command))
+        parts.append(f"```bash\n{run.command}\n```")
     parts.append(
-        "The encoder's licence is {}.".format(license)
+        f"The encoder's licence is {license}."
         if license
         else "The encoder's licence is not in the run's files; see where the encoder came from."
     )

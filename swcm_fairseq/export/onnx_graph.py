@@ -132,7 +132,7 @@ class Graph:
         """
         graphs = []
         for name, graph in (("first", first), ("second", second)):
-            given = ["{}_{}".format(output, name) for output in outputs]
+            given = [f"{output}_{name}" for output in outputs]
             infos = [helper.make_tensor_value_info(output, TensorProto.FLOAT, None) for output in given]
             graphs.append(helper.make_graph(graph.nodes, self._name(name), [], infos))
             self.weights += graph.weights
@@ -163,7 +163,7 @@ class Graph:
 
     def _name(self, kind: str) -> str:
         self._count += 1
-        return "{}_{}".format(kind.lower(), self._count)
+        return f"{kind.lower()}_{self._count}"
 
 
 def array(tensor: Tensor) -> np.ndarray:

@@ -99,9 +99,9 @@ def _write_decoder(path: str, model, memories: List[int], silent: List[int], eig
 
     weights = ""
     for place, (layer, memory) in enumerate(zip(decoder.layers, memories)):
-        names = ["{}.{}".format(side, part) for side in ("decoder", "encoder") for part in ("key", "value")]
-        caches = ["past_key_values.{}.{}".format(place, name) for name in names]
-        gives = ["present.{}.{}".format(place, name) for name in names]
+        names = [f"{side}.{part}" for side in ("decoder", "encoder") for part in ("key", "value")]
+        caches = [f"past_key_values.{place}.{name}" for name in names]
+        gives = [f"present.{place}.{name}" for name in names]
         inputs += [_floats(name, past if "decoder" in name else source) for name in caches]
         outputs += [_floats(name, present if "decoder" in name else source) for name in gives]
         kept = [graph.op("Slice", [name, graph.constant([0]), seen, graph.constant([2])]) for name in caches[:2]]

@@ -108,12 +108,10 @@ def _check(model: SentencePieceModel, path: str) -> None:
     kinds = {BYTE: "bytes", USER_DEFINED: "user-defined", UNUSED: "unused"}
     for kind in sorted({piece.kind for piece in model.pieces} - {NORMAL, UNKNOWN, CONTROL}):
         found = [piece.text for piece in model.pieces if piece.kind == kind]
-        problems.append("it has pieces that are {}: {}".format(kinds.get(kind, "of kind {}".format(kind)), some(found)))
+        problems.append("it has pieces that are {}: {}".format(kinds.get(kind, f"of kind {kind}"), some(found)))
     if problems:
         raise SwcmError(
-            "Hugging Face's tokenizers cannot do what {} does; --to ct2 and --to onnx use SentencePiece itself".format(
-                path
-            ),
+            f"Hugging Face's tokenizers cannot do what {path} does; --to ct2 and --to onnx use SentencePiece itself",
             problems,
         )
 
@@ -164,7 +162,7 @@ def _splits(pieces: Sequence[str]) -> List[Dict]:
     for special in SPECIALS:
         places = range(1, len(special))
         place = next((p for p in places if special[p - 1 : p + 1] not in joined), 1)
-        regex = "(?<={})(?={})".format(special[:place], special[place:])
+        regex = f"(?<={special[:place]})(?={special[place:]})"
         parts.append({"type": "Split", "pattern": {"Regex": regex}, "behavior": "Isolated", "invert": False})
     return parts
 

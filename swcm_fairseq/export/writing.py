@@ -95,7 +95,7 @@ def _module(name: str, package: str):
     except ModuleNotFoundError as error:
         if error.name != package:
             raise
-        raise SwcmError("this needs {0}: pip install {0}".format(package))
+        raise SwcmError(f"this needs {package}: pip install {package}")
 
 
 def _tokenizer(parts: Packed, needed: bool) -> Dict[str, Dict]:
@@ -105,13 +105,13 @@ def _tokenizer(parts: Packed, needed: bool) -> Dict[str, Dict]:
     except SwcmError as error:
         if needed:
             raise
-        print("no tokenizer for Hugging Face's libraries is written: {}".format(error), file=sys.stderr)
+        print(f"no tokenizer for Hugging Face's libraries is written: {error}", file=sys.stderr)
         return {}
 
 
 def _card(form: str, parts: Packed, source: str, run: Optional[str], license: Optional[str]) -> str:
     if run is not None and not os.path.isdir(run):
-        raise SwcmError("--run {} is no folder".format(run))
+        raise SwcmError(f"--run {run} is no folder")
     folder = run or find_run(source)
     known = read_run(folder, source) if folder else RunFiles()
     tags = {code_of(tag): parts.dictionary.index(tag) for tag in tags_in(parts.dictionary.symbols)}

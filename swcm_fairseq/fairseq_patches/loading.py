@@ -31,10 +31,10 @@ def load(file, **unused: Any) -> Any:
     """
     state = safe_load(file.name)
     if not isinstance(state, dict):
-        raise SwcmError("{} is no checkpoint of fairseq: it holds a {}".format(file.name, type(state).__name__))
-    programs = ["{}: {}".format(name, text) for name, text in _texts(state) if is_program(text)]
+        raise SwcmError(f"{file.name} is no checkpoint of fairseq: it holds a {type(state).__name__}")
+    programs = [f"{name}: {text}" for name, text in _texts(state) if is_program(text)]
     if programs:
-        raise SwcmError("{}: fairseq would run these settings, so nothing was loaded".format(file.name), programs)
+        raise SwcmError(f"{file.name}: fairseq would run these settings, so nothing was loaded", programs)
     return state
 
 
@@ -56,7 +56,7 @@ def _texts_in(name: str, value: Any) -> Iterator[Tuple[str, str]]:
         settings = vars(value) if isinstance(value, argparse.Namespace) else value
         for key, part in settings.items() if isinstance(settings, dict) else ():
             if key not in _FOLDERS:
-                yield from _texts_in("{}.{}".format(name, key), part)
+                yield from _texts_in(f"{name}.{key}", part)
 
 
 def is_program(text: str) -> bool:

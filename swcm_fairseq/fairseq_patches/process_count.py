@@ -26,7 +26,7 @@ def share_anew(train_iterator: dict, before: int, now: int) -> None:
         before,
         done,
         train_iterator["epoch"],
-        ", {} of which are seen again".format(done % now) if done % now else "",
+        f", {done % now} of which are seen again" if done % now else "",
         before,
         now,
     )

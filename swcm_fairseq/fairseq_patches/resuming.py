@@ -27,14 +27,12 @@ class Checkpoint(NamedTuple):
     written_ns: int
 
     def __str__(self) -> str:
-        return "{} (epoch {}, {} updates)".format(
-            os.path.basename(self.path), self.progress.epoch, self.progress.updates
-        )
+        return f"{os.path.basename(self.path)} (epoch {self.progress.epoch}, {self.progress.updates} updates)"
 
 
 def whole_checkpoints(folder: str, suffix: str = "") -> List[Checkpoint]:
     """The whole checkpoints that fairseq has saved in ``folder``, but for checkpoint_last.pt; the newest first."""
-    pattern = re.compile(r"checkpoint(\d+|_\d+_\d+|_best|\.best_.+){}\.pt".format(re.escape(suffix)))
+    pattern = re.compile(rf"checkpoint(\d+|_\d+_\d+|_best|\.best_.+){re.escape(suffix)}\.pt")
     found = []
     for name in os.listdir(folder):
         path = os.path.join(folder, name)
@@ -56,7 +54,7 @@ def is_cut(path: str) -> bool:
 def refuse_cut_file(path: str) -> None:
     """Raise ``SwcmError`` where the file to start from is cut; fairseq would show what torch makes of it."""
     if os.path.isfile(path) and is_cut(path):
-        raise SwcmError("{} was cut short or is damaged; fetch it again, or name another".format(path))
+        raise SwcmError(f"{path} was cut short or is damaged; fetch it again, or name another")
 
 
 def finish_interrupted_save(folder: str, suffix: str = "") -> None:
@@ -72,7 +70,7 @@ def finish_interrupted_save(folder: str, suffix: str = "") -> None:
     if not os.path.isdir(folder):
         return
     remove_unfinished(folder, suffix)
-    last = os.path.join(folder, "checkpoint_last{}.pt".format(suffix))
+    last = os.path.join(folder, f"checkpoint_last{suffix}.pt")
     others = whole_checkpoints(folder, suffix)
     exists = os.path.isfile(last)
     progress = read_progress(last) if exists else None
@@ -80,8 +78,8 @@ def finish_interrupted_save(folder: str, suffix: str = "") -> None:
         return  # somebody has put another kind of file there, and fairseq is to say what it thinks of it
     if exists and progress is None and not others:
         raise SwcmError(
-            "{} was cut short or is damaged, and there is no whole checkpoint beside it; remove it to train from "
-            "the start, or name another with --restore-file".format(last)
+            f"{last} was cut short or is damaged, and there is no whole checkpoint beside it; remove it to train from "
+            "the start, or name another with --restore-file"
         )
     if progress is not None:
         written = os.stat(last).st_mtime_ns
@@ -96,7 +94,7 @@ def finish_interrupted_save(folder: str, suffix: str = "") -> None:
     state = "missing" if not exists else "cut short or damaged" if progress is None else "older"
     logger.warning("%s is %s: going on from the newest whole checkpoint, %s", last, state, newest)
     if newest.progress.is_best:
-        best = os.path.join(folder, "checkpoint_best{}.pt".format(suffix))
+        best = os.path.join(folder, f"checkpoint_best{suffix}.pt")
         if best != newest.path:
             copy(newest.path, best)
     copy(newest.path, last)

@@ -109,10 +109,11 @@ def _replace(path: str, write: Callable[[str], None]) -> None:
 def _complaint(path: str, error: OSError) -> str:
     reason = error.strerror or str(error)
     if error.errno not in FULL:
-        return "{} could not be written: {}; older checkpoints are untouched".format(path, reason)
+        return f"{path} could not be written: {reason}; older checkpoints are untouched"
     return (
-        "{} could not be written: {}. Older checkpoints are untouched: make room, or keep fewer of them with "
-        "--keep-interval-updates or --no-epoch-checkpoints, and start the same command again".format(path, reason)
+        f"{path} could not be written: {reason}. Older checkpoints are untouched: make room, or keep fewer of "
+        "them with "
+        "--keep-interval-updates or --no-epoch-checkpoints, and start the same command again"
     )
 
 

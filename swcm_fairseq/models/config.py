@@ -122,7 +122,7 @@ def resolve_sizes(cfg, encoder) -> None:
         known = {name: getattr(encoder.config, name) for name in SIZES + tuple(DEFAULTS)}
         asked = {name: getattr(cfg, name, None) for name in known}
         problems = [
-            "{}: the encoder has {}, the architecture or a flag says {}".format(name, known[name], asked[name])
+            f"{name}: the encoder has {known[name]}, the architecture or a flag says {asked[name]}"
             for name in known
             if asked[name] is not None and asked[name] != known[name]
         ]
@@ -142,15 +142,13 @@ def _check_possible(cfg) -> None:
         raise SwcmError(message.format(", ".join(sorted(PRESETS)), flags))
     problems = []
     if cfg.encoder_embed_dim % cfg.encoder_attention_heads:
-        problems.append(
-            "width {} is not a multiple of {} heads".format(cfg.encoder_embed_dim, cfg.encoder_attention_heads)
-        )
+        problems.append(f"width {cfg.encoder_embed_dim} is not a multiple of {cfg.encoder_attention_heads} heads")
     if cfg.activation_fn not in ACTIVATIONS:
         problems.append("activation {!r} is none of {}".format(cfg.activation_fn, ", ".join(sorted(ACTIVATIONS))))
     if cfg.insert_normal_every < 0:
-        problems.append("--insert-normal-every is {}; 0 inserts nothing".format(cfg.insert_normal_every))
+        problems.append(f"--insert-normal-every is {cfg.insert_normal_every}; 0 inserts nothing")
     if cfg.cross_attention_shift < 0:
-        problems.append("--cross-attention-shift is {}; it counts layers further up".format(cfg.cross_attention_shift))
+        problems.append(f"--cross-attention-shift is {cfg.cross_attention_shift}; it counts layers further up")
     if cfg.cross_attention_memory != "last" and cfg.decoder_layer_kind != "custom":
         problems.append(
             f"--cross-attention-memory {cfg.cross_attention_memory} is for custom layers; with --decoder-layer-kind "
@@ -158,12 +156,10 @@ def _check_possible(cfg) -> None:
         )
     if cfg.drop_encoder_residual is not None and not 0 <= cfg.drop_encoder_residual < cfg.encoder_layers:
         problems.append(
-            "--drop-encoder-residual is {}; layers are 0 to {}".format(
-                cfg.drop_encoder_residual, cfg.encoder_layers - 1
-            )
+            f"--drop-encoder-residual is {cfg.drop_encoder_residual}; layers are 0 to {cfg.encoder_layers - 1}"
         )
     if not cfg.copied_lr_scale > 0:
-        problems.append("--copied-lr-scale is {}; 0 would be --freeze".format(cfg.copied_lr_scale))
+        problems.append(f"--copied-lr-scale is {cfg.copied_lr_scale}; 0 would be --freeze")
     if problems:
         raise SwcmError("this model cannot be built", problems)
 

@@ -49,26 +49,27 @@ def check_finetune_from(path: str, symbols: List[str], state: Dict[str, Tensor])
     shapes = tensor_shapes(path)
     rows = shapes.get(TABLES[0], (0,))[0]
     if rows > len(symbols):
-        problems.append("the checkpoint has rows for {} symbols, the data's dictionary {}".format(rows, len(symbols)))
+        problems.append(f"the checkpoint has rows for {rows} symbols, the data's dictionary {len(symbols)}")
     elif any(symbol not in tags_in(symbols) for symbol in symbols[rows:]):
         problems.append(
-            "the checkpoint has rows for {} symbols; those that the data's dictionary has on top are not all tags: "
-            "{}".format(rows, some(symbols[rows:]))
+            f"the checkpoint has rows for {rows} symbols; those that the data's dictionary has on top are not all "
+            "tags: "
+            f"{some(symbols[rows:])}"
         )
     problems += _differing_tensors(shapes, state)
     if problems:
-        raise SwcmError("--finetune-from-model {} does not fit; nothing was trained".format(path), problems)
+        raise SwcmError(f"--finetune-from-model {path} does not fit; nothing was trained", problems)
     if rows < len(symbols):
         logger.info("new in the dictionary, with rows of their own: %s", " ".join(symbols[rows:]))
 
 
 def _differing_tensors(shapes: Dict[str, Tuple[int, ...]], state: Dict[str, Tensor]) -> List[str]:
-    problems = ["{} is not in the checkpoint".format(name) for name in state if name not in shapes]
-    problems += ["{} is not in the model".format(name) for name in shapes if name not in state]
+    problems = [f"{name} is not in the checkpoint" for name in state if name not in shapes]
+    problems += [f"{name} is not in the model" for name in shapes if name not in state]
     for name, tensor in state.items():
         skipped = 1 if name in TABLES else 0  # rows are compared with the dictionary
         if name in shapes and shapes[name][skipped:] != tuple(tensor.shape)[skipped:]:
             shape = tuple(tensor.shape)
-            problems.append("{} is {} in the checkpoint, {} in the model".format(name, shapes[name], shape))
+            problems.append(f"{name} is {shapes[name]} in the checkpoint, {shape} in the model")
     more = len(problems) - _SHOWN
-    return problems[:_SHOWN] + (["and {} more tensors".format(more)] if more > 0 else [])
+    return problems[:_SHOWN] + ([f"and {more} more tensors"] if more > 0 else [])

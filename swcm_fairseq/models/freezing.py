@@ -26,7 +26,7 @@ def parts_of(names: str) -> List[str]:
     parts = [name.strip() for name in names.split(",") if name.strip()]
     problems = ["{!r} is none of {}".format(part, ", ".join(FREEZABLE)) for part in parts if part not in FREEZABLE]
     if problems:
-        raise SwcmError("--freeze {}".format(names), problems)
+        raise SwcmError(f"--freeze {names}", problems)
     return parts
 
 
@@ -44,6 +44,6 @@ def freeze(model: nn.Module, names: str) -> None:
         parameter.requires_grad_(False)
     left = sum(parameter.numel() for parameter in model.parameters() if parameter.requires_grad)
     if not left:
-        raise SwcmError("--freeze {} leaves nothing to train".format(names))
+        raise SwcmError(f"--freeze {names} leaves nothing to train")
     count = sum(parameter.numel() for parameter in frozen)
-    logger.info("frozen: %s (%s numbers; %s are trained)", names, "{:,}".format(count), "{:,}".format(left))
+    logger.info("frozen: %s (%s numbers; %s are trained)", names, f"{count:,}", f"{left:,}")

@@ -27,7 +27,7 @@ def summary_lines(state: Dict[str, Tensor], origins: Dict[str, Origin]) -> List[
             names = [name for name in state if name.startswith(side + ".") and origins[name].kind == kind]
             if names:
                 numbers = sum(state[name].numel() for name in names)
-                lines.append("start: {}: {:4d} tensors {:6s} ({:,} numbers)".format(side, len(names), kind, numbers))
+                lines.append(f"start: {side}: {len(names):4d} tensors {kind:6s} ({numbers:,} numbers)")
     return lines
 
 

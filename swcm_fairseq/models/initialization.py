@@ -122,7 +122,7 @@ def copied_in_decoder(names: Iterable[str], plan: List[PlannedLayer], decoder_in
         drawn = NOT_COPIED[decoder_init] + planned.drawn
         if layer is not None and not {part_name, tensor_name.split(".")[0]} & set(drawn):
             origin = DECODER_FROM_ENCODER[planned.kind][part_name]
-            found[name] = "encoder.layers.{}.{}.{}".format(layer, origin, tensor_name)
+            found[name] = f"encoder.layers.{layer}.{origin}.{tensor_name}"
     return found
 
 
@@ -131,9 +131,9 @@ def _read_name(name: str) -> str:
     layer = ""
     if name.startswith("layers."):
         _, number, name = name.split(".", 2)
-        layer = "layers.{}.".format(number)
+        layer = f"layers.{number}."
     module, tensor = name.rsplit(".", 1)
-    return "{}{}.{}".format(layer, ENCODER_FROM_READER[module], tensor)
+    return f"{layer}{ENCODER_FROM_READER[module]}.{tensor}"
 
 
 def _decoder_part(name: str) -> Optional[Tuple[int, str, str]]:
@@ -147,18 +147,18 @@ def _decoder_part(name: str) -> Optional[Tuple[int, str, str]]:
 def _check_fit(state: Dict[str, Tensor], sources: Dict[str, str], encoder) -> None:
     problems = []
     for key in sorted(set(encoder.tensors) - set(sources.values())):
-        problems.append("{} has no place in the model".format(encoder.sources[key]))
+        problems.append(f"{encoder.sources[key]} has no place in the model")
     for name, key in sources.items():
         if key not in encoder.tensors:
-            problems.append("{} has no tensor for {}".format(encoder.path, name))
+            problems.append(f"{encoder.path} has no tensor for {name}")
             continue
         wanted, given = tuple(state[name].shape), tuple(encoder.tensors[key].shape)
         if name == TABLES[0]:
             wanted = (min(wanted[0], given[0]), wanted[1])  # rows of tags come on top
         if wanted != given:
-            problems.append("{} is {}, {} wants {}".format(encoder.sources[key], given, name, wanted))
+            problems.append(f"{encoder.sources[key]} is {given}, {name} wants {wanted}")
     if problems:
-        raise SwcmError("the encoder {} does not fit the model".format(encoder.path), problems)
+        raise SwcmError(f"the encoder {encoder.path} does not fit the model", problems)
 
 
 def _copy(tensor: Tensor, source: Tensor, source_name: str) -> str:
@@ -169,7 +169,7 @@ def _copy(tensor: Tensor, source: Tensor, source_name: str) -> str:
     if new == 0:
         return source_name
     tensor[rows:].copy_(tag_rows(source, new))
-    return "{}; rows {}..{}, tags, drawn as pieces are spread".format(source_name, rows, rows + new - 1)
+    return f"{source_name}; rows {rows}..{rows + new - 1}, tags, drawn as pieces are spread"
 
 
 def _start_output(name: str, tensor: Tensor, state: Dict[str, Tensor]) -> Origin:

@@ -31,4 +31,4 @@ def scale_rate_of_copied(model: nn.Module, cfg, run: TrainingRun) -> None:
         if name in copied or name.startswith("encoder."):
             parameter.param_group = rate
             count += parameter.numel()
-    logger.info("learning rate: %s times --lr for %s numbers from the encoder", rate.scale, "{:,}".format(count))
+    logger.info("learning rate: %s times --lr for %s numbers from the encoder", rate.scale, f"{count:,}")

@@ -115,7 +115,7 @@ def _betas(value):
     except (ValueError, SyntaxError, TypeError):
         first = second = -1.0
     if not (0.0 <= first < 1.0 and 0.0 <= second < 1.0):
-        raise SwcmError("--adam-betas {!r}: give two numbers from 0 to below 1, such as '(0.9, 0.98)'".format(value))
+        raise SwcmError(f"--adam-betas {value!r}: give two numbers from 0 to below 1, such as '(0.9, 0.98)'")
     return first, second
 
 

@@ -77,18 +77,11 @@ class OpenedEncoder:
         if self.surplus_rows:
             needed, rows = self.vocabulary.rows(), self.config.vocab_size
             raise SwcmError(
-                "{}: the embedding has {} rows; the specials, the {} pieces of {} and <mask> take {}, so rows {} to {} "
+                f"{self.path}: the embedding has {rows} rows; the specials, the "
+                f"{len(self.vocabulary.pieces or [])} pieces of {self.vocabulary.origin} and <mask> take "
+                f"{needed}, so rows {needed} to {rows - 1} "
                 "are surplus, or the vocabulary is another encoder's; to cut them: "
-                "preprocess/prune_encoder.py --encoder {} --out NEW".format(
-                    self.path,
-                    rows,
-                    len(self.vocabulary.pieces or []),
-                    self.vocabulary.origin,
-                    needed,
-                    needed,
-                    rows - 1,
-                    self.path,
-                )
+                f"preprocess/prune_encoder.py --encoder {self.path} --out NEW"
             )
 
 
@@ -110,7 +103,7 @@ def read_encoder(path: str) -> PretrainedEncoder:
     if token_types is not None:
         # Every token has type 0, so its row is part of every position.
         tensors["embed_positions.weight"] = tensors["embed_positions.weight"] + token_types[0]
-        sources["embed_positions.weight"] += " + {}[0]".format(opened.match.token_types)
+        sources["embed_positions.weight"] += f" + {opened.match.token_types}[0]"
     return PretrainedEncoder(
         opened.config,
         tensors,
@@ -148,17 +141,18 @@ def open_encoder(path: str) -> OpenedEncoder:
         heading = "{} is no encoder folder (Hugging Face's layout, or fairseq's model.pt):"
         raise SwcmError(heading.format(path), problems)
     else:
-        raise SwcmError("{} does not exist; give an encoder folder or a fairseq model.pt".format(path))
+        raise SwcmError(f"{path} does not exist; give an encoder folder or a fairseq model.pt")
 
     pieces = vocabulary.pieces
     surplus = config.vocab_size - vocabulary.rows() if pieces is not None else 0
     if pieces is not None and surplus < 0 and "V" in match.sizes:
         more.append(
-            "{} holds {} pieces, which with specials and <mask> take {} rows, the embedding has {}: it is another "
-            "encoder's vocabulary".format(vocabulary.origin, len(pieces), vocabulary.rows(), config.vocab_size)
+            f"{vocabulary.origin} holds {len(pieces)} pieces, which with specials and <mask> take "
+            f"{vocabulary.rows()} rows, the embedding has {config.vocab_size}: it is another "
+            "encoder's vocabulary"
         )
     if problems + more:
-        raise SwcmError("{} cannot be used as an encoder:".format(path), problems + more)
+        raise SwcmError(f"{path} cannot be used as an encoder:", problems + more)
     return OpenedEncoder(path, config, files, match, vocabulary, surplus, first_position)
 
 
@@ -167,7 +161,7 @@ def _open_hugging_face(folder: str) -> Tuple[TensorFiles, Match, EncoderConfig, 
     try:
         files = open_weights(folder)
     except SwcmError as error:
-        raise SwcmError("{} cannot be used as an encoder:".format(folder), problems + [str(error)])
+        raise SwcmError(f"{folder} cannot be used as an encoder:", problems + [str(error)])
     match = match_names(HUGGING_FACE, files.shapes)
     first = settings["first_position"]
     files, match, config, problems = _checked(files, match, settings, problems)
@@ -207,7 +201,8 @@ def _kind_problems(files: TensorFiles, match: Match) -> List[str]:
     for kind in sorted({files.kinds[name] for name in used} - set(FLOATS)):
         names = [name for name in used if files.kinds[name] == kind]
         problems.append(
-            "{} tensors hold {} and no floating-point numbers, {} first: they are quantized, and mean nothing without "
-            "their scales; give the encoder in float32, float16 or bfloat16".format(len(names), kind, names[0])
+            f"{len(names)} tensors hold {kind} and no floating-point numbers, {names[0]} first: they are "
+            "quantized, and mean nothing without "
+            "their scales; give the encoder in float32, float16 or bfloat16"
         )
     return problems

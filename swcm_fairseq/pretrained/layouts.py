@@ -124,14 +124,14 @@ def match_names(layout: Layout, shapes: Dict[str, Shape]) -> Match:
     prefix = next((p for p in layout.prefixes if any(_is_encoder_name(layout, p, name) for name in shapes)), None)
     if prefix is None:
         wanted = " or ".join(p + _templates(layout, "embed_tokens.weight")[0] for p in layout.prefixes)
-        return Match({}, {}, None, [], {}, ["no tensor is named {}".format(wanted)])
+        return Match({}, {}, None, [], {}, [f"no tensor is named {wanted}"])
 
     layers = _count_layers(prefix + layout.layer_prefix, shapes)
     groups = {"the embedding": list(_SHAPES)}
-    groups.update(("layer {}".format(n), layer_tensor_names(n)) for n in range(layers))
+    groups.update((f"layer {n}", layer_tensor_names(n)) for n in range(layers))
     origins: Dict[str, List[str]] = {}
     sources: Dict[str, str] = {}
-    problems: List[str] = [] if layers else ["there is no layer ({}0...)".format(prefix + layout.layer_prefix)]
+    problems: List[str] = [] if layers else [f"there is no layer ({prefix + layout.layer_prefix}0...)"]
     token_types = prefix + layout.token_types if prefix + layout.token_types in shapes else None
     taken = {token_types}
     for title, names in groups.items():
@@ -148,12 +148,12 @@ def match_names(layout: Layout, shapes: Dict[str, Shape]) -> Match:
                 origins[name], sources[name] = parts, template
         if not any(name in origins for name in names):
             missing = [title + " as a whole"]
-        problems += ["{} is missing".format(name) for name in missing]
+        problems += [f"{name} is missing" for name in missing]
 
     left = [name for name in shapes if name not in taken]
     unused = [name for name in left if re.fullmatch(layout.unneeded, _without(prefix, name))]
     unknown = [name for name in left if name not in set(unused)]
-    problems += ["{} is no tensor that an encoder of this kind has".format(name) for name in unknown]
+    problems += [f"{name} is no tensor that an encoder of this kind has" for name in unknown]
     sizes = _sizes(origins, shapes)
     sizes["N"] = layers
     problems += _shape_problems(origins, token_types, shapes, sizes)
@@ -162,7 +162,7 @@ def match_names(layout: Layout, shapes: Dict[str, Shape]) -> Match:
 
 def layer_tensor_names(layer: int) -> List[str]:
     """Our names of one layer's tensors."""
-    return ["layers.{}.{}".format(layer, name) for name in _LAYER_SHAPES]
+    return [f"layers.{layer}.{name}" for name in _LAYER_SHAPES]
 
 
 def hugging_face_names(name: str) -> List[str]:
@@ -229,7 +229,7 @@ def _shape_problems(
         want = (want[0] // parts,) + want[1:]
         for each in origins[name]:
             if shapes[each] != want:
-                problems.append("{} has shape {}, not {}".format(each, list(shapes[each]), list(want)))
+                problems.append(f"{each} has shape {list(shapes[each])}, not {list(want)}")
     if token_types and (len(shapes[token_types]) != 2 or shapes[token_types][1] != sizes.get("C")):
         problems.append("{} has shape {}, not [any, {}]".format(token_types, list(shapes[token_types]), sizes.get("C")))
     return problems

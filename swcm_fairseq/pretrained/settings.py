@@ -82,7 +82,7 @@ def read_hugging_face_settings(path: str) -> Tuple[Dict[str, Any], List[str]]:
     for name in checked:
         wanted = _HUGGING_FACE_DEFAULTS[name]
         if config[name] != wanted:
-            problems.append("config.json: {} is {!r}, not {!r}".format(name, config[name], wanted))
+            problems.append(f"config.json: {name} is {config[name]!r}, not {wanted!r}")
     settings = {
         "sizes": {axis: ("config.json: " + name, config.get(name)) for axis, name in _HUGGING_FACE_SIZES.items()},
         "heads": config.get("num_attention_heads"),
@@ -98,13 +98,13 @@ def read_fairseq_settings(path: str) -> Tuple[Dict[str, Any], Dict[str, Any], Li
     checkpoint = safe_load(path)
     state = checkpoint.get("model") if isinstance(checkpoint, dict) else None
     if not isinstance(state, dict):
-        raise SwcmError("{} is no fairseq checkpoint (it has no entry 'model')".format(path))
+        raise SwcmError(f"{path} is no fairseq checkpoint (it has no entry 'model')")
     args = _fairseq_model_args(checkpoint)
     if args is None:
-        raise SwcmError("{} holds no settings (neither 'args' nor 'cfg'), so its heads are unknown".format(path))
+        raise SwcmError(f"{path} holds no settings (neither 'args' nor 'cfg'), so its heads are unknown")
     name = os.path.basename(path)
     settings = {
-        "sizes": {axis: ("{}: {}".format(name, key), args.get(key)) for axis, key in _FAIRSEQ_SIZES.items()},
+        "sizes": {axis: (f"{name}: {key}", args.get(key)) for axis, key in _FAIRSEQ_SIZES.items()},
         "heads": args.get("encoder_attention_heads"),
         "activation_fn": args.get("activation_fn", "gelu"),
         "layer_norm_eps": _FAIRSEQ_EPS,
@@ -113,9 +113,9 @@ def read_fairseq_settings(path: str) -> Tuple[Dict[str, Any], Dict[str, Any], Li
     # What decides between norms before and after a layer is the norm after the last layer: the flag
     # encoder_normalize_before meant something else in old checkpoints.
     if any(key.endswith("sentence_encoder.layer_norm.weight") for key in state):
-        problems.append("{}: its LayerNorms stand before the sublayers (pre-norm), not after them".format(name))
+        problems.append(f"{name}: its LayerNorms stand before the sublayers (pre-norm), not after them")
     if args.get("no_scale_embedding") is False:
-        problems.append("{}: its embeddings are scaled (no_scale_embedding is not set)".format(name))
+        problems.append(f"{name}: its embeddings are scaled (no_scale_embedding is not set)")
     return state, settings, problems
 
 
@@ -124,19 +124,19 @@ def size_problems(settings: Dict[str, Any], tensor_sizes: Dict[str, int]) -> Lis
     problems = []
     for axis, (name, size) in settings["sizes"].items():
         if not _is_count(size):
-            problems.append("{} is {!r}, not a number of things".format(name, size))
+            problems.append(f"{name} is {size!r}, not a number of things")
         elif axis in tensor_sizes and size != tensor_sizes[axis]:
-            problems.append("{} is {}, the tensors have {}".format(name, size, tensor_sizes[axis]))
+            problems.append(f"{name} is {size}, the tensors have {tensor_sizes[axis]}")
     heads, width = settings["heads"], tensor_sizes.get("C", 0)
     if not _is_count(heads):
-        problems.append("the number of attention heads is {!r}".format(heads))
+        problems.append(f"the number of attention heads is {heads!r}")
     elif width % heads:
-        problems.append("{} attention heads do not divide the width {}".format(heads, width))
+        problems.append(f"{heads} attention heads do not divide the width {width}")
     if settings["activation_fn"] not in ACTIVATIONS:
         problems.append("the activation {!r} is none of {}".format(settings["activation_fn"], ", ".join(ACTIVATIONS)))
     eps = settings["layer_norm_eps"]
     if not isinstance(eps, float) or not 0 < eps < 1:
-        problems.append("layer_norm_eps is {!r}".format(eps))
+        problems.append(f"layer_norm_eps is {eps!r}")
     return problems
 
 

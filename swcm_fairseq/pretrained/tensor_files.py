@@ -55,8 +55,9 @@ class TensorFiles:
         if not torch.isfinite(tensor).all():
             number = int((~torch.isfinite(tensor)).sum())
             raise SwcmError(
-                "{}: {} of the {} numbers of {} are NaN or infinite; no model can start from these weights, so take "
-                "them from an earlier checkpoint".format(self.path, number, tensor.numel(), name)
+                f"{self.path}: {number} of the {tensor.numel()} numbers of {name} are NaN or infinite; no model "
+                "can start from these weights, so take "
+                "them from an earlier checkpoint"
             )
         return tensor
 
@@ -74,7 +75,7 @@ class TensorFiles:
             return
         state = safe_load(path)
         if not isinstance(state, dict):
-            raise SwcmError("{} holds a {} where a dictionary of tensors is wanted".format(path, type(state).__name__))
+            raise SwcmError(f"{path} holds a {type(state).__name__} where a dictionary of tensors is wanted")
         self.add_state(state)
 
     def _add_safetensors(self, path: str) -> None:
@@ -89,9 +90,7 @@ class TensorFiles:
                 self._add(name, tuple(part.get_shape()), kind, functools.partial(stream.get_tensor, name))
         except SafetensorError as error:
             raise SwcmError(
-                "{} cannot be read as safetensors: it was cut short or is damaged; fetch it again ({})".format(
-                    path, error
-                )
+                f"{path} cannot be read as safetensors: it was cut short or is damaged; fetch it again ({error})"
             )
 
     def _add(self, name: str, shape: Shape, kind: str, reader: Callable[[], torch.Tensor]) -> None:
@@ -120,7 +119,7 @@ def read_json(path: str) -> Dict[str, Any]:
     """The JSON object in the file at ``path``."""
     content = input_files.read_json(path)
     if not isinstance(content, dict):
-        raise SwcmError("{} holds no JSON object".format(path))
+        raise SwcmError(f"{path} holds no JSON object")
     return content
 
 
@@ -128,12 +127,12 @@ def shard_names(index: str) -> List[str]:
     """The names of the files that the index file ``index`` spreads the tensors over; all stand beside it."""
     weight_map = read_json(index).get("weight_map")
     if not isinstance(weight_map, dict) or not weight_map:
-        raise SwcmError("{} has no weight_map, which names the file of each tensor".format(index))
+        raise SwcmError(f"{index} has no weight_map, which names the file of each tensor")
     names = sorted(set(map(str, weight_map.values())))
     # A path could point anywhere.
     strange = [name for name in names if os.path.basename(name) != name]
     if strange:
-        raise SwcmError("{} names paths where file names are wanted:".format(index), strange)
+        raise SwcmError(f"{index} names paths where file names are wanted:", strange)
     return names
 
 
@@ -142,5 +141,5 @@ def _shards(index: str) -> List[str]:
     paths = [os.path.join(folder, name) for name in shard_names(index)]
     missing = [path for path in paths if not os.path.isfile(path)]
     if missing:
-        raise SwcmError("{} names files that are missing:".format(index), missing)
+        raise SwcmError(f"{index} names files that are missing:", missing)
     return paths

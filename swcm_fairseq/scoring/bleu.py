@@ -59,7 +59,7 @@ def _of_pieces(path: str) -> BLEU:
             content = stream.read()
         processor = sentencepiece.SentencePieceProcessor(model_proto=content)
     except (OSError, RuntimeError) as error:
-        raise SwcmError("{} (named by {}) is no SentencePiece model: {}".format(path, SPBLEU_MODEL, error))
+        raise SwcmError(f"{path} (named by {SPBLEU_MODEL}) is no SentencePiece model: {error}")
     metric = BLEU(tokenize="none")
     metric.tokenizer = lambda line: " ".join(processor.encode(line, out_type=str))
     metric.tokenizer_signature = "spm-" + hashlib.sha256(content).hexdigest()[:8]
@@ -79,8 +79,9 @@ def _flores200() -> BLEU:
             with contextlib.suppress(OSError):
                 os.remove(path)  # sacreBLEU leaves an empty file behind and would read that next time
         raise SwcmError(
-            "spBLEU needs the SentencePiece model of FLORES-200, which could not be downloaded ({}); put it at {}, or "
-            "name another model in {}".format(error, path, SPBLEU_MODEL)
+            f"spBLEU needs the SentencePiece model of FLORES-200, which could not be downloaded ({error}); put it "
+            f"at {path}, or "
+            f"name another model in {SPBLEU_MODEL}"
         )
 
 

@@ -30,7 +30,7 @@ def wrong_language(hypotheses: Sequence[str], references: Sequence[Sequence[str]
         "wrong_language": [verdict is not None for verdict in verdicts],
         "wrong_language_script": [verdict == "script" for verdict in verdicts],
     }
-    return means(columns, _signature(references, "lang:{}|by:{}".format(target.code, recognizer.signature)))
+    return means(columns, _signature(references, f"lang:{target.code}|by:{recognizer.signature}"))
 
 
 def length_ratio(hypotheses: Sequence[str], references: Sequence[Sequence[str]], target: Language) -> Statistics:
@@ -44,7 +44,7 @@ def length_ratio(hypotheses: Sequence[str], references: Sequence[Sequence[str]],
     def combine(sums: np.ndarray):
         return {"length_ratio": ratio(sums[..., 0], sums[..., 1])}
 
-    signature = _signature(references, "tok:swcm-{}".format(target.units))
+    signature = _signature(references, f"tok:swcm-{target.units}")
     return Statistics(np.asarray(rows, dtype=float), combine, signature)
 
 
@@ -58,7 +58,7 @@ def looping(hypotheses: Sequence[str], references: Sequence[Sequence[str]], targ
     """Share of outputs that say a phrase of up to ten tokens three times in a row or more, 0 to 100."""
     split = tokenizer_for(target)
     flags = [_loops(split(hypothesis.lower())) for hypothesis in hypotheses]
-    words = "ngram:{}|times:{}|tok:swcm-{}".format(_LOOP_TOKENS, _LOOP_TIMES, target.units)
+    words = f"ngram:{_LOOP_TOKENS}|times:{_LOOP_TIMES}|tok:swcm-{target.units}"
     return means({"looping": flags}, _signature(references, words))
 
 
@@ -89,4 +89,4 @@ def _loops(tokens: List[str]) -> bool:
 
 
 def _signature(references: Sequence[Sequence[str]], words: str) -> str:
-    return "nrefs:{}|{}|version:swcm-{}".format(count_references(references), words, __version__)
+    return f"nrefs:{count_references(references)}|{words}|version:swcm-{__version__}"

@@ -58,11 +58,11 @@ def read_generated(path: str) -> Generated:
             if kind in b"HD":
                 start = line.find(b"\t", start) + 1
                 if not start:
-                    problems.append("line {}: no tab between score and sentence".format(number))
+                    problems.append(f"line {number}: no tab between score and sentence")
                     start = len(line)
             fields[kind[0]].add(int(match.group(2)), place + start, place + len(line), line)
         elif _CUT_LINE.match(line) and number == len(opened.bounds) - 1:
-            problems.append("line {}: cut in the middle".format(number))
+            problems.append(f"line {number}: cut in the middle")
         else:
             end = _LOG_END.search(line)
             has_log = has_log or _LOG in line
@@ -70,16 +70,16 @@ def read_generated(path: str) -> Generated:
                 translated.append(int(end.group(1).replace(b",", b"")))
         place += len(raw)
     if match and not opened.ends_with_newline:
-        problems.append("line {}: cut in the middle (no line end)".format(number))
+        problems.append(f"line {number}: cut in the middle (no line end)")
     found = {chr(kind): field.first() for kind, field in fields.items()}
     seen = np.unique(np.concatenate([one.numbers for one in found.values()]))
     if not len(seen):
-        raise SwcmError("{} is no output of fairseq-generate: it has no lines such as D-0".format(path))
+        raise SwcmError(f"{path} is no output of fairseq-generate: it has no lines such as D-0")
     told = sum(translated) == len(seen) if translated else None
     if told is None and has_log:
         problems.append("its log has no end (Translated ... sentences)")
     elif told is False:
-        problems.append("its log tells of {} sentences, {} are there".format(sum(translated), len(seen)))
+        problems.append(f"its log tells of {sum(translated)} sentences, {len(seen)} are there")
     cut = bool(problems)
     problems += _missing("sentences", np.arange(0), seen, int(seen[-1]) + 1)
     problems += _missing("hypotheses as text (D lines)", found["D"].numbers, seen)
@@ -87,12 +87,12 @@ def read_generated(path: str) -> Generated:
         problems += _missing("references (T lines)", found["T"].numbers, seen)
     if problems and told and not cut and len(problems) == 1 and len(seen) <= seen[-1]:
         raise SwcmError(
-            "{} lacks sentences that are too long: fairseq-generate leaves them out with "
-            "--skip-invalid-size-inputs-valid-test; with --truncate-source in its place they are cut".format(path),
+            f"{path} lacks sentences that are too long: fairseq-generate leaves them out with "
+            "--skip-invalid-size-inputs-valid-test; with --truncate-source in its place they are cut",
             problems,
         )
     if problems:
-        raise SwcmError("{} was cut, or sentences were skipped in generation; generate again".format(path), problems)
+        raise SwcmError(f"{path} was cut, or sentences were skipped in generation; generate again", problems)
     return Generated(
         found["D"].texts(opened),
         found["T"].texts(opened) if len(found["T"].numbers) else None,
@@ -110,7 +110,7 @@ def read_references(paths: Sequence[str]) -> Sequence[List[str]]:
     """
     files = [read_lines(path) for path in paths]
     problems = [
-        "{} has {} lines, {} has {}".format(path, len(lines), paths[0], len(files[0]))
+        f"{path} has {len(lines)} lines, {paths[0]} has {len(files[0])}"
         for path, lines in zip(paths, files)
         if len(lines) != len(files[0])
     ]
@@ -189,4 +189,4 @@ def _missing(what: str, there: np.ndarray, seen: np.ndarray, wanted: int = 0) ->
     if not number:
         return []
     shown = ", ".join(map(str, first[:_SHOWN])) + (", ..." if number > _SHOWN else "")
-    return ["{} of {} {} are missing: {}".format(number, wanted, what, shown)]
+    return [f"{number} of {wanted} {what} are missing: {shown}"]

@@ -35,7 +35,7 @@ def learn(sentences: Iterable[str], code: str, runs: int = 0) -> Tuple[str, str]
     """
     target = language(code if code in all_codes() else code.partition("_")[0])
     split = tokenizer_for(target)
-    patterns = {name: regex.compile(r"(?V1)[\p{{Script={}}}&&\p{{L}}]".format(name)) for name in target.scripts}
+    patterns = {name: regex.compile(rf"(?V1)[\p{{Script={name}}}&&\p{{L}}]") for name in target.scripts}
     scripts: Counter = Counter()
     counts: Counter = Counter()
     for sentence in sentences:
@@ -78,13 +78,13 @@ def main(argv: Optional[Sequence[str]] = None) -> None:
     for text in arguments.texts:
         code, equals, path = text.partition("=")
         if not equals:
-            parser.error("{!r} is not CODE=FILE".format(text))
+            parser.error(f"{text!r} is not CODE=FILE")
         texts.setdefault(code, []).extend(normalize(read_lines(path), "nmt_nfkc"))
     refuse_overwrite(arguments.out, arguments.force)
     with atomic_write(arguments.out) as stream:
         for code in sorted(texts):
             script, profile = learn(texts[code], code, arguments.runs)
-            stream.write("{}\t{}\t{}\n".format(code, script, profile))
+            stream.write(f"{code}\t{script}\t{profile}\n")
 
 
 if __name__ == "__main__":

@@ -137,13 +137,13 @@ class OpenedText:
                 number = lines + whole.count(b"\n", 0, error.start) + 1
                 line = whole[whole.rfind(b"\n", 0, error.start) + 1 :]
                 hint = encoding_hint(self.path, line) or "convert the file"
-                raise SwcmError("{}, line {}: not UTF-8; {}".format(self.path, number, hint))
+                raise SwcmError(f"{self.path}, line {number}: not UTF-8; {hint}")
             lines += whole.count(b"\n")
             filled = filled or bool(text.strip("\ufeff \t\r\n") and text.strip("\ufeff").strip())
             if not data:
                 break
         if not filled:
-            raise SwcmError("{} is empty".format(self.path))
+            raise SwcmError(f"{self.path} is empty")
         ends = np.concatenate(found)
         last = [place] if place > (ends[-1] if len(ends) else start) else []
         return np.concatenate([np.array([start]), ends, np.array(last, dtype=np.int64)]).astype(np.int64)

@@ -68,18 +68,18 @@ def measure(
 ) -> Dict[str, Statistics]:
     """The statistics of each metric, from which ``score`` and the paired tests come; arguments are ``score``'s."""
     lists = Mapped(references, lambda some: [some] if isinstance(some, str) else some)
-    problems = ["unknown metric {!r}".format(name) for name in metrics if name not in METRICS]
+    problems = [f"unknown metric {name!r}" for name in metrics if name not in METRICS]
     if not metrics:
         problems.append("no metric was asked for")
     if normalizer not in NORMALIZERS:
         problems.append("unknown normalizer {!r}; it is one of {}".format(normalizer, ", ".join(NORMALIZERS)))
     if len(hypotheses) != len(lists):
-        problems.append("{} hypotheses for {} references".format(len(hypotheses), len(lists)))
+        problems.append(f"{len(hypotheses)} hypotheses for {len(lists)} references")
     if not any(one.strip() for some in lists for one in some):
         problems.append("the references hold no text")
     without = [number for number, some in enumerate(lists, 1) if not some]
     if without:
-        problems.append("sentence {} has no reference".format(without[0]))
+        problems.append(f"sentence {without[0]} has no reference")
     if problems:
         raise SwcmError("these sentences cannot be scored (metrics: {})".format(", ".join(METRICS)), problems)
     target = language(lang)
@@ -95,10 +95,7 @@ def measure(
             every = Mapped(lists, lambda some: in_one_order(normalize(some, normalizer)))
             parts[name].append(METRICS[name].compute(outputs, every, target))
     measured = {name: joined(found) for name, found in parts.items()}
-    return {
-        name: found._replace(signature="norm:{}|{}".format(normalizer, found.signature))
-        for name, found in measured.items()
-    }
+    return {name: found._replace(signature=f"norm:{normalizer}|{found.signature}") for name, found in measured.items()}
 
 
 def _in_parts(

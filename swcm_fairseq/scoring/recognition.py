@@ -39,7 +39,7 @@ class Recognizer:
         self._split = tokenizer_for(target)
         self._own = regex.compile(_MARKED.format(_scripts(target.scripts)))
         #: What was done, for a metric's signature.
-        self.signature = "script+letters-{}".format(profiles.VERSION)
+        self.signature = f"script+letters-{profiles.VERSION}"
 
     def wrong(self, text: str) -> Optional[str]:
         """``"script"`` or ``"language"`` where ``text`` is not in the target, else None (also without any letter)."""
@@ -116,4 +116,4 @@ def candidates_in(scripts: Tuple[str, ...]) -> Candidates:
 
 
 def _scripts(names) -> str:
-    return "".join(r"\p{{Script={}}}".format(name) for name in names)
+    return "".join(rf"\p{{Script={name}}}" for name in names)

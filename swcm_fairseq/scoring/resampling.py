@@ -72,12 +72,12 @@ def compare(
 def signed(signature: str, resamples: int, seed: int = SEED) -> str:
     """A metric's signature with the bootstrap in it, in the place where sacreBLEU has it: behind the references."""
     head, tail = re.match(r"(.*?\|nrefs:[^|]*)(.*)\Z", signature, re.DOTALL).groups()
-    return "{}|bs:{}|seed:{}{}".format(head, resamples, seed, tail)
+    return f"{head}|bs:{resamples}|seed:{seed}{tail}"
 
 
 def test_signature(resamples: int = RESAMPLES, permutations: int = PERMUTATIONS, seed: int = SEED) -> str:
     """The signature of ``compare``."""
-    return "bs:{}|ar:{}|seed:{}|conf:{}".format(resamples, permutations, seed, CONFIDENCE)
+    return f"bs:{resamples}|ar:{permutations}|seed:{seed}|conf:{CONFIDENCE}"
 
 
 def _less(these: Dict[str, np.ndarray], those: Dict[str, np.ndarray]) -> Dict[str, np.ndarray]:

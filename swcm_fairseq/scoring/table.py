@@ -20,7 +20,7 @@ def table(evaluation: Evaluation, signature: str) -> str:
     """
     names = values_of(next(iter(evaluation.scores.values())))
     sentences = len(evaluation.test_set.references)
-    header = ["{} ({} sentences)".format(evaluation.lang, sentences)] + [title_of(name) for name in names]
+    header = [f"{evaluation.lang} ({sentences} sentences)"] + [title_of(name) for name in names]
     rows = [[_short(system)] + [_cell(name, scores) for name in names] for system, scores in evaluation.scores.items()]
     lines = _aligned([header] + rows)
     if evaluation.compared:
@@ -30,18 +30,18 @@ def table(evaluation: Evaluation, signature: str) -> str:
             for system, found in evaluation.compared.items()
         ]
         lines += [""] + _aligned([header] + rows)
-        lines.append("* p < 0.05 ({})".format(signature))
+        lines.append(f"* p < 0.05 ({signature})")
     signatures = next(iter(evaluation.scores.values()))["signatures"]
     width = max(len(METRICS[name].title) for name in signatures)
-    lines += ["", *("{}  {}".format(METRICS[name].title.ljust(width), text) for name, text in signatures.items())]
+    lines += ["", *(f"{METRICS[name].title.ljust(width)}  {text}" for name, text in signatures.items())]
     return "\n".join(lines)
 
 
 def _cell(name: str, scores: Dict[str, Any]) -> str:
-    text = "{:.2f}".format(scores[name])
+    text = f"{scores[name]:.2f}"
     if "intervals" in scores:
         low, high = scores["intervals"][name]
-        text += " ±{:.2f}".format((high - low) / 2)
+        text += f" ±{(high - low) / 2:.2f}"
     return text
 
 

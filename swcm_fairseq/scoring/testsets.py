@@ -59,18 +59,18 @@ def read_test_set(
         if references:
             continue
         if output.references is None:
-            raise SwcmError("{} holds no references (T lines); give them with --ref".format(path))
+            raise SwcmError(f"{path} holds no references (T lines); give them with --ref")
         found = Mapped(output.references, _alone)
         if known is not None and found != known:
-            raise SwcmError("{} and {} hold different references; score them one by one".format(origin, path))
+            raise SwcmError(f"{origin} and {path} hold different references; score them one by one")
         known, origin = found, path
     problems = [
-        "{} has {} sentences, {} has {}".format(paths[name], len(sentences), origin, len(known))
+        f"{paths[name]} has {len(sentences)} sentences, {origin} has {len(known)}"
         for name, sentences in systems.items()
         if len(sentences) != len(known)
     ]
     if known_sources is not None and len(known_sources) != len(known):
-        problems.append("{} has {} sources, {} has {}".format(source_origin, len(known_sources), origin, len(known)))
+        problems.append(f"{source_origin} has {len(known_sources)} sources, {origin} has {len(known)}")
     if problems:
         raise SwcmError("hypotheses and references must match line by line", problems)
     for name in baselines:
@@ -88,7 +88,7 @@ def _baseline(
     if name == SHUFFLED:
         return Mapped(shuffled(range(len(references))), lambda place: references[place][0])
     if sources is None:
-        raise SwcmError("--{} needs the sources: give them with --src".format(name))
+        raise SwcmError(f"--{name} needs the sources: give them with --src")
     if name == FIRST_WORDS:
         return first_words(sources, references, target)
     return Mapped(sources, first_sentence) if name == FIRST_SENTENCE else sources

@@ -41,12 +41,12 @@ def tokenizer_for(target: Language, punctuation: bool = False) -> Callable[[str]
 
 @lru_cache(maxsize=None)
 def _pattern(unspaced: FrozenSet[str], punctuation: bool) -> "regex.Pattern":
-    scripts = "".join(r"\p{{Script={}}}".format(script) for script in sorted(unspaced))
+    scripts = "".join(rf"\p{{Script={script}}}" for script in sorted(unspaced))
     # Not the grapheme clusters of the regex module: they change with its version of Unicode.
-    character = r"(?=[{}])(?:[\p{{L}}\p{{N}}]\p{{M}}*|\p{{M}}+)".format(scripts)
-    tibetan = r"[\p{{Tibetan}}&&[{}]]+".format(_IN_WORDS)
-    start = r"[{}--[{}\p{{Tibetan}}]]".format(_IN_WORDS, scripts)
-    word = r"{0}(?:{0}|[{1}])*".format(start, _JOINERS)
+    character = rf"(?=[{scripts}])(?:[\p{{L}}\p{{N}}]\p{{M}}*|\p{{M}}+)"
+    tibetan = rf"[\p{{Tibetan}}&&[{_IN_WORDS}]]+"
+    start = rf"[{_IN_WORDS}--[{scripts}\p{{Tibetan}}]]"
+    word = rf"{start}(?:{start}|[{_JOINERS}])*"
     kinds = [character, tibetan, word]
     if punctuation:
         kinds.append(r"[[^\s\p{C}]--[\u0F0B\u0F0C]]")

@@ -83,12 +83,12 @@ class Api:
         target = self.catalogue.target(ask.target)
         source = None if ask.source.strip().lower() == "auto" else self.catalogue.source(ask.source)
         if source is None and ask.source.strip().lower() != "auto":
-            raise HTTPException(400, "{:.40} is not supported".format(ask.source))
+            raise HTTPException(400, f"{ask.source:.40} is not supported")
         if target is None:
-            raise HTTPException(400, "{:.40} is not supported".format(ask.target))
+            raise HTTPException(400, f"{ask.target:.40} is not supported")
         if source == target:
             name = language(target).name
-            words = "{0} ({1}) is not available as a target language from {0} ({1})".format(name, target)
+            words = f"{name} ({target}) is not available as a target language from {name} ({target})"
             raise HTTPException(400, words)
         with self._batcher.admitted():
             detected = None
@@ -100,7 +100,7 @@ class Api:
             results = await self._in_time(request, self._batcher.submit(sentences, target, n_best, ask.details))
             broken = [str(one) or type(one).__name__ for one in results if isinstance(one, BaseException)]
             if broken and len(broken) == len(results):
-                raise HTTPException(500, "Cannot translate text: {:.200}".format(broken[0]))
+                raise HTTPException(500, f"Cannot translate text: {broken[0]:.200}")
             answer = await run_in_threadpool(self._answer, ask, target, documents, results, detected)
             return JSONResponse(answer)
 
@@ -124,7 +124,7 @@ class Api:
             if gone.done():
                 self._metrics.gone.inc()
                 raise HTTPException(499, "the client has gone")
-            words = "no answer within {:g} seconds; try less text, or later".format(self._settings.timeout)
+            words = f"no answer within {self._settings.timeout:g} seconds; try less text, or later"
             raise HTTPException(503, words, {"Retry-After": "10"})
         finally:
             gone.cancel()
@@ -226,7 +226,7 @@ class Api:
 
     async def not_here(self, request: Request) -> Response:
         """What LibreTranslate has, where its operators allow it."""
-        raise HTTPException(403, "This server does not offer {}".format(request.url.path))
+        raise HTTPException(403, f"This server does not offer {request.url.path}")
 
 
 def _nth(result: Result, number: int) -> str:
@@ -250,7 +250,7 @@ async def _refused(request: Request, error: HTTPException) -> Response:
 
 
 async def _full(request: Request, error: Full) -> Response:
-    return JSONResponse({"error": "Slowdown: {}".format(error)}, 429, {"Retry-After": str(error.retry_after)})
+    return JSONResponse({"error": f"Slowdown: {error}"}, 429, {"Retry-After": str(error.retry_after)})
 
 
 async def _broken(request: Request, error: Exception) -> Response:

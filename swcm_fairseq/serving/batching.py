@@ -26,7 +26,7 @@ class Full(Exception):
     """
 
     def __init__(self, retry_after: int) -> None:
-        super().__init__("the queue is full; try again in {} seconds".format(retry_after))
+        super().__init__(f"the queue is full; try again in {retry_after} seconds")
         self.retry_after = retry_after
 
 

@@ -19,7 +19,7 @@ def main(arguments: Optional[List[str]] = None) -> None:
     try:
         from . import api, batching, metrics, server
     except ImportError as error:
-        raise SwcmError("swcm-serve wants {}: pip install 'swcm-fairseq[serve]'".format(error.name or error))
+        raise SwcmError(f"swcm-serve wants {error.name or error}: pip install 'swcm-fairseq[serve]'")
     from .settings import Settings
 
     logging.basicConfig(format="%(asctime)s %(levelname)s %(message)s", level=logging.WARNING)
@@ -45,8 +45,8 @@ def main(arguments: Optional[List[str]] = None) -> None:
         translator.hypotheses(["1"], target=translator.targets[0], beam=settings.beam, max_len=settings.max_len)
         host, port = bound.getsockname()[:2]
         languages = "{} to {}".format(", ".join(served.catalogue.sources), ", ".join(served.catalogue.targets))
-        address = "http://{}:{}".format("[{}]".format(host) if ":" in host else host, port)
-        print("serving {} ({}) at {}".format(args.folder, languages, address), file=sys.stderr, flush=True)
+        address = "http://{}:{}".format(f"[{host}]" if ":" in host else host, port)
+        print(f"serving {args.folder} ({languages}) at {address}", file=sys.stderr, flush=True)
         server.serve(server.make_server(served.application(), settings), batcher, bound, settings)
 
 
@@ -82,14 +82,14 @@ def _arguments(arguments: Optional[List[str]]) -> argparse.Namespace:
 def _count(text: str) -> int:
     value = int(text)
     if value < 1:
-        raise argparse.ArgumentTypeError("{} is less than 1".format(value))
+        raise argparse.ArgumentTypeError(f"{value} is less than 1")
     return value
 
 
 def _seconds(text: str) -> float:
     value = float(text)
     if not 0 < value < 1e6:
-        raise argparse.ArgumentTypeError("{} is no length of time".format(text))
+        raise argparse.ArgumentTypeError(f"{text} is no length of time")
     return value
 
 

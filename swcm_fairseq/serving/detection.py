@@ -22,7 +22,7 @@ class Detector:
     """Tells the languages ``codes`` from each other."""
 
     def __init__(self, codes: Sequence[str]) -> None:
-        self._own = {code: regex.compile("[{}]".format(_scripts(language(code).scripts))) for code in codes}
+        self._own = {code: regex.compile(f"[{_scripts(language(code).scripts)}]") for code in codes}
 
     def detect(self, text: str) -> List[Detected]:
         """The languages that ``text`` may be in, most probable first; all of them with 0 where it may be in none.
@@ -55,7 +55,7 @@ def _fit(words: Sequence[str], codes: Sequence[str]) -> Dict[str, float]:
 
 
 def _scripts(names) -> str:
-    return "".join(r"\p{{Script={}}}".format(name) for name in names)
+    return "".join(rf"\p{{Script={name}}}" for name in names)
 
 
 _WORD = regex.compile(r"(?V1)[{0}]|[[\p{{L}}\p{{M}}]--[{0}]]+".format(_scripts(sorted(UNSPACED))))

@@ -108,7 +108,7 @@ class _Reader(HTMLParser):
         self._keep(self.get_starttag_text())
 
     def handle_endtag(self, tag):
-        self._keep("</{}>".format(tag))
+        self._keep(f"</{tag}>")
         while tag in self._open and self._open.pop() != tag:
             pass  # elements that nobody closed
         self._verbatim = max(0, self._verbatim - (tag == "pre"))
@@ -117,16 +117,16 @@ class _Reader(HTMLParser):
         self._text.append(data)
 
     def handle_comment(self, data):
-        self._keep("<!--{}-->".format(data))
+        self._keep(f"<!--{data}-->")
 
     def handle_decl(self, declaration):
-        self._keep("<!{}>".format(declaration))
+        self._keep(f"<!{declaration}>")
 
     def unknown_decl(self, data):
-        self._keep("<![{}]>".format(data))
+        self._keep(f"<![{data}]>")
 
     def handle_pi(self, data):
-        self._keep("<?{}>".format(data))
+        self._keep(f"<?{data}>")
 
     def _keep(self, markup):
         """Be done with the text so far, then go on with ``markup`` as it is."""

@@ -67,7 +67,7 @@ class Bodies:
                 elif size > _DRAINED * limit:
                     raise _too_large(limit)
         except asyncio.TimeoutError:
-            words = "the request did not come within {:g} seconds".format(self._settings.slow)
+            words = f"the request did not come within {self._settings.slow:g} seconds"
             raise HTTPException(408, words, {"Connection": "close"})
         finally:
             self._room += sum(map(len, chunks))
@@ -77,7 +77,7 @@ class Bodies:
 
 
 def _too_large(limit: int) -> HTTPException:
-    return HTTPException(413, "the request is larger than {} bytes".format(limit), {"Connection": "close"})
+    return HTTPException(413, f"the request is larger than {limit} bytes", {"Connection": "close"})
 
 
 async def read_parameters(request: Request, bodies: Bodies) -> Dict[str, Any]:
@@ -105,7 +105,7 @@ def _query(written: bytes) -> Dict[str, Any]:
         # Whether percents or plain UTF-8, as curl -d sends it.
         pairs = parse_qsl(written.decode("utf-8", "replace"), keep_blank_values=True, max_num_fields=_MOST_FIELDS)
     except ValueError:
-        raise HTTPException(400, "Invalid request: more than {} fields".format(_MOST_FIELDS))
+        raise HTTPException(400, f"Invalid request: more than {_MOST_FIELDS} fields")
     return _fields(pairs)
 
 
@@ -155,10 +155,10 @@ def ask_of(parameters: Dict[str, Any], settings: Settings) -> Ask:
         raise HTTPException(400, "Invalid request: alternatives parameter is not a number")
     for size, limit in ((len(texts), _MOST_IN_A_BATCH), (sum(map(len, texts)), settings.max_chars)):
         if size > limit:
-            raise HTTPException(400, "Invalid request: request ({}) exceeds text limit ({})".format(size, limit))
+            raise HTTPException(400, f"Invalid request: request ({size}) exceeds text limit ({limit})")
     form = parameters.get("format") or "text"
     if form not in ("text", "html"):
-        raise HTTPException(400, "{:.40} format is not supported".format(str(form)))
+        raise HTTPException(400, f"{str(form):.40} format is not supported")
     details = str(parameters.get("details", "")).lower() in ("1", "true", "yes")
     return Ask(texts, isinstance(q, list), source, target, form == "html", alternatives, details)
 
@@ -168,9 +168,7 @@ def text_of(parameters: Dict[str, Any], settings: Settings) -> str:
     q = _text_or_texts(parameters)
     text = "\n".join(q) if isinstance(q, list) else q
     if len(text) > settings.max_chars:
-        raise HTTPException(
-            400, "Invalid request: request ({}) exceeds text limit ({})".format(len(text), settings.max_chars)
-        )
+        raise HTTPException(400, f"Invalid request: request ({len(text)}) exceeds text limit ({settings.max_chars})")
     return text
 
 
@@ -188,9 +186,9 @@ def _text_or_texts(parameters: Dict[str, Any]) -> Union[str, List[str]]:
 def _word(parameters: Dict[str, Any], name: str) -> str:
     value = parameters.get(name)
     if not value:
-        raise HTTPException(400, "Invalid request: missing {} parameter".format(name))
+        raise HTTPException(400, f"Invalid request: missing {name} parameter")
     if not isinstance(value, str):
-        raise HTTPException(400, "Invalid request: {} parameter is no text".format(name))
+        raise HTTPException(400, f"Invalid request: {name} parameter is no text")
     return value
 
 

@@ -100,7 +100,7 @@ class Protocol(H11Protocol):
         if not self._waits_for_a_head():
             return
         if self.conn.trailing_data[0]:
-            self._refuse(408, "the request did not come within {:g} seconds".format(self.slow))
+            self._refuse(408, f"the request did not come within {self.slow:g} seconds")
         else:
             self.transport.close()
 
@@ -129,14 +129,14 @@ def listen(host: str, port: int) -> socket.socket:
         family, kind, protocol, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
         bound = socket.socket(family, kind, protocol)
     except OSError as error:
-        raise SwcmError("{} is no address to listen at: {}".format(host, error))
+        raise SwcmError(f"{host} is no address to listen at: {error}")
     try:
         bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         bound.bind(address)
         bound.listen(_BACKLOG)
     except OSError as error:
         bound.close()
-        raise SwcmError("cannot listen at {}, port {}: {}; --port chooses another".format(host, port, error.strerror))
+        raise SwcmError(f"cannot listen at {host}, port {port}: {error.strerror}; --port chooses another")
     return bound
 
 

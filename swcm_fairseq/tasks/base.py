@@ -152,21 +152,22 @@ class SwcmTask(FairseqTask):
         if self._most_tokens:
             lengths = _lengths(dataset, kept)
             if len(ignored) == 0 and (lengths > self._most_tokens).any():
-                reason = "--max-tokens is {}".format(self._most_tokens)
+                reason = f"--max-tokens is {self._most_tokens}"
             ignored = [*ignored, *kept[lengths > self._most_tokens]]
             kept = kept[lengths <= self._most_tokens]
         if len(ignored) == 0:
             return kept
         split = next((name for name, one in self.datasets.items() if one is dataset), None)
         first = "sentence {}{} has {} and {} pieces".format(
-            ignored[0], " of {}".format(split) if split else "", *dataset.size(ignored[0])
+            ignored[0], f" of {split}" if split else "", *dataset.size(ignored[0])
         )
         if len(kept) == 0 and split is not None:
-            raise SwcmError("nothing is left of {}: {}, and {}".format(split, first, reason))
+            raise SwcmError(f"nothing is left of {split}: {first}, and {reason}")
         if not ignore_invalid_inputs:
             raise SwcmError(
-                "{}, but {}; shorten it, cut sources with --truncate-source, or leave such sentences out with "
-                "--skip-invalid-size-inputs-valid-test".format(first, reason)
+                f"{first}, but {reason}; shorten it, cut sources with --truncate-source, or leave such sentences "
+                "out with "
+                "--skip-invalid-size-inputs-valid-test"
             )
         logger.warning("%d sentences of %d are left out; %s, and %s", len(ignored), len(indices), first, reason)
         return kept

@@ -79,7 +79,7 @@ class _Instead(argparse.Action):
     """Ends a command that is given a flag of ``OF_TRANSLATION``."""
 
     def __call__(self, parser, namespace, values, option_string=None):
-        parser.error("{}: {}".format(option_string, OF_TRANSLATION[option_string]))
+        parser.error(f"{option_string}: {OF_TRANSLATION[option_string]}")
 
 
 def refuse_translations_flags(parser) -> None:
@@ -95,7 +95,7 @@ class Given(NamedTuple):
     reason: str
 
     def __str__(self) -> str:
-        return "{} {}".format(self.flag, self.reason)
+        return f"{self.flag} {self.reason}"
 
 
 class GivenFlags:
@@ -156,7 +156,7 @@ class GivenFlags:
         dataset, processes = self.root.dataset, self.root.distributed_training
         if dataset.num_shards > 1 and processes.distributed_world_size == 1:
             if not 0 <= dataset.shard_id < dataset.num_shards:
-                raise SwcmError("--shard-id is {}; it is 0 to {}".format(dataset.shard_id, dataset.num_shards - 1))
+                raise SwcmError(f"--shard-id is {dataset.shard_id}; it is 0 to {dataset.num_shards - 1}")
             with open_dict(self.root):
                 processes.distributed_world_size = dataset.num_shards
                 processes.distributed_rank = dataset.shard_id
@@ -175,7 +175,7 @@ class GivenFlags:
             "--bpe": _name(self.root.bpe),
             "--tokenizer": _name(self.root.tokenizer),
         }
-        given = ["{} {}".format(flag, value) for flag, value in asked.items() if value]
+        given = [f"{flag} {value}" for flag, value in asked.items() if value]
         if given:
             logger.info("%s: not needed, %s cuts and joins the text", ", ".join(given), path)
         with open_dict(self.root):

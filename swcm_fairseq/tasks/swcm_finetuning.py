@@ -60,7 +60,7 @@ class Pair(NamedTuple):
     language: str
 
     def __str__(self) -> str:
-        return "{}-{}".format(self.source, self.target)
+        return f"{self.source}-{self.target}"
 
 
 @register_task("swcm_finetuning", dataclass=SwcmFinetuningConfig)
@@ -75,7 +75,7 @@ class SwcmFinetuningTask(SwcmTask):
         super().__init__(cfg, dictionary)
         self.pairs = pairs
         self.tags = self.language_indices([pair.language for pair in pairs])
-        self.loss_groups = ["mt.{}".format(pair) for pair in pairs]
+        self.loss_groups = [f"mt.{pair}" for pair in pairs]
         self.score_names = score_names(cfg)
         self._scores: Optional[ValidationScores] = None
 
@@ -111,7 +111,7 @@ class SwcmFinetuningTask(SwcmTask):
             try:
                 found.append(load_pair(folder, split, pair.source, pair.target, self.dictionary, impl, combine))
                 if not found[-1]:
-                    problems.append("{} has no {}.{}{}".format(folder, split, pair, other_kind(folder, impl)))
+                    problems.append(f"{folder} has no {split}.{pair}{other_kind(folder, impl)}")
             except SwcmError as error:
                 problems.append(str(error))
         if problems:
@@ -169,9 +169,8 @@ class SwcmFinetuningTask(SwcmTask):
             path = self._sentencepiece_model()
             if path is None:
                 raise SwcmError(
-                    "--validation-scores needs the {} that cut the text, to join decoded pieces: put it into {}".format(
-                        SENTENCEPIECE_MODEL, self.folders[0]
-                    )
+                    f"--validation-scores needs the {SENTENCEPIECE_MODEL} that cut the text, to join decoded "
+                    f"pieces: put it into {self.folders[0]}"
                 )
             languages = [pair.language for pair in self.pairs]
             self._scores = ValidationScores(self, self.cfg, self.score_names, languages, Pieces.load(path))
@@ -202,12 +201,12 @@ def pairs_of(cfg) -> List[Pair]:
     one = [cfg.source_lang, cfg.target_lang]
     if cfg.lang_pairs:
         names = [name.strip() for name in cfg.lang_pairs.split(",") if name.strip()]
-        problems = ["{!r} is not SOURCE-TARGET".format(name) for name in names if len(name.split("-")) != 2]
-        problems += ["{} is named twice".format(name) for name in sorted(set(names)) if names.count(name) > 1]
+        problems = [f"{name!r} is not SOURCE-TARGET" for name in names if len(name.split("-")) != 2]
+        problems += [f"{name} is named twice" for name in sorted(set(names)) if names.count(name) > 1]
         if any(one):
             problems.append("--source-lang and --target-lang name one pair; leave them out or leave out --lang-pairs")
         if problems:
-            raise SwcmError("--lang-pairs {}".format(cfg.lang_pairs), problems)
+            raise SwcmError(f"--lang-pairs {cfg.lang_pairs}", problems)
         suffixes = [name.split("-") for name in names]
     elif all(one):
         suffixes = [one]
@@ -218,14 +217,14 @@ def pairs_of(cfg) -> List[Pair]:
     else:
         raise SwcmError("name the languages: --lang-pairs zh-kk,zh-mn or --source-lang zh --target-lang kk")
     if cfg.target_tag and len(suffixes) > 1:
-        raise SwcmError("--target-tag {} goes with one pair, not with {}".format(cfg.target_tag, cfg.lang_pairs))
+        raise SwcmError(f"--target-tag {cfg.target_tag} goes with one pair, not with {cfg.lang_pairs}")
     pairs = [Pair(source, target, cfg.target_tag or target) for source, target in suffixes]
     problems = []
     for pair in pairs:
         try:
             tag_of(pair.language)
         except SwcmError as error:
-            problems.append("{}: {}; --target-tag says the language of a suffix".format(pair, error))
+            problems.append(f"{pair}: {error}; --target-tag says the language of a suffix")
     if problems:
         raise SwcmError("a language without a tag", problems)
     return pairs

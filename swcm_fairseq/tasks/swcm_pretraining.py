@@ -80,8 +80,8 @@ class Plan(NamedTuple):
 
     @property
     def groups(self) -> List[str]:
-        return ["dae.{}".format(code) for code in self.languages] + [
-            "mt.{}-{}".format(source, target) for source, target in self.directions
+        return [f"dae.{code}" for code in self.languages] + [
+            f"mt.{source}-{target}" for source, target in self.directions
         ]
 
 
@@ -101,7 +101,7 @@ class SwcmPretrainingTask(SwcmTask):
         self.plan = plan
         self.loss_groups = plan.groups
         if plan.languages and MASK not in dictionary:
-            raise SwcmError("the dictionary in {} has no {}, which denoising needs".format(self.folders[0], MASK))
+            raise SwcmError(f"the dictionary in {self.folders[0]} has no {MASK}, which denoising needs")
         self.noise = NoiseSettings(cfg.mask_ratio, cfg.poisson_lambda, cfg.permute_sentences).check()
         self.tags = [self.language_index(code) for code in plan.languages]
         self.tags += [self.language_index(target) for _, target in plan.directions]
@@ -145,14 +145,14 @@ class SwcmPretrainingTask(SwcmTask):
         for code in self.plan.languages:
             try:
                 if load_documents(folder, split, code, self.dictionary, impl, combine) is None and needed:
-                    problems.append("{} has no {}.{}-None.{}{}".format(folder, split, code, code, hint))
+                    problems.append(f"{folder} has no {split}.{code}-None.{code}{hint}")
             except SwcmError as error:
                 problems.append(str(error))
         for source, target in self.plan.directions[::2]:
             try:
                 found = load_pair(folder, split, source, target, self.dictionary, impl, combine)
                 if needed and not found:
-                    problems.append("{} has no {}.{}-{}{}".format(folder, split, source, target, hint))
+                    problems.append(f"{folder} has no {split}.{source}-{target}{hint}")
             except SwcmError as error:
                 problems.append(str(error))
         return problems
@@ -165,7 +165,7 @@ class SwcmPretrainingTask(SwcmTask):
         found = [self._denoising(folder, split, combine, group) for group in range(len(self.plan.languages))]
         for number in range(0, len(self.plan.directions), 2):
             found += self._translation(folder, split, combine, len(self.plan.languages) + number)
-        missing = ["{} {}".format(split, name) for name, one in zip(self.loss_groups, found) if one is None]
+        missing = [f"{split} {name}" for name, one in zip(self.loss_groups, found) if one is None]
         training = split == self.train_split
         if missing and (training or len(missing) == len(found)):
             raise SwcmError("{} has no data, or nothing but empty lines, for {}".format(folder, ", ".join(missing)))
@@ -268,21 +268,21 @@ def plan_of(cfg) -> Plan:
     if not languages and not pairs:
         problems.append("nothing to train: give --dae-langs bo,kk,zh, or --mt-pairs zh-bo,zh-kk, or both")
     for flag, names in (("--dae-langs", languages), ("--mt-pairs", pairs)):
-        problems += ["{} names {} twice".format(flag, name) for name in sorted(set(names)) if names.count(name) > 1]
+        problems += [f"{flag} names {name} twice" for name in sorted(set(names)) if names.count(name) > 1]
     split = [tuple(pair.split("-")) for pair in pairs]
     wrong = [name for name, codes in zip(pairs, split) if len(codes) != 2 or codes[0] == codes[-1]]
-    problems += ["--mt-pairs: {!r} is not two languages as in zh-bo".format(name) for name in wrong]
+    problems += [f"--mt-pairs: {name!r} is not two languages as in zh-bo" for name in wrong]
     twice = sorted({"-".join(pair) for pair in split if pair[::-1] in split and pair < pair[::-1]})
-    problems += ["--mt-pairs: {} stands in both orders; each pair goes both ways anyway".format(pair) for pair in twice]
+    problems += [f"--mt-pairs: {pair} stands in both orders; each pair goes both ways anyway" for pair in twice]
     for code in sorted(set(languages) | {code for codes in split for code in codes}):
         try:
             tag_of(code)
         except SwcmError as error:
             problems.append(str(error))
     if languages and pairs and not 0 < cfg.mt_share < 1:
-        problems.append("--mt-share is {}; with both objectives it lies between 0 and 1".format(cfg.mt_share))
+        problems.append(f"--mt-share is {cfg.mt_share}; with both objectives it lies between 0 and 1")
     if cfg.sampling_alpha < 0:
-        problems.append("--sampling-alpha is {}; it is 0 or more".format(cfg.sampling_alpha))
+        problems.append(f"--sampling-alpha is {cfg.sampling_alpha}; it is 0 or more")
     if min(cfg.max_source_positions, cfg.max_target_positions) < 3:
         problems.append("--max-source-positions and --max-target-positions must be 3 or more")
     if problems:

@@ -37,10 +37,10 @@ class Pace:
             self._say((now - self._began) / (update - self._first), update)
 
     def _say(self, seconds: float, done: int) -> None:
-        line = "pace: {} an update".format(_span(seconds))
+        line = f"pace: {_span(seconds)} an update"
         left = seconds * max(0, self.updates - done)
         if self.updates:
-            line += ", {} for the {} to come".format(_span(left), max(0, self.updates - done))
+            line += f", {_span(left)} for the {max(0, self.updates - done)} to come"
         logger.info(line)
         if left > _LONG_S:
             logger.warning(
@@ -52,9 +52,9 @@ class Pace:
 
 def _span(seconds: float) -> str:
     if seconds < 10:
-        return "{:.2g} s".format(seconds)
+        return f"{seconds:.2g} s"
     if seconds < 90:
-        return "{:.0f} s".format(seconds)
+        return f"{seconds:.0f} s"
     if seconds < 5400:
-        return "about {:.0f} min".format(seconds / 60)
-    return "about {:.1f} hours".format(seconds / 3600)
+        return f"about {seconds / 60:.0f} min"
+    return f"about {seconds / 3600:.1f} hours"

@@ -42,11 +42,11 @@ class Schedule(NamedTuple):
         if self.kind not in SCHEDULES:
             problems.append("--scheduled-sampling is {!r}, not one of {}".format(self.kind, ", ".join(SCHEDULES)))
         if self.start < 0:
-            problems.append("--sampling-start is {}; updates count from 0".format(self.start))
+            problems.append(f"--sampling-start is {self.start}; updates count from 0")
         if self.half_life < 1:
-            problems.append("--sampling-half-life is {}; give at least 1 update".format(self.half_life))
+            problems.append(f"--sampling-half-life is {self.half_life}; give at least 1 update")
         if not 0 <= self.floor <= 1:
-            problems.append("--sampling-floor is {}; it is a probability, from 0 to 1".format(self.floor))
+            problems.append(f"--sampling-floor is {self.floor}; it is a probability, from 0 to 1")
         if problems:
             raise SwcmError("this schedule cannot be followed", problems)
         return self

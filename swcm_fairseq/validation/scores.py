@@ -51,7 +51,7 @@ class ValidationScores:
     def logged(names: Sequence[str], groups: Sequence[str]) -> List[str]:
         """The names that scores are logged under: the mean over groups, and each group's where there are several."""
         several = groups if len(groups) > 1 else []
-        return [*names, *("{}_{}".format(group, name) for group in several for name in names)]
+        return [*names, *(f"{group}_{name}" for group in several for name in names)]
 
     def measure(self, model, sample: Dict) -> Dict[str, Tensor]:
         """Decode a batch's sentences that are ``scored``; sums for the log, the same keys whatever the batch.
@@ -89,7 +89,7 @@ class ValidationScores:
             for name in self.names:
                 metrics.log_derived(name, functools.partial(self._score, name, groups), priority=5)
                 for group in groups if len(groups) > 1 else []:
-                    key = "{}_{}".format(group, name)
+                    key = f"{group}_{name}"
                     metrics.log_derived(key, functools.partial(self._score, name, [group]), priority=25)
         return [{key: value for key, value in output.items() if key not in keys} for output in logging_outputs]
 

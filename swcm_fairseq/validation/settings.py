@@ -55,9 +55,9 @@ def score_names(cfg: ValidationConfig) -> List[str]:
     ):
         value = getattr(cfg, flag[2:].replace("-", "_"), None)
         if value is not None and value < least:
-            problems.append("{} is {}; it is {} or more".format(flag, value, least))
+            problems.append(f"{flag} is {value}; it is {least} or more")
     if problems:
-        raise SwcmError("--validation-scores {}".format(asked), problems)
+        raise SwcmError(f"--validation-scores {asked}", problems)
     return list(dict.fromkeys(names))
 
 
@@ -70,7 +70,7 @@ def check_best_metric(checkpoint, scores: List[str], others: Optional[List[str]]
         others: names that the criterion logs; None where they are not known.
     """
     name, maximize = checkpoint.best_checkpoint_metric, checkpoint.maximize_best_checkpoint_metric
-    said = "--best-checkpoint-metric {}: ".format(name)
+    said = f"--best-checkpoint-metric {name}: "
     score = next((one for one in METRICS if name == one or name.endswith("_" + one)), None)
     if score is not None and name not in scores:
         raise SwcmError(said + "a score that --validation-scores does not ask for")

@@ -31,7 +31,7 @@ class ScoreSums:
         #: The number of sentences comes last.
         self.width = ends[-1] + 1
         #: How each number is made, in sacreBLEU's manner.
-        self.signatures = {name: "norm:{}|{}".format(NORMALIZERS[0], found.signature) for name, found in probe.items()}
+        self.signatures = {name: f"norm:{NORMALIZERS[0]}|{found.signature}" for name, found in probe.items()}
 
     def _measure(self, hypotheses: Sequence[str], references: Sequence[str]):
         hypotheses = normalize(hypotheses, NORMALIZERS[0])

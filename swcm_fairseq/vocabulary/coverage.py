@@ -8,7 +8,7 @@ from .new_pieces import SPACE
 from .pieces import Pieces
 from .units import SYLLABLE_ENDS
 
-_BETWEEN_SYLLABLES = re.compile(r"[\s{}]+".format(re.escape(SYLLABLE_ENDS)))
+_BETWEEN_SYLLABLES = re.compile(rf"[\s{re.escape(SYLLABLE_ENDS)}]+")
 UNIT_NAMES = {"words": "word", "syllables": "syllable", "characters": "character"}
 
 

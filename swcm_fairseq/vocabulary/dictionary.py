@@ -38,26 +38,24 @@ def check_dictionary(symbols: List[str], vocab_size: int, pieces: Optional[List[
     body = symbols[: len(symbols) - len(tags)]
     strange = [symbol for symbol in tags if not _TAG.match(symbol)]
     if MASK not in symbols:
-        problems.append("the dictionary has no {}, which stands after the pieces".format(MASK))
+        problems.append(f"the dictionary has no {MASK}, which stands after the pieces")
     if strange:
-        problems.append("after {} only tags such as [kk] may stand, not {}".format(MASK, some(strange)))
+        problems.append(f"after {MASK} only tags such as [kk] may stand, not {some(strange)}")
     if len(body) != vocab_size:
-        problems.append(
-            "the dictionary has {} symbols before its tags, the encoder has {} rows".format(len(body), vocab_size)
-        )
+        problems.append(f"the dictionary has {len(body)} symbols before its tags, the encoder has {vocab_size} rows")
     if pieces is not None:
         own = [symbol for symbol in body[len(SPECIALS) :] if symbol != MASK]
         missing = _not_in(pieces, own)
         extra = _not_in(own, pieces)
         if missing:
-            problems.append("missing from the dictionary: {}".format(some(missing)))
+            problems.append(f"missing from the dictionary: {some(missing)}")
         if extra:
-            problems.append("not in the encoder: {}".format(some(extra)))
+            problems.append(f"not in the encoder: {some(extra)}")
         if not missing and not extra and own != pieces:
             problems.append(_first_difference(own, pieces))
     if problems:
         raise SwcmError(
-            "the dictionary does not match the encoder {}; make it with preprocess/build_dict.py".format(encoder_path),
+            f"the dictionary does not match the encoder {encoder_path}; make it with preprocess/build_dict.py",
             problems,
         )
 
@@ -75,9 +73,9 @@ def differing_symbols(own: List[str], theirs: List[str], further_tags: bool = Fa
     extra = [symbol for symbol in own if symbol not in old and symbol not in allowed]
     problems = []
     if missing:
-        problems.append("missing from the data's dictionary: {}".format(some(missing)))
+        problems.append(f"missing from the data's dictionary: {some(missing)}")
     if extra:
-        problems.append("in the data's dictionary, not in the checkpoint's: {}".format(some(extra)))
+        problems.append(f"in the data's dictionary, not in the checkpoint's: {some(extra)}")
     if not problems:
         for index, (mine, other) in enumerate(zip(own, theirs)):
             if mine != other:
@@ -107,12 +105,10 @@ def check_sentencepiece_model(symbols: List[str], path: str) -> None:
         "in the dictionary but not in the model": _not_in(body, pieces),
         "in the model but not in the dictionary": _not_in(pieces, body),
     }
-    problems = ["{}: {}".format(side, some(found)) for side, found in sides.items() if found]
+    problems = [f"{side}: {some(found)}" for side, found in sides.items() if found]
     if problems:
         raise SwcmError(
-            "the SentencePiece model {} does not match the dictionary; put the one there that cut the text".format(
-                path
-            ),
+            f"the SentencePiece model {path} does not match the dictionary; put the one there that cut the text",
             problems,
         )
 
@@ -124,10 +120,11 @@ def _after_mask(symbols: List[str]) -> List[str]:
 def _first_difference(own: List[str], pieces: List[str]) -> str:
     for index, (mine, theirs) in enumerate(zip(own, pieces)):
         if mine != theirs:
-            return "the order differs from id {} on: the dictionary has {!r}, the encoder {!r}".format(
-                index + len(SPECIALS), mine, theirs
+            return (
+                f"the order differs from id {index + len(SPECIALS)} on: the dictionary has {mine!r}, the "
+                f"encoder {theirs!r}"
             )
-    return "the dictionary has {} pieces, some of them twice; the encoder has {}".format(len(own), len(pieces))
+    return f"the dictionary has {len(own)} pieces, some of them twice; the encoder has {len(pieces)}"
 
 
 def _not_in(first: List[str], second: List[str]) -> List[str]:

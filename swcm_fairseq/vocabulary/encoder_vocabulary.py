@@ -41,15 +41,15 @@ def read_vocabulary(folder: str, dictionary: Optional[str] = None) -> Tuple[Voca
         read = SentencePieceModel.read(model).pieces
         pieces, origin = [piece.text for piece in read], model
         if any(piece.kind == BYTE for piece in read):
-            problems.append("{} {}".format(model, BYTE_FALLBACK))
+            problems.append(f"{model} {BYTE_FALLBACK}")
         if pieces[:3] != _SENTENCEPIECE_SPECIALS:
-            problems.append("{} begins with {}, not {}".format(model, pieces[:3], _SENTENCEPIECE_SPECIALS))
+            problems.append(f"{model} begins with {pieces[:3]}, not {_SENTENCEPIECE_SPECIALS}")
         pieces = pieces[3:]
     if dictionary:
         listed = _dictionary_pieces(dictionary)
         if pieces is not None and sorted(listed) != sorted(pieces):
             differing = sorted(set(pieces) ^ set(listed)) or ["symbols that stand twice"]
-            problems.append("{} and {} hold different pieces: {}".format(dictionary, model, some(differing)))
+            problems.append(f"{dictionary} and {model} hold different pieces: {some(differing)}")
         pieces, origin = listed, dictionary
     clashes = [symbol for symbol in SPECIALS + (MASK,) if symbol in set(pieces or [])]
     if clashes:

@@ -32,7 +32,7 @@ def script_pattern(language: Language):
         SwcmError: a script that Unicode does not have.
     """
     try:
-        return regex.compile("[{}]".format("".join(r"\p{{Script={}}}".format(name) for name in language.scripts)))
+        return regex.compile("[{}]".format("".join(rf"\p{{Script={name}}}" for name in language.scripts)))
     except regex.error as error:
         raise SwcmError("scripts {} of language {}: {}".format(", ".join(language.scripts), language.code, error))
 
@@ -72,7 +72,8 @@ def signs_within_words(text: Iterable[str], language: Language) -> Dict[int, str
     """
     letter = script_pattern(language).pattern
     joins = {
-        sign: regex.compile("{0}{1}|{1}{0}".format(letter, placeholder)) for sign, placeholder in PLACEHOLDERS.items()
+        sign: regex.compile(f"{letter}{placeholder}|{placeholder}{letter}")
+        for sign, placeholder in PLACEHOLDERS.items()
     }
     found: Set[str] = set()
     for line in text:
@@ -151,6 +152,6 @@ def _train(words: List[str], count: int) -> List[Piece]:
             minloglevel=2,
         )
     except (RuntimeError, OSError) as error:
-        raise SwcmError("SentencePiece could not learn pieces from the text: {}".format(error))
+        raise SwcmError(f"SentencePiece could not learn pieces from the text: {error}")
     learned = SentencePieceModel.from_bytes(trained.getvalue()).pieces
     return [piece for piece in learned if piece.kind == NORMAL]

@@ -33,14 +33,14 @@ def load_model(path: str) -> SentencePieceProcessor:
         SwcmError: there is no such file, it holds no whole model, or one with byte fallback.
     """
     if not os.path.isfile(path):
-        raise SwcmError("there is no SentencePiece model {}".format(path))
+        raise SwcmError(f"there is no SentencePiece model {path}")
     check_fetched(path)
     try:
         model = SentencePieceProcessor(model_file=path)
     except (RuntimeError, OSError) as error:
-        raise SwcmError("{} is no SentencePiece model, or was cut short ({})".format(path, error))
+        raise SwcmError(f"{path} is no SentencePiece model, or was cut short ({error})")
     if any(model.is_byte(list(range(model.get_piece_size())))):
-        raise SwcmError("{} {}".format(path, BYTE_FALLBACK))
+        raise SwcmError(f"{path} {BYTE_FALLBACK}")
     return model
 
 

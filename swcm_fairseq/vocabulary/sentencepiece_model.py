@@ -80,9 +80,9 @@ class SentencePieceModel:
                 else:
                     rest.append((number, wire, value))
         except (IndexError, ValueError, struct.error) as error:
-            raise SwcmError("{} is no SentencePiece model, or was cut short ({})".format(name, error))
+            raise SwcmError(f"{name} is no SentencePiece model, or was cut short ({error})")
         if not pieces:
-            raise SwcmError("{} is no SentencePiece model: it holds no pieces".format(name))
+            raise SwcmError(f"{name} is no SentencePiece model: it holds no pieces")
         return cls(pieces, rest)
 
     @classmethod
@@ -167,10 +167,10 @@ def _fields(data: bytes) -> Iterator[Tuple[int, int, FieldValue]]:
         elif wire in (_FIXED64, _FIXED32, _BYTES):
             size, at = _read_varint(data, at) if wire == _BYTES else ({_FIXED64: 8, _FIXED32: 4}[wire], at)
             if at + size > end:
-                raise ValueError("field {} goes past the end".format(number))
+                raise ValueError(f"field {number} goes past the end")
             value, at = data[at : at + size], at + size
         else:
-            raise ValueError("wire type {} at byte {}".format(wire, at))
+            raise ValueError(f"wire type {wire} at byte {at}")
         yield number, wire, value
 
 

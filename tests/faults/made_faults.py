@@ -32,7 +32,7 @@ MODELS = [
         "models/decoder.py",
         ("step=prev_output_tokens.size(1) + 1)", "step=prev_output_tokens.size(1))", "decoding counts from elsewhere"),
         (".triu(1)[None, None]", ".triu(2)[None, None]", "every position sees the piece that it has to write"),
-        ("if bool(padding[:, 1].any()):", "if bool(padding[:, 0].any()):", "padding on the left is attended to"),
+        ("bool(padding[:, 1].any()):", "bool(padding[:, 0].any()):", "padding on the left is attended to"),
         ("incremental_state, moves[1])", "incremental_state, memory_rows)", "rows lose their sentence after a reorder"),
         ("index + 1 == len(self.layers)", "index == 0", "alignments of the first layer"),
         ("layer.cross_attn.reorder_cache(incremental_state, moves[0])", "pass", "rows keep another sentence's source"),
@@ -305,7 +305,7 @@ CRITERIONS = [
             "of_hidden = _sum_of_rows(output, exact) * 0",
             "smoothing has no gradient",
         ),
-        ("if grad_loss.is_cuda or grad_loss != 1:", "if grad_loss.is_cuda:", "gradients are not scaled"),
+        ("if asking_waits(grad_loss) or grad_loss != 1:", "if asking_waits(grad_loss):", "gradients are not scaled"),
         ("torch.full_like(score, -kept)", "torch.full_like(score, -1.0)", "the gradient of another loss"),
         (
             "torch.full_like(bias, -spread * tokens, dtype=exact)",
@@ -324,7 +324,7 @@ CRITERIONS = [
         ('target.size(0) if self.sentence_avg else sample["ntokens"]', 'sample["ntokens"]', "--sentence-avg is lost"),
         ("loss / sample_size / math.log(2)", "loss / sample_size", "losses in another unit"),
         ("correct.to(nll), torch.ones_like(nll)]", "correct.to(nll), nll]", "groups' losses are divided by themselves"),
-        (".expand_as(real)[real]", ".expand_as(real).flatten()[: nll.size(0)]", "tokens are counted to other groups"),
+        ("torch.div(places, real.size(1)", "torch.div(places, real.size(1) + 1", "tokens are counted to other groups"),
         (
             "(1.0 - self.label_smoothing - spread) * nll.sum()",
             "(1.0 - self.label_smoothing) * nll.sum()",

@@ -59,7 +59,7 @@ def put(fault: Fault, root: Path) -> str:
     text = (root / "swcm_fairseq" / fault.place).read_text(encoding="utf-8")
     count = text.count(fault.old)
     if count != 1:
-        raise SwcmError("swcm_fairseq/{}: {!r} stands there {} times, not once".format(fault.place, fault.old, count))
+        raise SwcmError(f"swcm_fairseq/{fault.place}: {fault.old!r} stands there {count} times, not once")
     return text.replace(fault.old, fault.new)
 
 
@@ -180,7 +180,7 @@ def main(arguments=None) -> int:
     args = parser.parse_args(arguments)
     faults = [fault for fault in FAULTS if args.only in fault.place or args.only in fault.why]
     if not faults:
-        parser.error("no fault has {!r} in its file or reason".format(args.only))
+        parser.error(f"no fault has {args.only!r} in its file or reason")
     check_all(FAULTS, ROOT)
     load_what_takes_long()
     Path(args.out).parent.mkdir(parents=True, exist_ok=True)
@@ -198,15 +198,13 @@ def main(arguments=None) -> int:
             row = dict(fault._asdict(), outcome=one.outcome, test=one.test, seconds=round(one.seconds, 1))
             report.write(json.dumps(row, ensure_ascii=False) + "\n")
             report.flush()
-            line = "{:3d}/{} {:8s} {:5.1f} s  {}: {}".format(
-                number, len(faults), one.outcome, one.seconds, fault.place, fault.why
-            )
-            print(line + ("  [{}]".format(one.test) if one.test else ""), flush=True)
+            line = f"{number:3d}/{len(faults)} {one.outcome:8s} {one.seconds:5.1f} s  {fault.place}: {fault.why}"
+            print(line + (f"  [{one.test}]" if one.test else ""), flush=True)
     survived = [one for one in outcomes if one.outcome == "survived"]
     caught = 1 - len(survived) / len(outcomes)
-    print("{} of {} faults caught ({:.1%})".format(len(outcomes) - len(survived), len(outcomes), caught))
+    print(f"{len(outcomes) - len(survived)} of {len(outcomes)} faults caught ({caught:.1%})")
     for one in survived:
-        print("survived: {}: {!r} for {!r} ({})".format(one.fault.place, one.fault.new, one.fault.old, one.fault.why))
+        print(f"survived: {one.fault.place}: {one.fault.new!r} for {one.fault.old!r} ({one.fault.why})")
     return 0 if caught >= args.least else 1
 
 

@@ -40,7 +40,7 @@ def complaint(done) -> str:
 def data(tmp_path_factory):
     folder = tmp_path_factory.mktemp("data bin")
     lines = ["a b c d", "e f g", "h i", "j k l m n"] * 5
-    sides = {"{}.zh-kk.{}".format(split, side): lines for split in ("train", "valid") for side in ("zh", "kk")}
+    sides = {f"{split}.zh-kk.{side}": lines for split in ("train", "valid") for side in ("zh", "kk")}
     return write_data_bin(folder, toy_dictionary(), sides)
 
 
@@ -93,7 +93,7 @@ def test_disk_full_while_a_data_bin_is_written(run, repo, tmp_path):
 @pytest.mark.parametrize("stage", ["prune", "clean", "encode"])
 def test_disk_full_while_preparing(run, repo, tmp_path, stage):
     raw, out = tmp_path / "raw", tmp_path / "out"
-    raw.write_text("".join("打开文件{}\n".format(chr(0x4E00 + i)) for i in range(3000)), encoding="utf-8")
+    raw.write_text("".join(f"打开文件{chr(0x4E00 + i)}\n" for i in range(3000)), encoding="utf-8")
     (tmp_path / "spm").write_bytes(train_sentencepiece())
     command = {
         "prune": ["prune_encoder.py", "--encoder", make_encoder_folder(tmp_path / "encoder")],
@@ -187,7 +187,7 @@ def long_training(repo, data, tmp_path):
 def test_two_trainings_in_one_folder(long_training, train, tmp_path):
     before = contents(tmp_path / "model")
     message = complaint(train(tmp_path / "model", 2))
-    assert "is being written by process {} on ".format(long_training.process.pid) in message
+    assert f"is being written by process {long_training.process.pid} on " in message
     assert contents(tmp_path / "model") == before
     long_training.end(signal.SIGKILL)
     done = train(tmp_path / "model", 2)
@@ -208,7 +208,7 @@ def test_ctrl_c_ends_a_recipe_in_one_line(repo, data, tmp_path):
 
     pieces = read_encoder(encoder).pieces
     lines = [" ".join(pieces[i : i + 4]) for i in range(40)]
-    sides = {"{}.zh-kk.{}".format(split, side): lines for split in ("train", "valid") for side in ("zh", "kk")}
+    sides = {f"{split}.zh-kk.{side}": lines for split in ("train", "valid") for side in ("zh", "kk")}
     folder = write_data_bin(tmp_path / "data", toy_dictionary(pieces), sides)
     command = ["bash", repo / "recipes/train.sh", folder, encoder, tmp_path / "model", "zh-kk"]
     running = Running(["env", "UPDATES=100000", "LOG_EVERY=1", *command], repo, tmp_path / "log", "update   0%     3")

@@ -15,8 +15,8 @@ def test_every_fault_can_be_put_in(repo):
 def test_the_rooms_that_count_have_faults_enough():
     """The model, weights and noise modules: 40 or more."""
     rooms = [fault.place.split("/")[0] for fault in FAULTS]
-    assert sum(room in ("models", "modules", "weights") for room in rooms) + rooms.count("data") >= 40
-    assert {"models", "modules", "weights", "data", "criterions", "tasks"} <= set(rooms)
+    assert sum(room in ("models", "modules", "pretrained", "vocabulary") for room in rooms) + rooms.count("data") >= 40
+    assert {"models", "modules", "vocabulary", "data", "criterions", "tasks"} <= set(rooms)
 
 
 def test_every_fault_has_tests(repo):

@@ -31,7 +31,7 @@ from tests.support.trainings import run_trainings
 
 pytestmark = pytest.mark.usefixtures("patched")
 
-REFUSED = "asks for {}.system".format(os.name)
+REFUSED = f"asks for {os.name}.system"
 
 
 @pytest.fixture
@@ -139,7 +139,7 @@ def test_training_from_a_strangers_files(trap, repo, tmp_path, monkeypatch):
     """--restore-file, --finetune-from-model, checkpoint_last.pt in the folder, and --pretrained-encoder."""
     monkeypatch.chdir(repo)
     lines = ["a b", "c d", "e f"]
-    sides = {"{}.zh-kk.{}".format(split, side): lines for split in ("train", "valid") for side in ("zh", "kk")}
+    sides = {f"{split}.zh-kk.{side}": lines for split in ("train", "valid") for side in ("zh", "kk")}
     data = write_data_bin(tmp_path / "data", toy_dictionary(), sides)
     outline = {"extra_state": {"train_iterator": {"epoch": 1}}, "optimizer_history": [{"num_updates": 3}], "model": {}}
     evil = trap.put_into(tmp_path / "evil.pt", outline)

@@ -47,7 +47,7 @@ def train_and_kill(folder, kills: int, timeout: int = 1200) -> str:
             number, *rest = json.loads(line)
         except ValueError:  # the kill fell into this line
             continue
-        assert tuple(rest) == tuple(whole[number]), "update {} was done another way".format(number)
+        assert tuple(rest) == tuple(whole[number]), f"update {number} was done another way"
         seen[number] = rest
     assert sorted(seen) == sorted(whole) == list(range(1, job["updates"] + 1))
     report("train", kills, parts["writing"])

@@ -16,7 +16,7 @@ from tests.support.toy import toy_checkpoint, write_data_bin, write_pairs
 NOUNS = {"文件": "ཡིག་སྣོད་", "书": "དཔེ་དེབ་", "学校": "སློབ་གྲྭ་", "羊": "ལུག་", "天气": "གནམ་གཤིས་", "朋友": "ཆ་རོགས་"}
 VERBS = {"打开": "ཁ་ཕྱེ།", "保存": "སྲུངས།", "学习": "སྦྱང་།", "看": "བལྟ།", "去": "འགྱོ།", "来": "འོང་།"}
 PAIRS = [
-    (verb + noun + "和" + other, "{}དང་{}{}".format(NOUNS[noun], NOUNS[other], VERBS[verb]))
+    (verb + noun + "和" + other, f"{NOUNS[noun]}དང་{NOUNS[other]}{VERBS[verb]}")
     for verb in VERBS
     for noun in NOUNS
     for other in NOUNS

@@ -86,7 +86,7 @@ def test_json(tmp_path_factory, values, form, ascii_only):
         text = "".join(json.dumps(value, ensure_ascii=ascii_only) + "\n" for value in values)
     else:
         text = json.dumps(values, ensure_ascii=ascii_only)
-        text = '{{"meta": {{"data": 1}}, "data": {}, "z": []}}'.format(text) if form == "data" else text
+        text = f'{{"meta": {{"data": 1}}, "data": {text}, "z": []}}' if form == "data" else text
     kept, number = units(
         "jsonl" if form == "jsonl" else "json", text.encode("utf-8", "surrogatepass"), tmp_path_factory
     )
@@ -128,13 +128,13 @@ def test_catalogues(tmp_path_factory, entries, one_form, rng):
     """Entries in every state, with and without blank lines and comments between them, and as msgfmt compiles them."""
     lines = [
         'msgid ""',
-        'msgstr "Content-Type: text/plain; charset=UTF-8\\nPlural-Forms: nplurals={};\\n"'.format(2 - one_form),
+        f'msgstr "Content-Type: text/plain; charset=UTF-8\\nPlural-Forms: nplurals={2 - one_form};\\n"',
     ]
     expected, messages = collections.Counter(), {}
     for number, (state, text, parted) in enumerate(entries):
         text = text.replace("\0", "") + "x"
-        source = "{} {}".format(number, text)
-        lines += [""] * parted + ["#: a.c:{}".format(number), "# note"] * rng.choice([0, 1])
+        source = f"{number} {text}"
+        lines += [""] * parted + [f"#: a.c:{number}", "# note"] * rng.choice([0, 1])
         lines += ["#, fuzzy"] * (state == "fuzzy")
         mark = "#~ " * (state == "obsolete")
         if state == "duplicate" and messages:
@@ -222,7 +222,7 @@ def outcome(folder, repo, command, source, locale, out, stdin=None):
     module, arguments = COMMANDS[command]
     os.makedirs(os.path.join(os.fsencode(str(folder)), out))
     values = [os.fsencode(one).replace(b"OUT", out) if one != "IN" else source for one in arguments]
-    program = "import sys, {0} as m; sys.exit(m.cli())".format(module)
+    program = f"import sys, {module} as m; sys.exit(m.cli())"
     environment = {name: value for name, value in os.environ.items() if not name.startswith(("LC_", "LANG", "PYTHON"))}
     environment.update(LOCALES[locale], PYTHONPATH=os.pathsep.join([str(repo), str(repo / "preprocess")]))
     done = subprocess.run(
@@ -262,7 +262,7 @@ def test_names_locales_and_pipes_make_no_difference(folder, repo, command):
         )
         with open(os.path.join(os.fsencode(str(folder)), name), "wb") as stream:
             stream.write(TEXT.encode())
-        out = "{}{}".format(command, number + 1).encode() + name
+        out = f"{command}{number + 1}".encode() + name
         assert outcome(folder, repo, command, name, locale, out) == expected, (name, locale)
     out = command.encode() + b"pipe"
     assert outcome(folder, repo, command, b"/dev/stdin", "utf-8", out, gzip.compress(TEXT.encode())) == expected
@@ -276,7 +276,7 @@ def test_what_a_file_is_called_stands_in_the_counts_in_every_locale(folder, repo
     for number, locale in enumerate(LOCALES):
         module, arguments = COMMANDS["read"]
         COMMANDS["with drop"] = (module, arguments + ["--unreadable", "drop"])
-        written = outcome(folder, repo, "with drop", name, locale, "counts{}".format(number).encode())
+        written = outcome(folder, repo, "with drop", name, locale, f"counts{number}".encode())
         found.append(json.loads(written[b"r.counts.json"]))
     del COMMANDS["with drop"]
     assert all(one == found[0] for one in found)

@@ -40,9 +40,7 @@ class Workplace:
     def binarize(self, dictionary, **lines):
         shutil.rmtree(self.data, ignore_errors=True)
         sides = {
-            "{}.zh-kk.{}".format(split, side): lines.get(side, LINES)
-            for split in ("train", "valid")
-            for side in ("zh", "kk")
+            f"{split}.zh-kk.{side}": lines.get(side, LINES) for split in ("train", "valid") for side in ("zh", "kk")
         }
         write_data_bin(self.data, dictionary, sides)
 

@@ -13,7 +13,7 @@ def pieces(tmp_path):
         for pair in ("zh-kk", "zh-mn"):
             for lang in pair.split("-"):
                 text = "".join("▁a b ▁c\n" if line % 2 else "▁c zz\n" for line in range(count))
-                (folder / "{}.{}.{}".format(split, pair, lang)).write_text(text, encoding="utf-8")
+                (folder / f"{split}.{pair}.{lang}").write_text(text, encoding="utf-8")
     return folder
 
 
@@ -34,9 +34,9 @@ def test_pairs_are_put_into_one_folder_that_fairseq_reads(binarize, tmp_path, ru
     out = tmp_path / "data bin"
     names = {path.name for path in out.iterdir()}
     assert names == {"sentencepiece.bpe.model", "preprocess.zh-kk.log", "preprocess.zh-mn.log"} | {
-        "dict.{}.txt".format(lang) for lang in ("zh", "kk", "mn")
+        f"dict.{lang}.txt" for lang in ("zh", "kk", "mn")
     } | {
-        "{}.{}.{}.{}".format(split, pair, lang, kind)
+        f"{split}.{pair}.{lang}.{kind}"
         for split in ("train", "valid")
         for pair in ("zh-kk", "zh-mn")
         for lang in pair.split("-")

@@ -78,12 +78,12 @@ def jsonl(records):
 
 def cmhg(samples):
     head = "id,title,content,title_match_1,title_match_2,tendency,average_score,score_difference\n"
-    return head + "".join('{},{},"{}\n{}",,,1,0.5,0\n'.format(i, t, t, samples[0]) for i, t in enumerate(samples))
+    return head + "".join(f'{i},{t},"{t}\n{samples[0]}",,,1,0.5,0\n' for i, t in enumerate(samples))
 
 
 def po(samples):
     head = 'msgid ""\nmsgstr "Language: kk\\n"\n\n'
-    return head + "".join('msgctxt "m"\nmsgid "x{}"\nmsgstr ""\n"{}"\n\n'.format(i, t) for i, t in enumerate(samples))
+    return head + "".join(f'msgctxt "m"\nmsgid "x{i}"\nmsgstr ""\n"{t}"\n\n' for i, t in enumerate(samples))
 
 
 BO, KK, ZH, UG, MONG = (SAMPLES[code] for code in ("bo", "kk", "zh", "ug", "mn_Mong"))
@@ -94,7 +94,7 @@ FORMATS = {
         jsonl({"title": text, "text": MONG[0] + "\n" + text, "url": "http://x"} for text in MONG),
         ["--take", "mn_Mong=title+text", "--split", "documents"],
         ["--documents"],
-        {"mn_Mong": ["{1} </s> {0} </s> {1}".format(MONG[0], text) for text in MONG]},
+        {"mn_Mong": [f"{text} </s> {MONG[0]} </s> {text}" for text in MONG]},
     ),
     "LCSTS": (
         "lcsts.jsonl",
@@ -108,14 +108,14 @@ FORMATS = {
         cmhg(BO),
         ["--take", "content=content", "bo=title"],
         None,
-        {"content": ["{} {}".format(text, BO[0]) for text in BO], "bo": BO},
+        {"content": [f"{text} {BO[0]}" for text in BO], "bo": BO},
     ),
     "TibetanQA nested": (
         "qa.json",
         squad(BO),
         ["--format", "squad", "--take", "bo=question+context", "answer=answer"],
         None,
-        {"bo": ["{} {} {}".format(text, BO[0], BO[1]) for text in BO], "answer": [text[:4] for text in BO]},
+        {"bo": [f"{text} {BO[0]} {BO[1]}" for text in BO], "answer": [text[:4] for text in BO]},
     ),
     "TibetanQA flat": (
         "qa.jsonl",
@@ -143,7 +143,7 @@ FORMATS = {
         compiled_catalogue(
             {
                 "": "Content-Type: text/plain; charset=UTF-8\n",
-                **{"id {}".format(i): t for i, t in enumerate(SAMPLES["mn"])},
+                **{f"id {i}": t for i, t in enumerate(SAMPLES["mn"])},
             }
         ),
         ["--take", "mn=text"],
@@ -240,14 +240,14 @@ def test_from_every_format_to_a_data_bin(command, tmp_path, spm, name):
         command("clean", *inputs, *cleaning, "--out", "clean/x")
         assert counts_of(tmp_path / "clean" / "x.counts.json")["kept"] == 3
         folder = "clean"
-    sides = ["{}/x.{}".format(folder, code) for code in codes]
+    sides = [f"{folder}/x.{code}" for code in codes]
     command("encode", "--spm", spm, "--out", "pieces", *cleaning or [], *sides)
     kind = ["--source-lang", codes[0]] + (["--target-lang", codes[1]] if codes[1:] else ["--only-source"])
     options = kind + ["--trainpref", "pieces/x", "--srcdict", "dict.txt", "--destdir", "data-bin"]
     binarize(options + ["--joined-dictionary"] * len(codes[1:]))
-    dictionary, pieces = Dictionary.load("data-bin/dict.{}.txt".format(codes[0])), Pieces.load(str(spm))
+    dictionary, pieces = Dictionary.load(f"data-bin/dict.{codes[0]}.txt"), Pieces.load(str(spm))
     for code in codes:
-        prefix = "data-bin/train.{}-{}.{}".format(codes[0], codes[1] if codes[1:] else None, code)
+        prefix = f"data-bin/train.{codes[0]}-{codes[1] if codes[1:] else None}.{code}"
         rows = [" ".join(dictionary[i] for i in row[:-1]) for row in data_utils.load_indexed_dataset(prefix)]
         found = [" </s> ".join(map(pieces.decode, row.split("</s>"))) for row in rows]
         assert found == [" </s> ".join(map(spoken, text.split(" </s> "))) for text in expected[code]]
@@ -263,7 +263,7 @@ def test_the_recipe_binarizes_pairs_and_documents(command, run, repo, tmp_path, 
     texts = {"zh-kk_Arab.zh": ZH, "zh-kk_Arab.kk_Arab": SAMPLES["kk_Arab"]}
     for end, lines in texts.items():
         write(tmp_path / "text" / ("train." + end), "\n".join(lines) + "\n")
-    write(tmp_path / "text" / "train.mn_Mong", "".join("{} </s> {}\n".format(text, MONG[0]) for text in MONG))
+    write(tmp_path / "text" / "train.mn_Mong", "".join(f"{text} </s> {MONG[0]}\n" for text in MONG))
     command("encode", "--spm", spm, "--out", "pieces", *["text/train." + end for end in texts])
     command("encode", "--spm", spm, "--out", "pieces", "--documents", "text/train.mn_Mong")
     recipe = ["bash", repo / "recipes" / "binarize.sh", tmp_path / "pieces", tmp_path / "dict.txt", tmp_path / "bin"]
@@ -374,7 +374,7 @@ def make_shards(folder, shards=4, lines=9000):
     for number in range(shards):
         text = [" ".join(rng.choice(words) for _ in range(rng.randint(1, 12))) for _ in range(lines)]
         text += ["&lt;b&gt;" + line for line in rng.sample(text, 50)] + ["12 %", "English only"]
-        paths.append(write(folder / "part{}.txt".format(number), "\n".join(text) + "\n"))
+        paths.append(write(folder / f"part{number}.txt", "\n".join(text) + "\n"))
     return paths
 
 
@@ -514,4 +514,4 @@ def test_a_thousand_hostile_files_end_in_a_result_or_one_error(repo, tmp_path):
     assert found["peak_mib"] < 1024
     # Both ends are met: most damage is an error somewhere, and most files can be read in some way.
     assert min(found["codes"]) > 500
-    print(found, "in {:.0f} s".format(time.monotonic() - started))
+    print(found, f"in {time.monotonic() - started:.0f} s")

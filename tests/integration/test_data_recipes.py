@@ -190,12 +190,12 @@ def page(tmp_path, code, preamble, first, second):
     text = PAGE.format(
         title=code + " title",
         heading=code + " heading",
-        preamble="".join("<p>{}</p>".format(p) for p in preamble),
-        first="".join("<p>{}</p>".format(p) for p in first),
-        second="".join("<li>\n<p>{}</p></li>".format(p) for p in second),
+        preamble="".join(f"<p>{p}</p>" for p in preamble),
+        first="".join(f"<p>{p}</p>" for p in first),
+        second="".join(f"<li>\n<p>{p}</p></li>" for p in second),
     )
     path.write_text(text, encoding="utf-8")
-    return "{}={}".format(code, path)
+    return f"{code}={path}"
 
 
 @pytest.fixture()
@@ -269,36 +269,36 @@ def test_real_text_from_package_to_split(run, repo, tmp_path):
                 "python",
                 repo / "preprocess" / "clean.py",
                 "--src",
-                raw / "zh-{}.zh".format(code),
+                raw / f"zh-{code}.zh",
                 "--tgt",
-                raw / "zh-{0}.{0}".format(code),
+                raw / f"zh-{code}.{code}",
                 "--src-lang",
                 "zh",
                 "--tgt-lang",
                 code,
                 "--catalogue",
                 "--out",
-                tmp_path / "clean" / "zh-{}".format(code),
+                tmp_path / "clean" / f"zh-{code}",
             ]
         )
-        counts = json.loads((tmp_path / "clean" / "zh-{}.counts.json".format(code)).read_text(encoding="utf-8"))
+        counts = json.loads((tmp_path / "clean" / f"zh-{code}.counts.json").read_text(encoding="utf-8"))
         assert counts["read"] == counts["kept"] + sum(counts["dropped"].values())
         assert counts["kept"] > 5000
         for side in ("zh", code):
-            text = (tmp_path / "clean" / "zh-{}.{}".format(code, side)).read_text(encoding="utf-8")
+            text = (tmp_path / "clean" / f"zh-{code}.{side}").read_text(encoding="utf-8")
             assert not re.search(r"<(b|br|emph|ahelp)\b", text, re.IGNORECASE)
             assert not re.search(r"\([~_].\)", text)
             assert len(re.findall(r"~\w", text)) < 5
     run(
         ["python", repo / "preprocess" / "split.py", "--pairs"]
-        + [tmp_path / "clean" / "zh-{}".format(code) for code in languages]
+        + [tmp_path / "clean" / f"zh-{code}" for code in languages]
         + ["--pivot", "zh", "--out", tmp_path / "split", "--valid", "100", "--test", "160", "--max-train", "2700"]
     )
     lines = {
         part: {
             line
             for code in languages
-            for line in (tmp_path / "split" / "{}.zh-{}.zh".format(part, code)).read_text(encoding="utf-8").splitlines()
+            for line in (tmp_path / "split" / f"{part}.zh-{code}.zh").read_text(encoding="utf-8").splitlines()
         }
         for part in ("train", "valid", "test")
     }

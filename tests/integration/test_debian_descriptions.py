@@ -15,13 +15,13 @@ ANIMALS = "otter badger heron lynx marten stoat raven curlew plover bittern".spl
 
 def words(count, letters, seed):
     """Words that no other seed gives."""
-    random = Random("{}{}".format(letters, seed))
+    random = Random(f"{letters}{seed}")
     return " ".join("".join(random.choice(letters) for _ in range(random.randint(3, 9))) for _ in range(count))
 
 
 def english(number):
     """A synopsis and paragraphs that no other number's are near to."""
-    first = "{}, {}.".format(words(6, string.ascii_lowercase, number), words(5, string.ascii_lowercase, -number - 1))
+    first = f"{words(6, string.ascii_lowercase, number)}, {words(5, string.ascii_lowercase, -number - 1)}."
     return words(4, string.ascii_lowercase, 1000 + number), [first, words(3, string.ascii_lowercase, 2000 + number)]
 
 
@@ -33,7 +33,7 @@ def russian(number):
 def record(package, md5, field, summary, paragraphs):
     # Wrapped, as Debian's are.
     body = "\n .\n".join(" " + paragraph.replace(", ", ",\n ") for paragraph in paragraphs)
-    return "Package: {}\nDescription-md5: {}\n{}: {}\n{}\n\n".format(package, md5, field, summary, body)
+    return f"Package: {package}\nDescription-md5: {md5}\n{field}: {summary}\n{body}\n\n"
 
 
 def md5_of(text):
@@ -57,11 +57,11 @@ def lists(tmp_path_factory):
         add(name, english(number), russian(number))
         if number % 3 == 0:
             add(
-                "lib{}-dev".format(name),
-                ("headers, {}".format(words(3, "abcxyz", name)), ["Files to build on {}.".format(name)]),
+                f"lib{name}-dev",
+                ("headers, {}".format(words(3, "abcxyz", name)), [f"Files to build on {name}."]),
             )
         if number % 4 == 0:
-            add("zz-{}".format(number), ("more of {}".format(words(3, "uvwxyz", number)), english(number)[1][:1]))
+            add(f"zz-{number}", ("more of {}".format(words(3, "uvwxyz", number)), english(number)[1][:1]))
     add("half-done", ("a tool", ["It does something or other."]), ("a tool", ["Он что-то делает."]))
     add("copied", ("a thing", ["It does nothing much."]), ("вещь", ["It does nothing much."]))
     add("latin", ("a latin thing", ["It does what it must."]), ("вещь вторая", ["It does what it must, in Latin."]))

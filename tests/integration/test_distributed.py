@@ -66,7 +66,7 @@ def swcm_train(tmp_path_factory, repo, run):
             env.update(SLURM, SLURM_SUBMIT_DIR=repo, SWCM_CPU_PROCESSES=1, OMP_NUM_THREADS=1)
             env["PATH"] = "{}:{}:{}".format(folder / "slurm", os.path.dirname(sys.executable), os.environ["PATH"])
         done = run([*command, data, *where, *FLAGS.split(), *flags], env=env)
-        probes = [read_probe("{}.probe.{}".format(folder / name, rank)) for rank in range(processes)]
+        probes = [read_probe(f"{folder / name}.probe.{rank}") for rank in range(processes)]
         return done.stdout + done.stderr, probes, folder / name
 
     return train
@@ -115,9 +115,9 @@ def test_two_processes_go_on_from_a_checkpoint_exactly(two, swcm_train):
     _, whole, folder = two
     again = folder.parent / "again"
     again.mkdir()
-    os.link(str(folder / "checkpoint_1_{}.pt".format(SAVED)), str(again / "checkpoint_last.pt"))
+    os.link(str(folder / f"checkpoint_1_{SAVED}.pt"), str(again / "checkpoint_last.pt"))
     log, resumed, _ = swcm_train("again", "--max-update", str(UPDATES), processes=2)
-    assert "@ {} updates".format(SAVED) in log
+    assert f"@ {SAVED} updates" in log
     for part, all_updates in zip(resumed, whole):
         assert part == {number: all_updates[number] for number in range(SAVED + 1, UPDATES + 1)}
 
@@ -134,11 +134,11 @@ def test_another_number_of_processes_goes_on_where_the_others_stopped(two, swcm_
     _, (first, second), folder = two
     # Of one process with twice the batches an update, the checkpoint is that of two but for what it says of itself.
     start = folder if before == 2 else swcm_train("whole", "--max-update", str(UPDATES), "--update-freq", "2")[2]
-    name = "{}-to-{}".format(before, now)
+    name = f"{before}-to-{now}"
     (folder.parent / name).mkdir()
-    os.link(str(start / "checkpoint_1_{}.pt".format(SAVED)), str(folder.parent / name / "checkpoint_last.pt"))
+    os.link(str(start / f"checkpoint_1_{SAVED}.pt"), str(folder.parent / name / "checkpoint_last.pt"))
     log, resumed, _ = swcm_train(name, "--max-update", str(UPDATES), "--update-freq", freq, processes=now)
-    assert "{} process(es) go on where {} stopped, {} batches into epoch 1".format(now, before, 2 * SAVED) in log
+    assert f"{now} process(es) go on where {before} stopped, {2 * SAVED} batches into epoch 1" in log
     for number in range(SAVED + 1, UPDATES + 1):
         expected = [float.fromhex(loss) for loss in first[number].losses + second[number].losses]
         found = [float.fromhex(loss) for part in resumed for loss in part[number].losses]

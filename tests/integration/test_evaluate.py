@@ -41,7 +41,7 @@ def evaluate(run, repo, tmp_path):
 
     def call(*names, gpus=0, check=True, flags=(), **env):
         # The environment's torch is asked how many GPUs it can use.
-        program("python", "#!/bin/sh\ncase $* in '-m swcm_fairseq.hardware --gpus') echo {} ;; esac\n".format(gpus))
+        program("python", f"#!/bin/sh\ncase $* in '-m swcm_fairseq.hardware --gpus') echo {gpus} ;; esac\n")
         program("nvidia-smi", "#!/bin/sh\n")
         environment = {"SWCM_VENV": programs.parent, "SWCM_TEST": tmp_path, "CUDA_VISIBLE_DEVICES": None}
         environment["PATH"] = "{}{}{}".format(programs, os.pathsep, os.environ["PATH"])
@@ -60,7 +60,7 @@ def data(tmp_path, *names):
         place = tmp_path / "data bin" / folder
         place.mkdir(parents=True, exist_ok=True)
         for side in pair.split("-"):
-            (place / "test.{}.{}.idx".format(pair, side)).write_text("")
+            (place / f"test.{pair}.{side}.idx").write_text("")
     (tmp_path / "data bin").mkdir(exist_ok=True)
     (tmp_path / "data bin" / "test.kk-None.kk.idx").write_text("")
     (tmp_path / "data bin" / "train.zh-ug.ug.idx").write_text("")
@@ -125,7 +125,7 @@ def test_one_that_fails_is_named_and_the_others_are_kept(evaluate, tmp_path, gpu
 def test_the_named_test_sets_alone_against_the_texts_and_with_baselines(evaluate, tmp_path):
     data(tmp_path, "zh-kk", "en/text-summary")
     (tmp_path / "split" / "en").mkdir(parents=True)
-    lines = "".join("бір екі {}\n".format(number) for number in range(3))
+    lines = "".join(f"бір екі {number}\n" for number in range(3))
     (tmp_path / "split" / "en" / "test.text-summary.summary").write_text(lines, encoding="utf-8")
     evaluate(
         "en/text-summary",

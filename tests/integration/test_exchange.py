@@ -41,11 +41,11 @@ def decode(run, repo, folder):
 
 
 def test_train(run, repo, meeting):
-    folder = meeting / "python{}-torch{}".format(platform.python_version(), torch.__version__)
+    folder = meeting / f"python{platform.python_version()}-torch{torch.__version__}"
     encoder = read_encoder(make_encoder_folder(meeting / ("encoder-" + folder.name), layers=3, width=32, ffn=48))
     pieces = [piece for piece in encoder.pieces if piece != "▁"]
     lines = [" ".join(pieces[i : i + 5]) for i in range(0, 60, 2)]
-    sides = {"{}.zh-kk.{}".format(s, side): lines for s in ("train", "valid", "test") for side in ("zh", "kk")}
+    sides = {f"{s}.zh-kk.{side}": lines for s in ("train", "valid", "test") for side in ("zh", "kk")}
     data = write_data_bin(folder / "data", toy_dictionary(encoder.pieces), sides)
     shutil.copy(encoder.sentencepiece_model, data)
     flags = ["--user-dir", repo / "swcm_fairseq", "--pretrained-encoder", encoder.path, "--save-dir", folder / "model"]

@@ -18,7 +18,7 @@ def checkpoint(tmp_path_factory):
     path = toy_checkpoint(run / "shared", lang_pairs="zh-kk,zh-mn")
     values = {"bleu": 7.26, "chrf": 20.44, "chrfpp": 18.75, "signatures": {"bleu": "tok:13a|version:2.6.0"}}
     (run / "scores.json").write_text(json.dumps({"systems": {"random": {}, "shared": {"kk": values}}}))
-    (run / "shared" / "command.txt").write_text("fairseq-train {}/data-bin --user-dir /home/me/swcm".format(run))
+    (run / "shared" / "command.txt").write_text(f"fairseq-train {run}/data-bin --user-dir /home/me/swcm")
     (run / "split").mkdir()
     counts = {"pairs": {"zh-kk": {"train": 5000, "valid": 100, "test": 150}}}
     (run / "split" / "split.counts.json").write_text(json.dumps(counts))
@@ -31,7 +31,7 @@ def checkpoint(tmp_path_factory):
 def folder(request, run, checkpoint, tmp_path_factory):
     folder = tmp_path_factory.mktemp(request.param) / "model"
     done = run(["swcm-export", checkpoint, folder, "--to", request.param])
-    assert "MB for {}".format(request.param) in done.stderr
+    assert f"MB for {request.param}" in done.stderr
     return folder
 
 

@@ -15,9 +15,9 @@ def records(count, first=0):
     """Flat records; two questions on each passage."""
     found = []
     for number in range(first, first + count):
-        passage = " ".join(WORDS[(number + i * 3) % len(WORDS)] for i in range(12)) + " {}.".format(number // 2)
+        passage = " ".join(WORDS[(number + i * 3) % len(WORDS)] for i in range(12)) + f" {number // 2}."
         answer = passage.split()[number % 7]
-        record = {"context": passage, "question": "{} не?".format(answer), "answers": [answer], "id": str(number)}
+        record = {"context": passage, "question": f"{answer} не?", "answers": [answer], "id": str(number)}
         if number % 4 == 1:
             record["answers"].append(SECOND)
         found.append(record)
@@ -59,7 +59,7 @@ def test_from_a_dataset_to_scores(made):
         assert {"exact_match", "token_f1", "rougeL", "wrong_language", "intervals"} <= set(found["kk"])
     for file in (out / "scores.json", out / "test/question-answer.json"):
         assert "nrefs:var|" in file.read_text(encoding="utf-8"), "every right answer counts"
-    answers = [(out / "split/test.answer{}".format(end)).read_text(encoding="utf-8").split("\n") for end in ("", ".2")]
+    answers = [(out / f"split/test.answer{end}").read_text(encoding="utf-8").split("\n") for end in ("", ".2")]
     assert len(answers[0]) == len(answers[1]) and set(answers[1]) == {"", SECOND}
     start = (out / "model/train.log").read_text(encoding="utf-8")
     assert "denoised/checkpoint_last.pt" in start and (out / "denoised/done").exists()
@@ -82,9 +82,7 @@ def test_a_passage_is_on_one_side_only(made):
 def test_a_second_run_makes_nothing_anew(made, run):
     command, environment, out, _ = made
     again = ["scores.json", "question-answer.json", "train.kk", "valid.kk"]
-    again += [
-        "{}.question-answer.answer{}".format(part, end) for part in ("train", "valid", "test") for end in ("", ".2")
-    ]
+    again += [f"{part}.question-answer.answer{end}" for part in ("train", "valid", "test") for end in ("", ".2")]
     files = [path for path in out.rglob("*") if path.is_file()]
     files = [path for path in files if path.name not in again or path.parent.name == "pieces"]
     before = {path: path.stat().st_mtime_ns for path in files}
@@ -121,7 +119,7 @@ def test_given_splits_are_kept_and_training_does_not_see_them(run, repo, tmp_pat
                 record["answers"][0] if side == "answer" else record[{"passage": "context"}.get(side, side)]
                 for record in records(count, first)
             ]
-            (tmp_path / "{}.{}".format(part, side)).write_text("".join(x + "\n" for x in lines), encoding="utf-8")
+            (tmp_path / f"{part}.{side}").write_text("".join(x + "\n" for x in lines), encoding="utf-8")
     script = ["python", repo / "recipes/lib/split_questions.py", "--questions", tmp_path, "--out", tmp_path / "out"]
     done = run(script + ["--max-train", "10"])
     assert "10 questions on 5 passages for train" in done.stdout

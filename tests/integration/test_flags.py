@@ -61,7 +61,7 @@ def work(tmp_path_factory):
     sides = {}
     for split, times in (("train", 4), ("train1", 2), ("valid", 1), ("valid1", 1), ("test", 1)):
         for code in lines:
-            sides["{}.zh-kk.{}".format(split, code)] = cut[code] * times
+            sides[f"{split}.zh-kk.{code}"] = cut[code] * times
     for code in lines:  # a blank source, and one that is longer than the model's positions
         sides["odd.zh-kk." + code] = cut[code] + [cut[code][0]] * 2
     sides["odd.zh-kk.zh"][5:] = ["▁", " ".join(cut["zh"] * 9)]
@@ -82,7 +82,7 @@ class Runs:
     def add(self, name, command, flags, stdin=""):
         base = {"train": TRAIN, "validate": VALIDATE}.get(command, DECODE)
         places = dict(self.places, data=self.places["other"]) if name.startswith("other-") else self.places
-        args = "{} {}".format(base, flags).format(**places).split()
+        args = f"{base} {flags}".format(**places).split()
         self.jobs[name] = Job(command, args, stdin)
 
     def __getitem__(self, name):
@@ -331,7 +331,7 @@ def test_a_training_that_cannot_start_leaves_the_folder_as_it_is(runs, work):
 
 def test_data_in_parts_is_joined(runs):
     def examples(name, split):
-        return re.findall("{} zh-kk: ([0-9]+) examples".format(split), runs[name].output)
+        return re.findall(f"{split} zh-kk: ([0-9]+) examples", runs[name].output)
 
     assert examples("train", "train") == ["30"] and examples("train", "valid") == ["5"]
     assert examples("combined", "valid") == ["10"] and examples("part", "train1") == ["10"]
@@ -350,7 +350,7 @@ def test_a_schedule_goes_on_as_if_nothing_had_been(runs, name):
         found = re.findall(r"train_inner.*num_updates=([0-9]+), lr=([^,]+)", runs[part].output)
         return {int(update): rate for update, rate in found}
 
-    whole, first, then = (rates("{}.{}".format(name, part)) for part in ("whole", "first", "then"))
+    whole, first, then = (rates(f"{name}.{part}") for part in ("whole", "first", "then"))
     assert {**first, **then} == whole and set(first) and not set(first) & set(then)
     if name == "reduce_lr_on_plateau":
         assert len(set(whole.values())) > 1
@@ -534,7 +534,7 @@ def given(group, name):
 def test_what_cannot_be_followed_is_refused_with_a_reason(work, name):
     flags = given("generation", name)
     if flags is not None:
-        with pytest.raises(SwcmError, match="^{} (is for|replaces)".format(flags[0])):
+        with pytest.raises(SwcmError, match=f"^{flags[0]} (is for|replaces)"):
             generation(work, *flags)
 
 
@@ -586,6 +586,6 @@ def test_flags_that_exclude_each_other_are_named(work, flags, words):
 def test_flags_of_fairseqs_translation_say_what_to_use(work, flag, capsys):
     made = options.get_training_parser(default_task="swcm_finetuning")
     with pytest.raises(SystemExit) as ended:
-        options.parse_args_and_arch(made, "{} --task swcm_finetuning --arch xlm_swcm {} 1".format(work, flag).split())
+        options.parse_args_and_arch(made, f"{work} --task swcm_finetuning --arch xlm_swcm {flag} 1".split())
     assert ended.value.code == 2
-    assert "error: {}: {}".format(flag, tables.OF_TRANSLATION[flag]) in capsys.readouterr().err
+    assert f"error: {flag}: {tables.OF_TRANSLATION[flag]}" in capsys.readouterr().err

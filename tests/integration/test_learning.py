@@ -36,7 +36,7 @@ def decoded(run, repo, tmp_path_factory):
         folder = tmp_path_factory.mktemp("permuted" if permuted else "right")
         sides = {"train.zh-kk.zh": sources, "train.zh-kk.kk": train}
         # fairseq 0.12.2 wants validation data even where it is not to validate.
-        sides.update({"{}.zh-kk.{}".format(split, side): test for split in ("valid", "test") for side in ("zh", "kk")})
+        sides.update({f"{split}.zh-kk.{side}": test for split in ("valid", "test") for side in ("zh", "kk")})
         data = write_data_bin(folder, toy_dictionary(), sides)
         plugin = ["--user-dir", repo / "swcm_fairseq"]
         run(["fairseq-train", data, *plugin, *TRAINING, "--save-dir", folder / "model"])

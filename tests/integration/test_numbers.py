@@ -29,8 +29,8 @@ def data(tmp_path_factory):
     sides = {}
     for split in ("train", "valid"):
         for pair in ("zh-kk", "zh-mn"):
-            sides.update({"{}.{}.{}".format(split, pair, side): LINES for side in pair.split("-")})
-        sides.update({"{0}.{1}-None.{1}".format(split, code): LINES for code in ("zh", "kk")})
+            sides.update({f"{split}.{pair}.{side}": LINES for side in pair.split("-")})
+        sides.update({f"{split}.{code}-None.{code}": LINES for code in ("zh", "kk")})
     return write_data_bin(tmp_path_factory.mktemp("data"), toy_dictionary(), sides)
 
 

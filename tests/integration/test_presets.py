@@ -18,7 +18,7 @@ def text(tmp_path_factory):
         numbers = [[chance.randrange(7) for _ in range(chance.randint(1, 6))] for _ in range(count)]
         for side, words in WORDS.items():
             lines = [" ".join(words[number] for number in row) + "\n" for row in numbers]
-            (folder / "{}.{}".format(split, side)).write_text("".join(lines), encoding="utf-8")
+            (folder / f"{split}.{side}").write_text("".join(lines), encoding="utf-8")
     return folder
 
 

@@ -36,7 +36,7 @@ def data_bin(folder, encoder, languages, pairs):
     for source, target in pairs:
         for split, count in (("train", 40), ("valid", 5)):
             for seed, code in enumerate((source, target)):
-                sides["{}.{}-{}.{}".format(split, source, target, code)] = lines(encoder[1], count, 1, seed)
+                sides[f"{split}.{source}-{target}.{code}"] = lines(encoder[1], count, 1, seed)
     return write_data_bin(folder, dictionary_of(encoder, languages), sides)
 
 
@@ -48,7 +48,7 @@ def data(tmp_path_factory, encoder, run):
     data_bin(folder, encoder, ("zh", "kk"), [("zh", "kk")])
     dictionary_of(encoder, ("zh", "kk")).save(str(work / "dict.txt"))
     for code in ("zh", "kk"):
-        (work / "train.{}".format(code)).write_text("\n".join(lines(encoder[1], 60, 4, code)) + "\n", "utf-8")
+        (work / f"train.{code}").write_text("\n".join(lines(encoder[1], 60, 4, code)) + "\n", "utf-8")
         command = ["fairseq-preprocess", "--only-source", "--source-lang", code, "--trainpref", work / "train"]
         run(command + ["--srcdict", work / "dict.txt", "--destdir", work / code])
         for path in (work / code).glob("*.kk.*" if code == "kk" else "*.zh.*"):

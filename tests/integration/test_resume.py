@@ -84,7 +84,7 @@ def trainings(tmp_path_factory):
         runs.add(setting, *more, "--save-interval-updates", "0")
         for stage, how in STAGES.items():
             workers = ["--num-workers", str(how["workers"])]
-            runs.add("{}.{}".format(setting, stage), *more, *workers, kill=how["kill"], save_dir=setting + ".staged")
+            runs.add(f"{setting}.{stage}", *more, *workers, kill=how["kill"], save_dir=setting + ".staged")
     runs.run()
     return runs
 
@@ -92,7 +92,7 @@ def trainings(tmp_path_factory):
 @pytest.mark.parametrize("stage", STAGES)
 @pytest.mark.parametrize("setting", SETTINGS)
 def test_killed_and_resumed_run_equals_the_whole_run(trainings, setting, stage):
-    name, kill = "{}.{}".format(setting, stage), STAGES[stage]["kill"]
+    name, kill = f"{setting}.{stage}", STAGES[stage]["kill"]
     whole, part = trainings.probe(setting), trainings.probe(name)
     assert trainings.codes[name] == (-signal.SIGKILL if kill else 0)
     assert list(whole) == list(range(1, UPDATES + 1))
@@ -139,13 +139,13 @@ def test_killed_at_any_time_again_and_again(tmp_path):
     runs.add("whole", *more, "--save-interval-updates", "0")
     for number in range(kills):
         kill = {"in": "time", "after": chance.uniform(0, 0.8)}
-        runs.add("part{}".format(number), *more, *saving, kill=kill, save_dir="parts")
-    runs.add("part{}".format(kills), *more, *saving, save_dir="parts")
+        runs.add(f"part{number}", *more, *saving, kill=kill, save_dir="parts")
+    runs.add(f"part{kills}", *more, *saving, save_dir="parts")
     runs.run()
     whole, seen = runs.probe("whole"), {0}
     for number in range(kills + 1):
-        part = runs.probe("part{}".format(number))
-        assert runs.codes["part{}".format(number)] == (0 if number == kills else -signal.SIGKILL)
+        part = runs.probe(f"part{number}")
+        assert runs.codes[f"part{number}"] == (0 if number == kills else -signal.SIGKILL)
         assert part == {update: whole[update] for update in part}
         # Two at most are done again: the one whose save was cut off, and the one that was being computed.
         assert not part or max(seen) - 1 <= min(part) <= max(seen) + 1

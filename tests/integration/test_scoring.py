@@ -43,7 +43,7 @@ def texts(run, repo, tmp_path_factory):
     """Language with its script -> sentences without repetition, in a random order."""
     folder = tmp_path_factory.mktemp("real text")
     run(["bash", repo / "recipes/data/libreoffice.sh", folder / "office"], env={"LANGS": " ".join(OFFICE)})
-    found = {code: read_lines(str(folder / "office" / "zh-{0}.{0}".format(code))) for code in OFFICE}
+    found = {code: read_lines(str(folder / "office" / f"zh-{code}.{code}")) for code in OFFICE}
     found["zh"] = read_lines(str(folder / "office" / "zh-ug.zh"))
     found["kk_Cyrl"], found["mn_Cyrl"] = found.pop("kk"), found.pop("mn")
     found["mn_Mong"] = [in_traditional_script(line) for line in found["mn_Cyrl"] if not re.search("[A-Za-z]", line)]

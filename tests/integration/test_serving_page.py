@@ -75,7 +75,7 @@ def page(window, server):
 def translated(page, *texts):
     expected = json.dumps(texts, ensure_ascii=False, separators=(",", ":"))
     shown = "[...document.querySelectorAll('#output:not(.old) .line')].map(line => line.textContent)"
-    page.wait("return JSON.stringify({}) === {}".format(shown, json.dumps(expected)))
+    page.wait(f"return JSON.stringify({shown}) === {json.dumps(expected)}")
 
 
 def fill(page, words):

@@ -64,7 +64,7 @@ class Bench:
 
     def python(self, version, name="python"):
         path = self.folder / name
-        path.write_text(PLACEHOLDER.replace("VERSION", version).replace("CALLS", "'{}'".format(self.calls)))
+        path.write_text(PLACEHOLDER.replace("VERSION", version).replace("CALLS", f"'{self.calls}'"))
         path.chmod(0o755)
         return path
 
@@ -90,11 +90,11 @@ def test_torch_comes_first_and_nothing_may_replace_it(bench, repo):
     done = bench.setup(SWCM_PYTHON=bench.python("3.11"))
     assert done.returncode == 0, done.stderr
     calls = bench.called()
-    assert calls[0] == "venv --clear {}".format(bench.venv)
+    assert calls[0] == f"venv --clear {bench.venv}"
     installs = [call for call in calls if call.startswith("pip install")]
     assert "constraints-py311.txt torch" in installs[0] and "-e" not in installs[0]
-    assert "-e {}[test,plots]".format(repo) in installs[-1]
-    assert "-c {}/constraints.txt".format(bench.venv) in installs[-1]
+    assert f"-e {repo}[test,plots]" in installs[-1]
+    assert f"-c {bench.venv}/constraints.txt" in installs[-1]
     pins = (bench.venv / "constraints.txt").read_text().splitlines()
     assert "torch==9.9" in pins, "the version that was installed"
     assert len([pin for pin in pins if pin.startswith("torch==")]) == 1
@@ -159,7 +159,7 @@ def test_a_torchaudio_that_does_not_load_is_taken_out(bench):
 def test_a_python_that_fairseq_cannot_be_had_for_is_refused(bench, version):
     done = bench.setup(SWCM_PYTHON=bench.python(version))
     assert done.returncode == 1
-    assert "is Python {}; fairseq can be had for 3.9 to 3.13".format(version) in done.stderr
+    assert f"is Python {version}; fairseq can be had for 3.9 to 3.13" in done.stderr
     assert "swcm-export" in done.stderr, "what to do there"
     assert not bench.venv.exists()
 
@@ -168,7 +168,7 @@ def machine(bench, name, kind):
     """A PATH on which ``uname`` names another machine."""
     (bench.folder / "other machine").mkdir(exist_ok=True)
     uname = bench.folder / "other machine" / "uname"
-    uname.write_text("#!/bin/sh\ncase $1 in -s) echo {} ;; *) echo {} ;; esac\n".format(name, kind))
+    uname.write_text(f"#!/bin/sh\ncase $1 in -s) echo {name} ;; *) echo {kind} ;; esac\n")
     uname.chmod(0o755)
     return "{}:{}:{}".format(uname.parent, os.path.dirname(os.sys.executable), os.environ["PATH"])
 
@@ -185,11 +185,11 @@ def test_without_a_wheel_fairseq_is_built_once_and_kept(bench, version, where):
     assert "building fairseq for Python " + version in done.stdout and "building 'fairseq.libbleu'" in done.stdout
     (wheel,) = [call for call in bench.called() if call.startswith("pip wheel")]
     assert wheel.endswith("fairseq-fixed==0.12.3.1") and "--no-build-isolation" in wheel
-    (kept,) = (bench.folder / "wheels").glob("python{}-torch9.9-*/fairseq_fixed-*.whl".format(version))
+    (kept,) = (bench.folder / "wheels").glob(f"python{version}-torch9.9-*/fairseq_fixed-*.whl")
     pins = (bench.venv / "constraints.txt").read_text()
     assert "omegaconf==" not in pins and "hydra-core==" not in pins, "that fairseq names its own"
     last = bench.called()[-1]
-    assert "--find-links {} ".format(kept.parent) in last and "-e " in last
+    assert f"--find-links {kept.parent} " in last and "-e " in last
 
     done = bench.setup(SWCM_PYTHON=python, SWCM_VENV=bench.folder / "second", **env)
     assert done.returncode == 0 and "built earlier" in done.stdout
@@ -322,7 +322,7 @@ def test_the_first_python_with_wheels_is_found(bench, there, taken):
     done = bench.setup(PATH=commands, PYENV_ROOT=bench.folder / "none", SWCM_PYTHON=None)
     if taken:
         assert done.returncode == 0, done.stderr
-        assert "with Python {} ({})".format(there[taken], taken) in done.stdout
+        assert f"with Python {there[taken]} ({taken})" in done.stdout
     else:
         assert done.returncode == 1
         assert "no Python from 3.9 to 3.13 found" in done.stderr and len(done.stderr.splitlines()) == 1

@@ -27,7 +27,7 @@ SMALL = {
 
 def article(code, number):
     """(text, summary): three sentences, and three words of the first."""
-    random = Random("{}{}".format(code, number))
+    random = Random(f"{code}{number}")
     sentences = [" ".join(random.sample(WORDS[code], 9)).capitalize() + "." for _ in range(3)]
     return " ".join(sentences), " ".join(sentences[0].split()[:3])
 
@@ -121,12 +121,12 @@ def transferred(tmp_path_factory, run, repo):
             numbers = [number for number in range(first, first + count) if code == "kk" or number % 4]
             records = [article(code, number) for number in numbers]
             for name, lines in (
-                ("packages", ["package{}".format(number) for number in numbers]),
+                ("packages", [f"package{number}" for number in numbers]),
                 ("text-summary.text", [text for text, _ in records]),
                 ("text-summary.summary", [summary for _, summary in records]),
             ):
                 text = "".join(line + "\n" for line in lines)
-                (place / "{}.{}".format(part, name)).write_text(text, encoding="utf-8")
+                (place / f"{part}.{name}").write_text(text, encoding="utf-8")
     environment = dict(
         SMALL,
         TEXT=folder / "the text",

@@ -36,7 +36,7 @@ def write_pieces(folder, encoder):
             lines = [chance.sample(words, chance.randint(2, 6)) for _ in range(count)]
             sides = {"zh": lines, target: lines if target == "kk" else [line[::-1] for line in lines]}
             for side, texts in sides.items():
-                with open(str(folder / "{}.zh-{}.{}".format(split, target, side)), "w", encoding="utf-8") as stream:
+                with open(str(folder / f"{split}.zh-{target}.{side}"), "w", encoding="utf-8") as stream:
                     stream.writelines(" ".join(cut.encode(" ".join(text), out_type=str)) + "\n" for text in texts)
 
 
@@ -47,11 +47,7 @@ def binarize(run, folder, encoder):
         run(
             ["fairseq-preprocess", "--source-lang", "zh", "--target-lang", target, "--joined-dictionary"]
             + ["--srcdict", folder / "dict.txt", "--destdir", folder / "data-bin"]
-            + [
-                x
-                for s in ("train", "valid", "test")
-                for x in ("--{}pref".format(s), folder / "{}.zh-{}".format(s, target))
-            ]
+            + [x for s in ("train", "valid", "test") for x in (f"--{s}pref", folder / f"{s}.zh-{target}")]
         )
     shutil.copy(encoder.sentencepiece_model, str(folder / "data-bin" / "sentencepiece.bpe.model"))
     return folder / "data-bin"
@@ -128,7 +124,7 @@ def test_the_start_is_reported_short_in_the_log_and_whole_in_the_file(trained):
 
 def test_losses_are_logged_for_each_pair(trained):
     for pair in ("zh-kk", "zh-mn"):
-        assert re.search(r"mt[._]{}".format(pair), trained.first), trained.first[-3000:]
+        assert re.search(rf"mt[._]{pair}", trained.first), trained.first[-3000:]
 
 
 def test_a_checkpoint_loads_safely_and_names_no_encoder(trained):
@@ -167,7 +163,7 @@ def test_validate_gives_the_loss_of_each_pair(run, trained):
         + ["--lang-pairs", "zh-kk,zh-mn", "--path", trained.model / "checkpoint_best.pt", "--valid-subset", "test"]
     )
     for name in ("loss", "mt.zh-kk_nll", "mt.zh-mn_nll"):
-        found = re.search(r"\b{} ([0-9.]+)".format(re.escape(name)), done.stdout)
+        found = re.search(rf"\b{re.escape(name)} ([0-9.]+)", done.stdout)
         assert found and 0 < float(found.group(1)) < 100, done.stdout[-1500:]
 
 
@@ -246,7 +242,7 @@ def test_references_are_scored(trained):
 
 def test_an_ensemble_of_one_and_the_same_is_that_one(trained, by_beam):
     path = trained.model / "checkpoint_last.pt"
-    output = trained.decode("fairseq-generate", "--beam", "4", checkpoint="{}:{}".format(path, path)).stdout
+    output = trained.decode("fairseq-generate", "--beam", "4", checkpoint=f"{path}:{path}").stdout
     for one, other in zip(hypotheses(output), hypotheses(by_beam)):
         assert one[0].pieces == other[0].pieces and abs(one[0].score - other[0].score) < 1e-3
 
@@ -295,6 +291,6 @@ def test_interactive_needs_the_target_alone_and_no_data(run, trained):
 def test_what_must_be_said_is_said(trained):
     word = "мектеп"
     output = trained.decode(
-        "fairseq-interactive", "--constraints", "--beam", "4", "--max-len-b", "20", input="打开文件\t{}\n".format(word)
+        "fairseq-interactive", "--constraints", "--beam", "4", "--max-len-b", "20", input=f"打开文件\t{word}\n"
     ).stdout
     assert word in hypotheses(output)[0][0].text.replace(" ", "")

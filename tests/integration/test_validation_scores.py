@@ -50,7 +50,7 @@ def write_data(folder, right=True):
             if split == "train" and not right:
                 outputs = sentences(count, chance)
             for side, lines in (("zh", sentences(count, chance)), (target, outputs)):
-                sides["{}.zh-{}.{}".format(split, target, side)] = [
+                sides[f"{split}.zh-{target}.{side}"] = [
                     " ".join(cut.encode(" ".join(words), out_type=str)) for words in lines
                 ]
     write_data_bin(folder, toy_dictionary(sentencepiece_pieces(content)), sides)
@@ -127,7 +127,7 @@ def test_what_is_logged_is_what_swcm_score_says_of_fairseq_generate(trained, run
         found[target] = json.loads(capsys.readouterr().out)
         for name in METRICS:
             # fairseq prints six digits.
-            assert logged["mt.zh-{}_{}".format(target, name)] == pytest.approx(found[target][name], rel=1e-5)
+            assert logged[f"mt.zh-{target}_{name}"] == pytest.approx(found[target][name], rel=1e-5)
     for name in METRICS:
         assert logged[name] == pytest.approx((found["kk"][name] + found["mn"][name]) / 2, rel=1e-5)
         assert 5 < logged[name] < 95
@@ -183,7 +183,7 @@ def test_samples_are_in_the_log(trained):
     log = log_of(trained, "scored")
     count = len(validations(log))
     for target in SAYING:
-        shown = re.findall(r"mt\.zh-{}\n  source +(.*)\n  hypothesis (.*)\n  reference +(.*)\n".format(target), log)
+        shown = re.findall(rf"mt\.zh-{target}\n  source +(.*)\n  hypothesis (.*)\n  reference +(.*)\n", log)
         assert len(shown) == 2 * count
         assert len({(source, reference) for source, _, reference in shown}) == 2
         assert shown[-1][1] == " ".join(SAYING[target])

@@ -115,7 +115,7 @@ def look_at(html: bytes, folder) -> Seen:
             pass
 
     with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
-        own = "http://127.0.0.1:{}".format(server.server_port)
+        own = f"http://127.0.0.1:{server.server_port}"
         thread = threading.Thread(target=server.serve_forever, daemon=True)
         thread.start()
         process = subprocess.Popen(
@@ -124,7 +124,7 @@ def look_at(html: bytes, folder) -> Seen:
             stderr=subprocess.DEVNULL,
         )
         try:
-            assert done.wait(_SECONDS), "{} showed nothing within {} seconds".format(browser, _SECONDS)
+            assert done.wait(_SECONDS), f"{browser} showed nothing within {_SECONDS} seconds"
         finally:
             process.terminate()
             try:
@@ -141,8 +141,8 @@ def _command(browser: str, folder: str, port: int) -> List[str]:
         with open(os.path.join(folder, "user.js"), "w") as stream:
             stream.write('user_pref("network.proxy.type", 1);\n')
             for kind in ("http", "ssl"):
-                stream.write('user_pref("network.proxy.{}", "127.0.0.1");\n'.format(kind))
-                stream.write('user_pref("network.proxy.{}_port", {});\n'.format(kind, port))
+                stream.write(f'user_pref("network.proxy.{kind}", "127.0.0.1");\n')
+                stream.write(f'user_pref("network.proxy.{kind}_port", {port});\n')
         return [browser, "--headless", "--no-remote", "--profile", folder]
     return [
         browser,
@@ -154,7 +154,7 @@ def _command(browser: str, folder: str, port: int) -> List[str]:
         "--disable-component-update",
         "--no-first-run",
         "--user-data-dir=" + folder,
-        "--proxy-server=127.0.0.1:{}".format(port),
+        f"--proxy-server=127.0.0.1:{port}",
         "--proxy-bypass-list=<-loopback>",
         "--window-size=1300,1000",
         "--remote-debugging-port=0",  # without it, headless Chromium ends as soon as the page has loaded

@@ -41,9 +41,9 @@ def run_commands(folder, jobs: Sequence[Job], timeout: int = 600) -> List[Done]:
     listed = []
     for number, job in enumerate(jobs):
         typed = job.stdin if isinstance(job.stdin, bytes) else job.stdin.encode()
-        (folder / "{}.in".format(number)).write_bytes(typed)
-        log = str(folder / "{}.log".format(number))
-        listed.append([job.command, list(map(str, job.args)), str(folder / "{}.in".format(number)), log])
+        (folder / f"{number}.in").write_bytes(typed)
+        log = str(folder / f"{number}.log")
+        listed.append([job.command, list(map(str, job.args)), str(folder / f"{number}.in"), log])
     (folder / "jobs.json").write_text(json.dumps(listed))
     environment = dict(os.environ, PYTHONPATH=str(ROOT), OMP_NUM_THREADS="1", PYTHONIOENCODING="utf-8")
     paths = [str(folder / "jobs.json"), str(folder / "results.json")]

@@ -24,11 +24,11 @@ class Trap:
 
     def program(self) -> Program:
         """For a pickle."""
-        return Program("touch '{}'".format(self.mark))
+        return Program(f"touch '{self.mark}'")
 
     def expression(self) -> str:
         """For a setting that is evaluated."""
-        return "__import__('os').system(\"touch '{}'\")".format(self.mark)
+        return f"__import__('os').system(\"touch '{self.mark}'\")"
 
     def put_into(self, path, content, zipped: bool = True) -> str:
         """``torch.save`` the dictionary ``content`` with the program in it."""

@@ -16,7 +16,7 @@ class Hypothesis(NamedTuple):
 def printed(output: str, letter: str) -> Dict[int, List[str]]:
     """Sentence's number -> what follows ``LETTER-NUMBER`` on its lines, in the order of the lines."""
     found: Dict[int, List[str]] = {}
-    for number, rest in re.findall(r"^{}-(\d+)\t(.*)$".format(letter), output, re.MULTILINE):
+    for number, rest in re.findall(rf"^{letter}-(\d+)\t(.*)$", output, re.MULTILINE):
         found.setdefault(int(number), []).append(rest)
     return found
 

@@ -77,7 +77,7 @@ class Running(NamedTuple):
 
     @property
     def url(self) -> str:
-        return "http://127.0.0.1:{}".format(self.port)
+        return f"http://127.0.0.1:{self.port}"
 
     def ask(self, method: str, path: str, body: bytes = b"", **headers: str) -> Answer:
         """One request; names of ``headers`` have _ for -."""

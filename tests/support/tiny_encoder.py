@@ -85,7 +85,7 @@ def random_tensors(
     }
     tensors.update(norm("embeddings.LayerNorm"))
     for layer in range(layers):
-        start = "encoder.layer.{}.".format(layer)
+        start = f"encoder.layer.{layer}."
         for part in ("query", "key", "value"):
             tensors.update(linear(start + "attention.self." + part, width, width))
         tensors.update(linear(start + "attention.output.dense", width, width))

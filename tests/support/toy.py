@@ -31,7 +31,7 @@ NO_DROPOUT = {"dropout": 0.0, "attention_dropout": 0.0}
 def toy_dictionary(pieces: Sequence[str] = PIECES, languages: Sequence[str] = LANGUAGES) -> Dictionary:
     """Specials, pieces, ``<mask>``, tags: in the order that the package asks for."""
     dictionary = Dictionary()
-    for symbol in [*pieces, "<mask>", *("[{}]".format(code) for code in languages)]:
+    for symbol in [*pieces, "<mask>", *(f"[{code}]" for code in languages)]:
         dictionary.add_symbol(symbol)
     return dictionary
 
@@ -104,7 +104,7 @@ def write_data_bin(folder, dictionary: Dictionary, sides: Dict[str, List[str]]) 
 def write_pairs(folder, pair: str, rows: Sequence[Sequence[str]]) -> None:
     """Write ``folder``/zh-kk.zh and zh-kk.kk for ``pair`` zh-kk, line by line aligned, as recipes take TEXT."""
     for side, code in enumerate(pair.split("-")):
-        with open(os.path.join(str(folder), "{}.{}".format(pair, code)), "w", encoding="utf-8") as stream:
+        with open(os.path.join(str(folder), f"{pair}.{code}"), "w", encoding="utf-8") as stream:
             stream.writelines(row[side] + "\n" for row in rows)
 
 

@@ -43,12 +43,12 @@ def make_data(folder, lines: int) -> str:
         for pair, part in (("zh-kk", 2 * count // 3), ("zh-mn", count // 3)):
             text = [" ".join(chance.choices(PIECES, k=chance.randint(3, 6))) for _ in range(part)]
             for side in pair.split("-"):
-                sides["{}.{}.{}".format(split, pair, side)] = text
+                sides[f"{split}.{pair}.{side}"] = text
     for code in ("zh", "kk"):
         sentences = [" ".join(chance.choices(PIECES, k=chance.randint(3, 6))) for _ in range(lines // 3)]
         ends = sorted(chance.sample(range(1, len(sentences)), lines // 6 - 1)) + [len(sentences)]
         documents = [" </s> ".join(sentences[start:end]) for start, end in zip([0] + ends, ends)]
-        sides["train.{0}-None.{0}".format(code)] = documents
+        sides[f"train.{code}-None.{code}"] = documents
     return write_data_bin(folder, toy_dictionary(), sides)
 
 

@@ -57,7 +57,7 @@ class Browser:
     def type(self, selector: str, words: str) -> None:
         """Press keys in an element."""
         element = self._call("POST", "/element", {"using": "css selector", "value": selector})
-        self._call("POST", "/element/{}/value".format(element[_ELEMENT]), {"text": words})
+        self._call("POST", f"/element/{element[_ELEMENT]}/value", {"text": words})
 
     def press(self, *names: str) -> None:
         """Press keys where the focus is; names are those of ``KEYS``."""
@@ -116,8 +116,8 @@ def browser(folder) -> Iterator[Browser]:
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
-    process = subprocess.Popen([driver, "--port={}".format(port)], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-    url = "http://127.0.0.1:{}".format(port)
+    process = subprocess.Popen([driver, f"--port={port}"], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    url = f"http://127.0.0.1:{port}"
     arguments = [
         "--headless",
         "--no-sandbox",  # a container's root has none
@@ -140,7 +140,7 @@ def browser(folder) -> Iterator[Browser]:
         _wait_for(url + "/status")
         start = Browser(url)
         session = start._call("POST", "/session", {"capabilities": {"alwaysMatch": options}})["sessionId"]
-        window = Browser("{}/session/{}".format(url, session))
+        window = Browser(f"{url}/session/{session}")
         try:
             yield window
         finally:

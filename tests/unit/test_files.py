@@ -223,7 +223,7 @@ def other(repo):
 def test_a_second_writer_is_told_of_the_first(tmp_path, other, function):
     path = tmp_path / "out"
     first = other(function, path)
-    with pytest.raises(SwcmError, match="out is being written by process {} on".format(first.pid)):
+    with pytest.raises(SwcmError, match=f"out is being written by process {first.pid} on"):
         with {"atomic_write": atomic_write, "atomic_folder": atomic_folder}[function](str(path)):
             pytest.fail("the work must not begin")
     first.send_signal(signal.SIGKILL)
@@ -258,7 +258,7 @@ def test_a_lock_whose_file_was_removed_is_not_one(tmp_path):
 def test_a_place_that_takes_nothing_is_named(tmp_path, place):
     (tmp_path / "file").write_text("")
     path = os.path.join(str(tmp_path), place)
-    with pytest.raises(SwcmError, match="{} cannot be written: ".format(place)):
+    with pytest.raises(SwcmError, match=f"{place} cannot be written: "):
         with atomic_write(path):
             pass
 

@@ -69,11 +69,11 @@ def _imports(module: str, path: str, text: str, modules: Dict[str, str]) -> Iter
         elif isinstance(node, ast.ImportFrom):
             above = package.split(".")[: len(package.split(".")) - node.level + 1] if node.level else []
             start = ".".join(above + ([node.module] if node.module else []))
-            names = ["{}.{}".format(start, alias.name) for alias in node.names]
+            names = [f"{start}.{alias.name}" for alias in node.names]
             names = [name if name in modules else start for name in names]
         for name in names:
             if name in modules and name != module:
-                yield Import(module, name, "{}:{}".format(path, node.lineno))
+                yield Import(module, name, f"{path}:{node.lineno}")
 
 
 def _floor(module: str) -> int:
@@ -81,19 +81,19 @@ def _floor(module: str) -> int:
         for number, floor in enumerate(FLOORS):
             if name in floor:
                 return number
-    raise AssertionError("{} stands on no floor".format(module))
+    raise AssertionError(f"{module} stands on no floor")
 
 
 def test_every_module_stands_on_a_floor_of_its_own_name(modules):
     """A new package says where it stands, and does not come in under the package that holds it."""
     for module in modules:
         if module.count(".") and module.startswith("swcm_fairseq."):
-            assert FLOORS[_floor(module)] != ["swcm_fairseq"], "{} stands on no floor".format(module)
+            assert FLOORS[_floor(module)] != ["swcm_fairseq"], f"{module} stands on no floor"
 
 
 def test_every_module_imports_from_its_floor_or_below(imports):
     offences = [
-        "{}: {} imports {}".format(one.place, one.module, one.imported)
+        f"{one.place}: {one.module} imports {one.imported}"
         for one in imports
         if _floor(one.imported) > _floor(one.module)
     ]
@@ -114,7 +114,7 @@ def test_no_modules_import_each_other_in_a_circle(modules, imports):
         for module in ended:
             del below[module]
     assert not below, "\n".join(
-        "{}: {} imports {}".format(place, module, name)
+        f"{place}: {module} imports {name}"
         for module, found in below.items()
         for name, place in found.items()
         if name in below

@@ -162,6 +162,6 @@ def test_the_driver_is_what_nvidia_smi_says(monkeypatch, tmp_path):
     monkeypatch.setattr(os.path, "exists", lambda path: False)
     assert hardware.nvidia_driver() is None
     for said, version in [("535.104.05\\n535.104.05", "535.104.05"), ("NVIDIA-SMI has failed", None)]:
-        smi.write_text("#!/bin/sh\nprintf '{}'\n".format(said))
+        smi.write_text(f"#!/bin/sh\nprintf '{said}'\n")
         smi.chmod(0o755)
         assert hardware.nvidia_driver() == version

@@ -145,6 +145,7 @@ def archive(kind):
         ("a.pdf", b"%PDF-1.7\n", "pdftotext"),
         ("a.txt", b"version https://git-lfs.github.com/spec/v1\noid sha256:0\nsize 4\n", "git lfs pull"),
     ],
+    ids=lambda value: value if isinstance(value, str) else "data",
 )
 def test_other_formats_are_named_with_what_to_do(tmp_path, name, data, says):
     (tmp_path / name).write_bytes(data)
@@ -163,7 +164,7 @@ def test_text_that_begins_like_another_format_is_text(tmp_path, text):
 
 @given(st.binary(max_size=300))
 def test_any_bytes_come_out_or_are_refused(data):
-    path = os.path.join(os.environ.get("TMPDIR", "/tmp"), "swcm-any-bytes-{}".format(os.getpid()))
+    path = os.path.join(os.environ.get("TMPDIR", "/tmp"), f"swcm-any-bytes-{os.getpid()}")
     with open(path, "wb") as stream:
         stream.write(data)
     try:

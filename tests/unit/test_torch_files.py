@@ -30,7 +30,7 @@ def test_a_pickle_that_runs_a_command_is_refused_by_name_and_not_run(route, save
         safe_load(path)
     message = str(caught.value)
     assert not trap.sprung()
-    assert path in message and "{}.system".format(os.name) in message and "safetensors" in message
+    assert path in message and f"{os.name}.system" in message and "safetensors" in message
 
 
 class Hidden:

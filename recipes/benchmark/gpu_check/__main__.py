@@ -37,7 +37,7 @@ def run_step(name: str, out: str, gpus: int) -> Dict:
             ).returncode
         status = "ok" if code == 0 else "failed"
     except subprocess.TimeoutExpired:
-        status = "took over {} seconds".format(STEPS[name])
+        status = f"took over {STEPS[name]} seconds"
     if status == "ok":
         with open(found, encoding="utf-8") as stream:
             result = json.load(stream)
@@ -73,7 +73,7 @@ def main(arguments: Optional[List[str]] = None) -> int:
     os.makedirs(args.out, exist_ok=True)
     results = {}
     for name in args.steps or STEPS:
-        print("== {}".format(name), flush=True)
+        print(f"== {name}", flush=True)
         results[name] = run_step(name, args.out, args.gpus)
         print("   {status} ({seconds} s) {said}".format(**{"said": "", **results[name]}), flush=True)
         # After each step, so that what was found is there whatever happens to the next.

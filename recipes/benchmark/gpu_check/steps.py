@@ -41,7 +41,7 @@ def sizes(gpus: int) -> Dict[str, int]:
 def dictionary_of(size: int) -> Dictionary:
     dictionary = Dictionary()
     for number in range(size):
-        dictionary.add_symbol("p{}".format(number))
+        dictionary.add_symbol(f"p{number}")
     for symbol in ("<mask>", "[zh]", "[kk]"):
         dictionary.add_symbol(symbol)
     return dictionary
@@ -94,11 +94,11 @@ def loss_and_gradients(model, sample, criterion, device: str, dtype=torch.float3
 def environment(out: str, gpus: int) -> Dict:
     """Versions and devices."""
     found = {"python": platform.python_version(), "torch": torch.__version__, "fairseq": fairseq.__version__}
-    found.update(cuda=torch.version.cuda or "none", system="{} {}".format(platform.system(), platform.machine()))
+    found.update(cuda=torch.version.cuda or "none", system=f"{platform.system()} {platform.machine()}")
     for number in range(gpus):
         about = torch.cuda.get_device_properties(number)
-        found["gpu {}".format(number)] = "{}, {:.0f} GiB, compute capability {}.{}".format(
-            about.name, about.total_memory / 2**30, about.major, about.minor
+        found[f"gpu {number}"] = (
+            f"{about.name}, {about.total_memory / 2**30:.0f} GiB, compute capability {about.major}.{about.minor}"
         )
     found["driver"] = hardware.nvidia_driver() or "none"
     found["precision"] = "{} ({})".format(*hardware.best_precision())
@@ -112,8 +112,8 @@ def parity(out: str, gpus: int) -> Dict:
     again, theirs = loss_and_gradients(*model_and_batch(gpus), "cuda" if gpus else "cpu")
     far = max(float((gradients[name] - theirs[name]).abs().max()) for name in gradients)
     if abs(loss - again) > ATOL or far > ATOL:
-        raise SwcmError("loss {} on the CPU, {} here; gradients {} apart".format(loss, again, far))
-    return {"loss_apart": "{:.1e}".format(abs(loss - again)), "gradients_apart": "{:.1e}".format(far)}
+        raise SwcmError(f"loss {loss} on the CPU, {again} here; gradients {far} apart")
+    return {"loss_apart": f"{abs(loss - again):.1e}", "gradients_apart": f"{far:.1e}"}
 
 
 def precisions(out: str, gpus: int) -> Dict:
@@ -123,7 +123,7 @@ def precisions(out: str, gpus: int) -> Dict:
     for name, dtype in (("bf16", torch.bfloat16), ("fp16", torch.float16)):
         loss, gradients = loss_and_gradients(*model_and_batch(gpus), device, dtype)
         if not all(torch.isfinite(gradient).all() for gradient in gradients.values()):
-            raise SwcmError("gradients in {} are not finite".format(name))
+            raise SwcmError(f"gradients in {name} are not finite")
         if abs(loss / found["float32"] - 1) > 0.02:
             raise SwcmError("loss {} in {}, {} in float32".format(loss, name, found["float32"]))
         found[name] = round(loss, 4)
@@ -137,9 +137,7 @@ def training(out: str, gpus: int) -> Dict:
     again = os.path.join(out, "again")
     shutil.rmtree(again, ignore_errors=True)
     os.makedirs(again)
-    shutil.copy(
-        glob.glob(os.path.join(out, "whole", "checkpoint_*_{}.pt".format(SAVED)))[0], again + "/checkpoint_last.pt"
-    )
+    shutil.copy(glob.glob(os.path.join(out, "whole", f"checkpoint_*_{SAVED}.pt"))[0], again + "/checkpoint_last.pt")
     resumed = train(out, "again", data, gpus, 1, fresh=False)
     compare("resumed", resumed, {update: whole[update] for update in resumed}, 1e-3)
     return {
@@ -169,8 +167,8 @@ def decoding(out: str, gpus: int) -> Dict:
         )
         count = len(re.findall(r"^H-", said, re.MULTILINE))
         if not count:
-            raise SwcmError("nothing was decoded with beam {}".format(beam))
-        found["sentences_beam_{}".format(beam)] = count
+            raise SwcmError(f"nothing was decoded with beam {beam}")
+        found[f"sentences_beam_{beam}"] = count
     return found
 
 
@@ -235,12 +233,12 @@ def write_data(out: str, gpus: int) -> str:
     for split, count in (("train", 400), ("valid", 20)):
         lines = [[drawn.randrange(4, 204) for _ in range(drawn.randint(4, 12))] for _ in range(count)]
         for side in ("zh", "kk"):
-            prefix = os.path.join(folder, "{}.zh-kk.{}".format(split, side))
+            prefix = os.path.join(folder, f"{split}.zh-kk.{side}")
             builder = indexed_dataset.make_builder(prefix + ".bin", impl="mmap", vocab_size=len(dictionary))
             for line in lines:
                 builder.add_item(torch.tensor(line + [dictionary.eos()]).int())
             builder.finalize(prefix + ".idx")
-            dictionary.save(os.path.join(folder, "dict.{}.txt".format(side)))
+            dictionary.save(os.path.join(folder, f"dict.{side}.txt"))
     return folder
 
 
@@ -280,14 +278,14 @@ def train(
         values = json.loads(line)
         found[int(values["num_updates"])] = float(values["loss"])
     if UPDATES not in found:
-        raise SwcmError("{} did not come to its end".format(name))
+        raise SwcmError(f"{name} did not come to its end")
     return found
 
 
 def compare(name: str, found: Dict[int, float], expected: Dict[int, float], far: float) -> None:
     apart = {update: abs(found[update] / expected[update] - 1) for update in found}
     if set(found) != set(expected) or max(apart.values()) > far:
-        raise SwcmError("{}: losses {}, not {}".format(name, found, expected))
+        raise SwcmError(f"{name}: losses {found}, not {expected}")
 
 
 def call(command: List[str], env=None) -> str:

@@ -75,7 +75,7 @@ def arguments(words=None):
         if getattr(args, name) < least:
             parser.error("--{} must be at least {}".format(name.replace("_", "-"), least))
     if args.width % args.heads:
-        parser.error("--width {} is no multiple of --heads {}".format(args.width, args.heads))
+        parser.error(f"--width {args.width} is no multiple of --heads {args.heads}")
     if min(args.vocabulary) < 16:
         parser.error("--vocabulary must be at least 16")
     return args
@@ -145,7 +145,7 @@ def main():
         name = reproduce_speed.name_of(section, full, beam, size) if args.ledger else ""
         there = bool(name) and os.path.exists(reproduce_ledger.path_of(args.ledger, name))
         if there:
-            print("{}: there already".format(name), flush=True)
+            print(f"{name}: there already", flush=True)
         return not there
 
     for vocabulary in args.vocabulary:

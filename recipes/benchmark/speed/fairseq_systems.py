@@ -154,12 +154,12 @@ class Transformer(FairseqSystem):
 
 def write_data_bin(folder: str, vocabulary: int) -> None:
     """A data folder as recipes/binarize.sh leaves it, with a dictionary of ``vocabulary`` rows and one pair."""
-    pieces = ["p{}".format(number) for number in range(vocabulary - SPECIALS - NO_TEXT)]
-    lines = "".join("{} 1\n".format(symbol) for symbol in pieces + ["<mask>", tag_of(TARGET)])
+    pieces = [f"p{number}" for number in range(vocabulary - SPECIALS - NO_TEXT)]
+    lines = "".join(f"{symbol} 1\n" for symbol in pieces + ["<mask>", tag_of(TARGET)])
     for side in (SOURCE, TARGET):
-        with open(os.path.join(folder, "dict.{}.txt".format(side)), "w", encoding="utf-8") as stream:
+        with open(os.path.join(folder, f"dict.{side}.txt"), "w", encoding="utf-8") as stream:
             stream.write(lines)
-        prefix = os.path.join(folder, "train.{}-{}.{}".format(SOURCE, TARGET, side))
+        prefix = os.path.join(folder, f"train.{SOURCE}-{TARGET}.{side}")
         builder = indexed_dataset.make_builder(prefix + ".bin", impl="mmap", vocab_size=vocabulary)
         builder.add_item(torch.tensor([SPECIALS, EOS]))
         builder.finalize(prefix + ".idx")

@@ -24,7 +24,7 @@ class HuggingFace:
         try:
             from transformers import EncoderDecoderModel, XLMRobertaConfig, XLMRobertaForCausalLM, XLMRobertaModel
         except ImportError as error:
-            raise SwcmError("transformers is not installed ({}); leave hf out of --systems".format(error))
+            raise SwcmError(f"transformers is not installed ({error}); leave hf out of --systems")
         self.case = case
         self.device = case["device"]
         bf16 = case["dtype"] == "bf16"

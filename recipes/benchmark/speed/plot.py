@@ -20,8 +20,8 @@ def svg(curves: Dict[str, Dict[str, List[Point]]]) -> str:
     width = LEFT + len(AXES) * (PANEL + GAP)
     height = TOP + HEIGHT + BOTTOM
     shapes = [
-        '<svg xmlns="http://www.w3.org/2000/svg" width="{0}" height="{1}" viewBox="0 0 {0} {1}" '
-        'font-family="sans-serif" font-size="12">'.format(width, height),
+        f'<svg xmlns="http://www.w3.org/2000/svg" width="{width}" height="{height}" viewBox="0 0 {width} {height}" '
+        'font-family="sans-serif" font-size="12">',
         '<rect width="100%" height="100%" fill="white"/>',
         _text(14, TOP + HEIGHT / 2, "ms a piece", turn=True),
     ]
@@ -40,18 +40,18 @@ def _panel(left: float, kind: str, curves: Dict[str, List[Point]], low: float, h
     places = sorted({x for points in curves.values() for x, _ in points})
     across, up = _scale(places[0], places[-1], left, left + PANEL), _scale(low, high, TOP + HEIGHT, TOP)
     shapes = [
-        '<rect x="{}" y="{}" width="{}" height="{}" fill="none" stroke="#999"/>'.format(left, TOP, PANEL, HEIGHT),
+        f'<rect x="{left}" y="{TOP}" width="{PANEL}" height="{HEIGHT}" fill="none" stroke="#999"/>',
         _text(left + PANEL / 2, TOP + HEIGHT + 38, AXES[kind]),
     ]
     for x in places:
-        shapes.append(_text(across(x), TOP + HEIGHT + 18, "{:g}k".format(x / 1000) if x >= 1000 else "{:g}".format(x)))
+        shapes.append(_text(across(x), TOP + HEIGHT + 18, f"{x / 1000:g}k" if x >= 1000 else f"{x:g}"))
     for y in ticks(low, high):
         shapes.append(_line([(left, up(y)), (left + PANEL, up(y))], "#ddd", 1))
-        shapes.append(_text(left - 6, up(y) + 4, "{:g}".format(y), "end"))
+        shapes.append(_text(left - 6, up(y) + 4, f"{y:g}", "end"))
     for what, points in curves.items():
         path = [(across(x), up(y * 1e3)) for x, y in points]
         shapes.append(_line(path, COLOURS[what]))
-        shapes += ['<circle cx="{:.1f}" cy="{:.1f}" r="3" fill="{}"/>'.format(x, y, COLOURS[what]) for x, y in path]
+        shapes += [f'<circle cx="{x:.1f}" cy="{y:.1f}" r="3" fill="{COLOURS[what]}"/>' for x, y in path]
     return shapes
 
 
@@ -69,10 +69,10 @@ def ticks(low: float, high: float) -> List[float]:
 
 
 def _line(points: Sequence[Point], colour: str, width: int = 2) -> str:
-    path = " ".join("{:.1f},{:.1f}".format(x, y) for x, y in points)
-    return '<polyline points="{}" fill="none" stroke="{}" stroke-width="{}"/>'.format(path, colour, width)
+    path = " ".join(f"{x:.1f},{y:.1f}" for x, y in points)
+    return f'<polyline points="{path}" fill="none" stroke="{colour}" stroke-width="{width}"/>'
 
 
 def _text(x: float, y: float, words: str, anchor: str = "middle", turn: bool = False) -> str:
-    turned = ' transform="rotate(-90 {:.1f} {:.1f})"'.format(x, y) if turn else ""
-    return '<text x="{:.1f}" y="{:.1f}" text-anchor="{}"{}>{}</text>'.format(x, y, anchor, turned, words)
+    turned = f' transform="rotate(-90 {x:.1f} {y:.1f})"' if turn else ""
+    return f'<text x="{x:.1f}" y="{y:.1f}" text-anchor="{anchor}"{turned}>{words}</text>'

@@ -29,12 +29,11 @@ class Child:
         except (EOFError, BrokenPipeError):
             self._process.join(10)
             raise SwcmError(
-                "the process of {} ended with exit code {}; a code of -9 mostly means that memory ran out".format(
-                    self.system, self._process.exitcode
-                )
+                f"the process of {self.system} ended with exit code {self._process.exitcode}; a code of -9 mostly "
+                "means that memory ran out"
             )
         if not done:
-            raise SwcmError("{}: {}".format(self.system, result))
+            raise SwcmError(f"{self.system}: {result}")
         return result
 
     def close(self) -> None:
@@ -69,9 +68,8 @@ def make_batches(started: Dict[str, Child], batches: Sequence[List[Lengths]], se
         counts = {name: tuple(found[1]) for name, found in made.items()}
         if len(set(prints.values())) > 1 or any(count != wanted for count in counts.values()):
             raise SwcmError(
-                "the systems do not see the same batch {}: contents {}, pieces {} where {} are wanted".format(
-                    place, prints, counts, wanted
-                )
+                f"the systems do not see the same batch {place}: contents {prints}, pieces {counts} where "
+                f"{wanted} are wanted"
             )
 
 

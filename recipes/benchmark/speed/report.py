@@ -66,7 +66,7 @@ def _memory(result):
     text = "memory of a step of {} target pieces".format(result["target_pieces"])
     lines = [_heading(result, text), _row("", "MB above", "MB lasting", "", "", "", "theirs/ours")]
     for name, numbers in result["systems"].items():
-        above, lasting = ("{:.0f}".format(numbers[key] / 1e6) for key in ("above", "lasting"))
+        above, lasting = (f"{numbers[key] / 1e6:.0f}" for key in ("above", "lasting"))
         lines.append(_row(NAMES[name], above, lasting, "", "", "", _ratio(numbers)))
     return lines
 
@@ -82,17 +82,17 @@ def _growth(result):
     lines = ["\nmilliseconds a target piece, {} on {}".format(result["case"]["dtype"], _place(result["case"]))]
     for what, curves in result["seconds_per_piece"].items():
         for kind, points in curves.items():
-            lines.append(_row("{} / {}".format(what, kind), *(x for x, _ in points)))
-            lines.append(_row("", *("{:.2f}".format(seconds * 1e3) for _, seconds in points)))
+            lines.append(_row(f"{what} / {kind}", *(x for x, _ in points)))
+            lines.append(_row("", *(f"{seconds * 1e3:.2f}" for _, seconds in points)))
     return lines
 
 
 def _row(name, *columns) -> str:
-    return "{:<21}".format(name) + "".join("{:>13}".format(column) for column in columns)
+    return f"{name:<21}" + "".join(f"{column:>13}" for column in columns)
 
 
 def _shares(numbers):
-    return ("{:.0%}".format(numbers[key]) for key in ("matrix_share", "memory_share"))
+    return (f"{numbers[key]:.0%}" for key in ("matrix_share", "memory_share"))
 
 
 def _ratio(numbers) -> str:

@@ -30,7 +30,7 @@ def read_lengths(path: str) -> List[Lengths]:
     """
     found = _binarized_lengths(path) if os.path.isdir(path) else _listed_lengths(path)
     if not found:
-        raise SwcmError("{} holds no lengths".format(path))
+        raise SwcmError(f"{path} holds no lengths")
     return [(source + 2, target + 1) for source, target in found]
 
 
@@ -44,7 +44,7 @@ def _listed_lengths(path: str) -> List[Lengths]:
             if len(fields) == 2 and all(field.isdecimal() and int(field) > 0 for field in fields):
                 found.append((int(fields[0]), int(fields[1])))
             else:
-                problems.append("{}:{}: {!r} is not two positive numbers".format(path, number, line.strip()))
+                problems.append(f"{path}:{number}: {line.strip()!r} is not two positive numbers")
     if problems:
         raise SwcmError("the file of lengths cannot be used", problems[:10])
     return found
@@ -59,7 +59,7 @@ def _binarized_lengths(folder: str) -> List[Lengths]:
         parts = name.split(".")
         if len(parts) == 4 and parts[0] == "train" and parts[3] == "idx" and parts[1].endswith("-" + parts[2]):
             source = parts[1][: -len(parts[2]) - 1]
-            prefix = os.path.join(folder, "train.{}.".format(parts[1]))
+            prefix = os.path.join(folder, f"train.{parts[1]}.")
             # Kept until the sizes have been read: they lie in the files, which close with it.
             sides = [data_utils.load_indexed_dataset(prefix + side, None) for side in (source, parts[2])]
             # The files' lines end in </s>.
@@ -76,7 +76,7 @@ def training_batches(lengths: Sequence[Lengths], max_tokens: int, count: int, se
     draw = random.Random(seed)
     usable = [pair for pair in lengths if max(pair) <= max_tokens]
     if not usable:
-        raise SwcmError("every sentence is longer than --max-tokens {}".format(max_tokens))
+        raise SwcmError(f"every sentence is longer than --max-tokens {max_tokens}")
     mean = sum(map(max, usable)) / len(usable)
     # Four times as many as are kept, so that a batch's sentences are as much alike as in real data.
     pool = sorted(draw.choice(usable) for _ in range(int(4 * count * max_tokens / mean) + 1))

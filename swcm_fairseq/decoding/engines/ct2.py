@@ -43,7 +43,7 @@ class Ct2Translator(BaseTranslator):
                 intra_threads=threads,
             )
         except (RuntimeError, ValueError) as error:
-            raise SwcmError("CTranslate2 cannot open {}: {}".format(folder, str(error).strip()))
+            raise SwcmError(f"CTranslate2 cannot open {folder}: {str(error).strip()}")
         return cls(engine, exported, Pieces.load(os.path.join(folder, SENTENCEPIECE_MODEL)))
 
     def decode(self, sources: List[List[str]], tag: str, search: Search) -> List[List[Written]]:

@@ -48,7 +48,7 @@ def read_settings(folder: str) -> Exported:
     """Read ``swcm.json`` of ``folder``; raises ``SwcmError`` where it is missing or of another kind."""
     path = os.path.join(folder, SETTINGS)
     if not os.path.isfile(path):
-        raise SwcmError("{} is no folder of swcm-export: it has no {}".format(folder, SETTINGS))
+        raise SwcmError(f"{folder} is no folder of swcm-export: it has no {SETTINGS}")
     try:
         found = read_json(path)
         version = found["format"]
@@ -56,9 +56,9 @@ def read_settings(folder: str) -> Exported:
         exported = Exported(**fields)
         lists = [exported.targets, exported.tags, exported.no_text]
         if exported.kind not in FORMATS or not all(isinstance(text, str) for some in lists for text in some):
-            raise ValueError("kind {!r}".format(exported.kind))
+            raise ValueError(f"kind {exported.kind!r}")
     except (ValueError, KeyError, TypeError, RecursionError) as error:
-        raise SwcmError("{} is no settings file of swcm-export: {}".format(path, error))
+        raise SwcmError(f"{path} is no settings file of swcm-export: {error}")
     if version != FORMAT:
-        raise SwcmError("{} has format {}; this version reads {}".format(path, version, FORMAT))
+        raise SwcmError(f"{path} has format {version}; this version reads {FORMAT}")
     return exported

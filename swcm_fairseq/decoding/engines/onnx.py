@@ -46,8 +46,8 @@ class OnnxTranslator(BaseTranslator):
         """Open a folder of ``swcm-export --to onnx``; see ``open_translator``."""
         if compute_type != "default":
             raise SwcmError(
-                "compute_type {} is for backend ct2; an ONNX model is computed as it was exported "
-                "(swcm-export --quantization)".format(compute_type)
+                f"compute_type {compute_type} is for backend ct2; an ONNX model is computed as it was exported "
+                "(swcm-export --quantization)"
             )
         options = onnxruntime.SessionOptions()
         options.intra_op_num_threads = threads
@@ -61,7 +61,7 @@ class OnnxTranslator(BaseTranslator):
             try:
                 sessions.append(onnxruntime.InferenceSession(path, options, providers=providers))
             except Exception as error:  # its classes have no ancestor of their own
-                raise SwcmError("onnxruntime cannot open {}: {}".format(path, str(error).strip().splitlines()[0]))
+                raise SwcmError(f"onnxruntime cannot open {path}: {str(error).strip().splitlines()[0]}")
         symbols = [*SPECIALS, *dictionary_symbols(os.path.join(folder, DICTIONARY))]
         encoder, decoder = sessions
         return cls(encoder, decoder, symbols, exported, Pieces.load(os.path.join(folder, SENTENCEPIECE_MODEL)))

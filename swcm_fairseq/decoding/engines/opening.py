@@ -45,21 +45,19 @@ def open_translator(
     kind = "torch" if exported is None else exported.kind
     if kind == "hf":
         raise SwcmError(
-            "{} is for Hugging Face's transformers, which open it themselves; for swcm-translate and swcm-serve "
-            "export with --to ct2 or --to onnx".format(folder)
+            f"{folder} is for Hugging Face's transformers, which open it themselves; for swcm-translate and swcm-serve "
+            "export with --to ct2 or --to onnx"
         )
     if backend not in (None, kind):
-        command = "swcm-export {} OUT --to {}".format(folder, backend) if kind == "torch" else "swcm-export"
-        raise SwcmError("{} is for backend {}; make one for {} with {}".format(folder, kind, backend, command))
+        command = f"swcm-export {folder} OUT --to {backend}" if kind == "torch" else "swcm-export"
+        raise SwcmError(f"{folder} is for backend {kind}; make one for {backend} with {command}")
     if exported is None:
         if compute_type != "default":
-            raise SwcmError(
-                "compute_type {} is for backend ct2; swcm-export makes a folder for it".format(compute_type)
-            )
+            raise SwcmError(f"compute_type {compute_type} is for backend ct2; swcm-export makes a folder for it")
         translator = _engine("..translator", "Translator", "swcm-fairseq")
         return translator.from_pretrained(folder, device=device, dtype=dtype)
     if dtype != "float32":
-        raise SwcmError("dtype {} is for folders of swcm-pack; {} takes compute_type".format(dtype, folder))
+        raise SwcmError(f"dtype {dtype} is for folders of swcm-pack; {folder} takes compute_type")
     module, name, package = _ENGINES[kind]
     return _engine("." + module, name, package).open(folder, exported, device, compute_type, threads)
 
@@ -70,4 +68,4 @@ def _engine(module: str, name: str, package: str):
     except ModuleNotFoundError as error:
         if error.name not in (package, "fairseq", "torch"):
             raise
-        raise SwcmError("this model needs {}: pip install {}".format(error.name, package))
+        raise SwcmError(f"this model needs {error.name}: pip install {package}")

@@ -77,7 +77,7 @@ def _by_length(evaluation: Evaluation) -> str:
     intervals = "intervals" in next(iter(evaluation.scores.values()))
     found = by_length(evaluation, intervals)
     drawing = plots.by_length(title_of(name), found.unit, found.bins, found.points)
-    words = "{}: {} by {}, in bins of about equally many sentences".format(evaluation.lang, title_of(name), found.unit)
+    words = f"{evaluation.lang}: {title_of(name)} by {found.unit}, in bins of about equally many sentences"
     return figure("by-length-" + evaluation.lang, drawing, words)
 
 
@@ -85,7 +85,7 @@ def _losses(logs: Sequence[str]) -> str:
     series = {}
     for log in logs:
         for name, curve in read_curves(log).items():
-            series["{} {}".format(_run(log), name) if len(logs) > 1 else name] = curve
+            series[f"{_run(log)} {name}" if len(logs) > 1 else name] = curve
     return figure("losses", plots.curves("loss, bits a piece", series), "Loss in training and validation")
 
 
@@ -103,5 +103,5 @@ def _attention(evaluation: Evaluation, model: str) -> str:
     output = evaluation.test_set.systems[evaluation.baseline][place]
     found = attention(model, sources[place], output, evaluation.lang)
     drawing = plots.heat_map("attention", found.target, found.source, found.weights)
-    words = "What the decoder's last layer reads (across) while it writes (down), sentence {}".format(place + 1)
+    words = f"What the decoder's last layer reads (across) while it writes (down), sentence {place + 1}"
     return figure("attention", drawing, words)

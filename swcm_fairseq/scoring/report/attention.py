@@ -35,7 +35,7 @@ def attention(folder: str, source: str, output: str, lang: str) -> Attention:
     dictionary, model = translator.dictionary, translator.model
     tag = dictionary.index(tag_of(lang))
     if tag == dictionary.unk():
-        raise SwcmError("the model in {} has no tag {}".format(folder, tag_of(lang)))
+        raise SwcmError(f"the model in {folder} has no tag {tag_of(lang)}")
     read, written = translator.pieces.cut([source, output])
     read = read[: model.max_positions()[0] - 2]
     written = written[: model.max_positions()[1] - 2]

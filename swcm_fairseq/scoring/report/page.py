@@ -34,12 +34,12 @@ _POLICY = "default-src 'none'; img-src data:; style-src 'unsafe-inline'"
 def page(title: str, sections: Sequence[str]) -> str:
     """The whole file."""
     head = (
-        '<meta charset="utf-8"><meta http-equiv="Content-Security-Policy" content="{}">'
+        f'<meta charset="utf-8"><meta http-equiv="Content-Security-Policy" content="{_POLICY}">'
         '<meta name="viewport" content="width=device-width, initial-scale=1">'
-        '<link rel="icon" href="data:,"><title>{}</title><style>\n{}\n</style>'
-    ).format(_POLICY, escape(title), _STYLE)
+        f'<link rel="icon" href="data:,"><title>{escape(title)}</title><style>\n{_STYLE}\n</style>'
+    )
     body = "<h1>{}</h1>\n{}".format(escape(title), "\n".join(sections))
-    return '<!DOCTYPE html>\n<html lang="en">\n<head>{}</head>\n<body>\n{}\n</body>\n</html>\n'.format(head, body)
+    return f'<!DOCTYPE html>\n<html lang="en">\n<head>{head}</head>\n<body>\n{body}\n</body>\n</html>\n'
 
 
 def section(heading: str, *parts: str) -> str:
@@ -49,8 +49,9 @@ def section(heading: str, *parts: str) -> str:
 
 def figure(name: str, drawing: Drawing, caption: str) -> str:
     """A plot; ``data-marks`` says how many marks it must show."""
-    return '<figure id="{}" data-marks="{}">{}<figcaption>{}</figcaption></figure>'.format(
-        escape(name, quote=True), drawing.marks, drawing.svg(), escape(caption)
+    name, caption = escape(name, quote=True), escape(caption)
+    return (
+        f'<figure id="{name}" data-marks="{drawing.marks}">{drawing.svg()}<figcaption>{caption}</figcaption></figure>'
     )
 
 
@@ -60,7 +61,7 @@ def score_tables(evaluations: Sequence[Evaluation], signature: str) -> List[str]
     for one in evaluations:
         names = values_of(next(iter(one.scores.values())))
         sentences = len(one.test_set.references)
-        header = ["{} ({} sentences)".format(one.lang, sentences)] + [title_of(name) for name in names]
+        header = [f"{one.lang} ({sentences} sentences)"] + [title_of(name) for name in names]
         rows = [[escape(system)] + [_cell(name, scores) for name in names] for system, scores in one.scores.items()]
         parts.append(_table(header, rows))
         if one.compared:
@@ -71,14 +72,14 @@ def score_tables(evaluations: Sequence[Evaluation], signature: str) -> List[str]
             ]
             parts.append(_table(header, rows))
     if any(one.compared for one in evaluations):
-        parts.append("<p>Bold: p &lt; 0.05. Paired tests: <code>{}</code></p>".format(escape(signature)))
+        parts.append(f"<p>Bold: p &lt; 0.05. Paired tests: <code>{escape(signature)}</code></p>")
     return parts
 
 
 def signature_table(evaluations: Sequence[Evaluation]) -> str:
     """How every number was made."""
     rows = [
-        [escape(one.lang), escape(METRICS[name].title), "<code>{}</code>".format(escape(text))]
+        [escape(one.lang), escape(METRICS[name].title), f"<code>{escape(text)}</code>"]
         for one in evaluations
         for name, text in next(iter(one.scores.values()))["signatures"].items()
     ]
@@ -92,7 +93,7 @@ def sample_table(evaluation: Evaluation) -> List[str]:
     count = min(SHOWN, len(order) // 2)
     parts = []
     for words, places in (("best", order[:count]), ("worst", order[::-1][:count])):
-        parts.append("<h3>{}, {} by {}</h3>".format(escape(evaluation.lang), words, escape(title_of(name))))
+        parts.append(f"<h3>{escape(evaluation.lang)}, {words} by {escape(title_of(name))}</h3>")
         parts.append(_samples(evaluation, name, places))
     return parts
 
@@ -108,21 +109,21 @@ def _samples(evaluation: Evaluation, name: str, places: Sequence[int]) -> str:
         row.append("<br>".join(map(escape, test_set.references[place])))
         for system in systems:
             text = escape(test_set.systems[system][place])
-            row.append("{} <small>{:.1f}</small>".format(text, values[system][place]))
+            row.append(f"{text} <small>{values[system][place]:.1f}</small>")
         rows.append(row)
     return _table(header, rows, "samples")
 
 
 def _table(header: Sequence[str], rows: Sequence[Sequence[str]], kind: str = "scores") -> str:
     """Header cells are text, the others HTML."""
-    lines = ["<tr>{}</tr>".format("".join("<th>{}</th>".format(escape(cell)) for cell in header))]
+    lines = ["<tr>{}</tr>".format("".join(f"<th>{escape(cell)}</th>" for cell in header))]
     # Each cell finds its own direction: Uyghur and Kazakh in Arabic script run from right to left.
-    lines += ["<tr>{}</tr>".format("".join('<td dir="auto">{}</td>'.format(cell) for cell in row)) for row in rows]
+    lines += ["<tr>{}</tr>".format("".join(f'<td dir="auto">{cell}</td>' for cell in row)) for row in rows]
     return '<div class="wide"><table class="{}">\n{}\n</table></div>'.format(kind, "\n".join(lines))
 
 
 def _cell(name: str, scores: Dict[str, Any]) -> str:
-    text = "{:.2f}".format(scores[name])
+    text = f"{scores[name]:.2f}"
     if "intervals" in scores:
         text += " <small>{:.2f} to {:.2f}</small>".format(*scores["intervals"][name])
     return text

@@ -20,7 +20,7 @@ class Point(NamedTuple):
 
     def words(self) -> str:
         if self.interval is None:
-            return "{:.2f}".format(self.value)
+            return f"{self.value:.2f}"
         return "{:.2f} ({:.2f} to {:.2f})".format(self.value, *self.interval)
 
 
@@ -52,7 +52,7 @@ def by_language(title: str, values: Dict[str, Dict[str, Point]]) -> Drawing:
                 point, centre = found[system], y + 5 + _ROW / 2
                 if point.interval:
                     drawing.line(x(point.interval[0]), centre, x(point.interval[1]), centre, "bar mark", colour(place))
-                drawing.dot(x(point.value), centre, colour(place), "{}, {}: {}".format(system, lang, point.words()))
+                drawing.dot(x(point.value), centre, colour(place), f"{system}, {lang}: {point.words()}")
                 y += _ROW
         y += 10
         drawing.line(left, y, _WIDTH - _RIGHT, y)
@@ -111,8 +111,8 @@ def _lines(title: str, across: str, series: Dict[str, List[Tuple[float, Point]]]
                 low, high = point.interval
                 drawing.line(place, y(low), place, y(high), "bar mark", colour(number))
             if bins is not None or len(found) <= 60:
-                label = bins[int(at)] if bins is not None else "update {:g}".format(at)
-                drawing.dot(place, height, colour(number), "{}, {}: {}".format(name, label, point.words()), 3)
+                label = bins[int(at)] if bins is not None else f"update {at:g}"
+                drawing.dot(place, height, colour(number), f"{name}, {label}: {point.words()}", 3)
     return drawing
 
 
@@ -128,7 +128,7 @@ def heat_map(title: str, rows: Sequence[str], columns: Sequence[str], weights: S
     for line, (word, row) in enumerate(zip(rows, weights)):
         drawing.text(left - 8, top + size * (line + 0.7), word, "end")
         for place, weight in enumerate(row):
-            tip = "{} reads {}: {:.3f}".format(word, columns[place], weight)
+            tip = f"{word} reads {columns[place]}: {weight:.3f}"
             drawing.cell(left + size * place, top + size * line, size, size, colour(0), weight / strongest, tip)
     return drawing
 

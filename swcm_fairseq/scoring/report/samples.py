@@ -51,7 +51,7 @@ def by_length(evaluation: Evaluation, intervals: bool) -> ByLength:
     for place, low in enumerate(edges[:-1] if len(edges) > 1 else edges):
         last = place + 2 >= len(edges)
         high = int(edges[-1]) if last else int(edges[place + 1]) - 1
-        bins.append((str(low) if low == high else "{}-{}".format(low, high), (lengths >= low) & (lengths <= high)))
+        bins.append((str(low) if low == high else f"{low}-{high}", (lengths >= low) & (lengths <= high)))
     points: Dict[str, List[Point]] = {}
     for system, measured in evaluation.measured.items():
         points[system] = []

@@ -19,7 +19,7 @@ def colour(place: int) -> str:
 
 def number(value: float) -> str:
     """A coordinate, short."""
-    return "{:.2f}".format(value).rstrip("0").rstrip(".")
+    return f"{value:.2f}".rstrip("0").rstrip(".")
 
 
 class Drawing:
@@ -32,39 +32,39 @@ class Drawing:
 
     def line(self, x1: float, y1: float, x2: float, y2: float, kind: str = "grid", stroke: str = "") -> None:
         """A straight line; ``kind`` is its class in the style sheet."""
-        where = 'x1="{}" y1="{}" x2="{}" y2="{}"'.format(number(x1), number(y1), number(x2), number(y2))
-        self._parts.append("<line {}{}/>".format(where, self._look(kind, stroke=stroke)))
+        where = f'x1="{number(x1)}" y1="{number(y1)}" x2="{number(x2)}" y2="{number(y2)}"'
+        self._parts.append(f"<line {where}{self._look(kind, stroke=stroke)}/>")
 
     def path(self, points: Sequence[Sequence[float]], stroke: str, kind: str = "curve") -> None:
         """A line through points [x, y]: one mark."""
-        places = " L".join("{} {}".format(number(x), number(y)) for x, y in points)
+        places = " L".join(f"{number(x)} {number(y)}" for x, y in points)
         self._parts.append('<path d="M{}"{}/>'.format(places, self._look(kind + " mark", stroke=stroke)))
 
     def dot(self, x: float, y: float, fill: str, tip: str, radius: float = 4) -> None:
         """A dot with words that show when the pointer rests on it: one mark."""
-        where = 'cx="{}" cy="{}" r="{}"'.format(number(x), number(y), number(radius))
+        where = f'cx="{number(x)}" cy="{number(y)}" r="{number(radius)}"'
         look = self._look("dot mark", fill=fill)
-        self._parts.append("<circle {}{}><title>{}</title></circle>".format(where, look, escape(tip)))
+        self._parts.append(f"<circle {where}{look}><title>{escape(tip)}</title></circle>")
 
     def cell(self, x: float, y: float, width: float, height: float, fill: str, strength: float, tip: str) -> None:
         """A rectangle filled as strongly as ``strength``, 0 to 1, says: one mark."""
         where = 'x="{}" y="{}" width="{}" height="{}"'.format(*map(number, (x, y, width, height)))
-        look = self._look("cell mark", fill=fill) + ' fill-opacity="{:.3f}"'.format(strength)
-        self._parts.append("<rect {}{}><title>{}</title></rect>".format(where, look, escape(tip)))
+        look = self._look("cell mark", fill=fill) + f' fill-opacity="{strength:.3f}"'
+        self._parts.append(f"<rect {where}{look}><title>{escape(tip)}</title></rect>")
 
     def text(
         self, x: float, y: float, words: str, kind: str = "", turn: Optional[float] = None, fill: str = ""
     ) -> None:
         """Words at a place; ``kind`` (``end``, ``middle``) says which part of them stands there, ``turn`` degrees."""
-        turned = "" if turn is None else ' transform="rotate({} {} {})"'.format(number(turn), number(x), number(y))
-        where = 'x="{}" y="{}"'.format(number(x), number(y))
-        self._parts.append("<text {}{}{}>{}</text>".format(where, self._look(kind, fill=fill), turned, escape(words)))
+        turned = "" if turn is None else f' transform="rotate({number(turn)} {number(x)} {number(y)})"'
+        where = f'x="{number(x)}" y="{number(y)}"'
+        self._parts.append(f"<text {where}{self._look(kind, fill=fill)}{turned}>{escape(words)}</text>")
 
     def _look(self, kind: str, **colours: str) -> str:
         if "mark" in kind.split():
             self.marks += 1
-        result = ' class="{}"'.format(kind) if kind else ""
-        return result + "".join(' {}="{}"'.format(name, value) for name, value in colours.items() if value)
+        result = f' class="{kind}"' if kind else ""
+        return result + "".join(f' {name}="{value}"' for name, value in colours.items() if value)
 
     def svg(self) -> str:
         """The picture as an SVG element."""

@@ -32,7 +32,7 @@ def read_curves(path: str) -> Dict[str, Curve]:
     if os.path.isdir(path):
         found = [os.path.join(path, name) for name in NAMES if os.path.isfile(os.path.join(path, name))]
         if not found:
-            raise SwcmError("{} holds no {}; name the file with what fairseq-train printed".format(path, NAMES[0]))
+            raise SwcmError(f"{path} holds no {NAMES[0]}; name the file with what fairseq-train printed")
         path = found[0]
     curves: Dict[str, Dict[float, float]] = {}
     for line in read_lines(path):
@@ -42,7 +42,7 @@ def read_curves(path: str) -> Dict[str, Curve]:
                 # Of a run that went on from a checkpoint the last word counts.
                 curves.setdefault(name, {})[numbers["num_updates"]] = loss
     if not curves:
-        raise SwcmError("{} holds no losses of fairseq-train (--log-format simple or json)".format(path))
+        raise SwcmError(f"{path} holds no losses of fairseq-train (--log-format simple or json)")
     return {name: sorted(curve.items()) for name, curve in curves.items()}
 
 

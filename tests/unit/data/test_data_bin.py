@@ -98,9 +98,9 @@ def test_parts_are_joined_in_order_where_fairseq_joins_them(tmp_path, impl):
     for part, lines in (("train", ["a", "b"]), ("train1", ["c"]), ("train2", ["d", "e"]), ("train4", ["f"])):
         # A part may lie in the other direction.
         pair = "kk-zh" if part == "train1" else "zh-kk"
-        write(tmp_path, "{}.{}.zh".format(part, pair), lines, impl)
-        write(tmp_path, "{}.{}.kk".format(part, pair), lines, impl)
-        write(tmp_path, "{}.kk-None.kk".format(part), lines, impl)
+        write(tmp_path, f"{part}.{pair}.zh", lines, impl)
+        write(tmp_path, f"{part}.{pair}.kk", lines, impl)
+        write(tmp_path, f"{part}.kk-None.kk", lines, impl)
     for combine, expected in ((True, list("abcde")), (False, list("ab"))):
         sides = load_pair(str(tmp_path), "train", "zh", "kk", DICTIONARY, impl, combine)
         documents = load_documents(str(tmp_path), "train", "kk", DICTIONARY, impl, combine)

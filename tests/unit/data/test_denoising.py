@@ -74,7 +74,7 @@ def lines(dictionary):
 def denoising(dictionary, lines, limit=16, code="zh", group=0, **settings):
     units = Units(dictionary.symbols, code)
     settings = NoiseSettings(**settings)
-    tag = dictionary.index("[{}]".format(code))
+    tag = dictionary.index(f"[{code}]")
     return DenoisingDataset(documents_of(*lines), dictionary, units, tag, group, settings, 1, limit + 1, limit)
 
 

@@ -22,7 +22,7 @@ from swcm_fairseq.vocabulary.units import Units
 EOS, UNK = 2, 3
 # Pieces 4..53 open a word, 54..103 go on with it.
 SYMBOLS = ["<s>", "<pad>", "</s>", "<unk>"]
-SYMBOLS += ["▁w{}".format(i) for i in range(50)] + ["c{}".format(i) for i in range(50)] + ["<mask>", "[kk]"]
+SYMBOLS += [f"▁w{i}" for i in range(50)] + [f"c{i}" for i in range(50)] + ["<mask>", "[kk]"]
 MASK = SYMBOLS.index("<mask>")
 TAG = SYMBOLS.index("[kk]")
 UNITS = Units(SYMBOLS, "kk")

@@ -17,9 +17,9 @@ def save(path, value, **more):
 @pytest.fixture
 def folder(tmp_path):
     for epoch in (1, 2, 3, 10):
-        save(tmp_path / "checkpoint{}.pt".format(epoch), epoch)
+        save(tmp_path / f"checkpoint{epoch}.pt", epoch)
     for epoch, update in ((1, 50), (1, 100), (2, 1000)):
-        save(tmp_path / "checkpoint_{}_{}.pt".format(epoch, update), update)
+        save(tmp_path / f"checkpoint_{epoch}_{update}.pt", update)
     save(tmp_path / "checkpoint_best.pt", 0)
     save(tmp_path / "checkpoint_last.pt", 0)
     return tmp_path

@@ -203,7 +203,7 @@ def test_a_sentence_that_shows_nothing_gives_nothing(translator, blank):
 
 @pytest.mark.parametrize("call", ["translate", "hypotheses"])
 def test_one_text_is_not_taken_for_a_list_of_letters(translator, call):
-    with pytest.raises(SwcmError, match=r"{0} takes a list of texts, not one: {0}\(\['打开文件'\]\)".format(call)):
+    with pytest.raises(SwcmError, match=rf"{call} takes a list of texts, not one: {call}\(\['打开文件'\]\)"):
         getattr(translator, call)("打开文件", target="kk")
     with pytest.raises(SwcmError, match="takes a list of texts; number 1 in it is None"):
         getattr(translator, call)(["打开文件", None], target="kk")

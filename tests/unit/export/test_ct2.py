@@ -76,4 +76,4 @@ def test_idle_sublayers_cost_next_to_nothing(tmp_path):
     # Of eight layers the first has both, the other fronts no cross-attention, and backs an idle self-attention.
     assert len([name for name in kept if "/attention/" in name]) == 5
     idle = [name for name in kept if names[name].shape[0] == 4 * 3]
-    assert idle == ["decoder/layer_{}/self_attention/linear_0/weight".format(place) for place in (1, 3, 5, 7)]
+    assert idle == [f"decoder/layer_{place}/self_attention/linear_0/weight" for place in (1, 3, 5, 7)]

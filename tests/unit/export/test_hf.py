@@ -48,7 +48,7 @@ def test_generate_writes_what_translate_writes(folders):
     tokenizer, model = AutoTokenizer.from_pretrained(folder), AutoModelForSeq2SeqLM.from_pretrained(folder)
     inputs = tokenizer(SENTENCES, padding=True, return_tensors="pt")
     for code in ("kk", "mn"):
-        start = torch.tensor([[0, tokenizer.convert_tokens_to_ids("[{}]".format(code))]] * len(SENTENCES))
+        start = torch.tensor([[0, tokenizer.convert_tokens_to_ids(f"[{code}]")]] * len(SENTENCES))
         # With the tag among the inputs it does not count for the length, as in fairseq.
         outputs = model.generate(**inputs, decoder_input_ids=start, num_beams=4, max_new_tokens=10)
         wanted = ours.translate(SENTENCES, code, beam=4, max_len=9)

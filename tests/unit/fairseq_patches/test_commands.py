@@ -75,7 +75,7 @@ def test_what_a_process_of_several_says_to_the_user(monkeypatch, main, said):
     monkeypatch.setattr(torch.cuda, "device_count", lambda: 1)  # so many does fairseq start
     with socket.socket() as free:
         free.bind(("localhost", 0))
-        address = "tcp://localhost:{}".format(free.getsockname()[1])
+        address = f"tcp://localhost:{free.getsockname()[1]}"
     processes = SimpleNamespace(
         distributed_init_method=address, distributed_world_size=1, distributed_rank=0, tpu=False
     )

@@ -10,5 +10,5 @@ def test_each_of_the_new_processes_skips_its_share_of_what_is_done(caplog, batch
     state = {"epoch": 3, "iterations_in_epoch": batches, "shuffle": True}
     share_anew(state, before, now)
     assert state == {"epoch": 3, "iterations_in_epoch": expected, "shuffle": True}
-    assert "{} process(es) go on where {} stopped".format(now, before) in caplog.text
+    assert f"{now} process(es) go on where {before} stopped" in caplog.text
     assert ("seen again" in caplog.text) == (batches * before % now > 0)

@@ -18,7 +18,7 @@ def group():
     """A group of one process; that is enough for all that the wrapper checks."""
     with socket.socket() as free:
         free.bind(("localhost", 0))
-        address = "tcp://localhost:{}".format(free.getsockname()[1])
+        address = f"tcp://localhost:{free.getsockname()[1]}"
     torch.distributed.init_process_group("gloo", init_method=address, rank=0, world_size=1)
     yield torch.distributed.group.WORLD
     torch.distributed.destroy_process_group()

@@ -85,17 +85,17 @@ def fairseq_names(tensors, fused):
         "output.LayerNorm": "final_layer_norm",
     }
     for kind in ("weight", "bias"):
-        renamed["{}.{}".format(embedding_norm, kind)] = tensors["embeddings.LayerNorm." + kind]
+        renamed[f"{embedding_norm}.{kind}"] = tensors["embeddings.LayerNorm." + kind]
         for layer in range(sum(name.endswith("query.bias") for name in tensors)):
-            theirs, ours = "encoder.layer.{}.".format(layer), "layers.{}.".format(layer)
+            theirs, ours = f"encoder.layer.{layer}.", f"layers.{layer}."
             for old, new in parts.items():
-                renamed["{}{}.{}".format(ours, new, kind)] = tensors["{}{}.{}".format(theirs, old, kind)]
-            projections = [tensors["{}attention.self.{}.{}".format(theirs, p, kind)] for p in ("query", "key", "value")]
+                renamed[f"{ours}{new}.{kind}"] = tensors[f"{theirs}{old}.{kind}"]
+            projections = [tensors[f"{theirs}attention.self.{p}.{kind}"] for p in ("query", "key", "value")]
             if fused:
-                renamed["{}self_attn.in_proj_{}".format(ours, kind)] = torch.cat(projections)
+                renamed[f"{ours}self_attn.in_proj_{kind}"] = torch.cat(projections)
             else:
                 for letter, projection in zip("qkv", projections):
-                    renamed["{}self_attn.{}_proj.{}".format(ours, letter, kind)] = projection
+                    renamed[f"{ours}self_attn.{letter}_proj.{kind}"] = projection
     return renamed
 
 

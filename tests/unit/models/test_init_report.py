@@ -95,10 +95,10 @@ def test_the_summary_counts_tensors_and_numbers(folder):
     lines = summary_lines(model.state_dict(), model.init_origins)
     attention, feed_forward = 4 * 24 * 24 + 4 * 24 + 48, 2 * 24 * 40 + 24 + 40 + 48
     normal = 2 * attention + feed_forward
-    assert "start: decoder:   18 tensors random ({:,} numbers)".format(normal) in lines
+    assert f"start: decoder:   18 tensors random ({normal:,} numbers)" in lines
     # 12 tensors an encoder layer, twice as many a custom layer; 4 of embeddings, each of them once.
-    assert any(line.startswith("start: encoder:   {} tensors copied".format(4 + 4 * 12)) for line in lines)
-    assert any(line.startswith("start: decoder:   {} tensors copied".format(4 * 24)) for line in lines)
+    assert any(line.startswith(f"start: encoder:   {4 + 4 * 12} tensors copied") for line in lines)
+    assert any(line.startswith(f"start: decoder:   {4 * 24} tensors copied") for line in lines)
     assert any(line.startswith("start: decoder:    4 tensors tied") for line in lines)
     assert len(lines) == 4
 

@@ -48,8 +48,8 @@ def expected_layer(file, kind, layer):
     for part, modules in PARTS[kind].items():
         for module, names in modules.items():
             for each in ("weight", "bias"):
-                parts = [file["encoder.layer.{}.{}.{}".format(layer, name, each)] for name in names]
-                wanted["{}.{}.{}".format(part, module, each)] = torch.cat(parts)
+                parts = [file[f"encoder.layer.{layer}.{name}.{each}"] for name in names]
+                wanted[f"{part}.{module}.{each}"] = torch.cat(parts)
     return wanted
 
 
@@ -180,8 +180,8 @@ def test_a_tied_decoder_is_one_with_the_encoder_and_still_drawn_where_it_was(fol
         for part, whole in ((layer.self_attn, origin.self_attn), (layer.cross_attn, origin.self_attn)):
             assert part.in_proj.weight is whole.in_proj.weight and part.layer_norm.bias is whole.layer_norm.bias
         assert layer.ffn1.fc1.weight is layer.ffn2.fc1.weight is origin.ffn.fc1.weight
-        name = "decoder.layers.{}.cross_attn.in_proj.weight".format(place)
-        assert model.init_origins[name] == ("tied", "encoder.layers.{}.self_attn.in_proj.weight".format(index))
+        name = f"decoder.layers.{place}.cross_attn.in_proj.weight"
+        assert model.init_origins[name] == ("tied", f"encoder.layers.{index}.self_attn.in_proj.weight")
     inserted = {id(parameter) for parameter in model.decoder.layers[3].parameters()}
     assert not inserted & {id(parameter) for parameter in model.encoder.parameters()}
 

@@ -63,7 +63,7 @@ def test_the_formula_gives_the_papers_sizes():
 @pytest.mark.skipif(not hasattr(torch, "get_default_device"), reason="this torch builds nothing without memory")
 @pytest.mark.parametrize("untied, expected", [(False, 397_322_496), (True, 501_413_567)])
 def test_the_papers_model_has_as_many_numbers(untied, expected):
-    dictionary = toy_dictionary(["p{}".format(i) for i in range(135359 - 5)], languages=[])
+    dictionary = toy_dictionary([f"p{i}" for i in range(135359 - 5)], languages=[])
     sizes = PRESETS["xlm_swcm_base"]._asdict()
     with torch.device("meta"):
         model = build_model(dictionary, untie_output_projection=untied, **sizes)

@@ -42,7 +42,7 @@ def test_ids_are_rows(build, folder, tmp_path):
     assert [dictionary.index(piece) for piece in encoder.pieces] == list(range(4, rows - 1))
     assert dictionary.index("<mask>") == rows - 1
     assert [dictionary.index(tag) for tag in ("[zh]", "[kk]", "[mn]", "[ug]")] == list(range(rows, rows + 4))
-    assert len(dictionary) == rows + 4 and "{} symbols".format(rows) in done.stdout
+    assert len(dictionary) == rows + 4 and f"{rows} symbols" in done.stdout
     again = build(folder, check=False)
     assert again.returncode == 1 and "--force" in again.stderr
     build(folder, langs="bo", options=["--force"])

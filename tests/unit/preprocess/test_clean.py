@@ -116,7 +116,7 @@ def test_bad_input_is_one_error_and_leaves_nothing(clean, tmp_path):
     (tmp_path / "raw target").write_bytes(b"a\n\xff\n")
     assert_fails(clean(*arguments, check=False), "raw target, line 2")
     (tmp_path / "raw target").write_text("a\nb\n", encoding="utf-8")
-    assert_fails(clean(*arguments, check=False), "raw target has 2", "raw source has {}".format(len(PAIR)))
+    assert_fails(clean(*arguments, check=False), "raw target has 2", f"raw source has {len(PAIR)}")
     (tmp_path / "raw target").unlink()
     assert_fails(clean(*arguments, check=False), "raw target")
     assert not list((tmp_path / "out").iterdir())
@@ -169,7 +169,7 @@ def test_cleaning_the_output_again_changes_nothing(clean, tmp_path):
 
 def test_as_a_command(run, repo, tmp_path):
     command = ["python", repo / "preprocess" / "clean.py", *pair_arguments(tmp_path)]
-    assert run(command).stdout.startswith(str(tmp_path / "out" / "zh-kk") + ": read {}, kept".format(len(PAIR)))
+    assert run(command).stdout.startswith(str(tmp_path / "out" / "zh-kk") + f": read {len(PAIR)}, kept")
     done = run(command, check=False)
     assert done.returncode == 1 and done.stderr.count("\n") == 1
 
@@ -180,7 +180,7 @@ def test_parts_are_taken_by_name_and_may_be_packed(clean, tmp_path):
     parts = [["བོད་ཡིག", "ལྷ་ས།"], ["ལྷ་ས།", "གཞིས་ཀ་རྩེ།"], ["བོད་ཡིག", "ཁམས།"]]
     for number, lines in enumerate(parts):
         data = "".join(line + "\n" for line in lines).encode("utf-8")
-        (tmp_path / "part{}.txt".format(number)).write_bytes(gzip.compress(data) if number == 1 else data)
+        (tmp_path / f"part{number}.txt").write_bytes(gzip.compress(data) if number == 1 else data)
     clean("--text", "part2.txt", "part0.txt", "part1.txt", "--lang", "bo", "--out", "clean")
     assert read(tmp_path / "clean.bo") == ["བོད་ཡིག", "ལྷ་ས།", "གཞིས་ཀ་རྩེ།", "ཁམས།"]
     assert_fails(

@@ -44,8 +44,8 @@ def test_lines_stay_aligned_and_pieces_are_sentencepieces(encode, spm, text, tmp
     assert all(line.split() == pieces for line, pieces in zip(written, expected))  # as fairseq cuts them
     total, unknown = sum(map(len, expected)), sum(model.encode(line).count(0) for line in LINES)
     assert unknown >= 2
-    share = "{:.2f}% unknown".format(100 * unknown / total)
-    assert "{} lines, {} pieces, {}".format(len(LINES), total, share) in done.stdout
+    share = f"{100 * unknown / total:.2f}% unknown"
+    assert f"{len(LINES)} lines, {total} pieces, {share}" in done.stdout
     assert (tmp_path / "pieces" / "sentencepiece.bpe.model").read_bytes() == spm.read_bytes()
 
 
@@ -54,7 +54,7 @@ def test_a_line_that_is_not_utf8_is_named_and_nothing_is_left(encode, text, tmp_
     bad.write_bytes("好\n".encode("utf-8") + "好\n".encode("gb18030"))
     done = encode(text, bad, check=False)
     assert done.returncode == 1 and "Traceback" not in done.stderr
-    assert "{}, line 2: not UTF-8".format(bad) in done.stderr
+    assert f"{bad}, line 2: not UTF-8" in done.stderr
     assert os.listdir(str(tmp_path / "pieces")) == []
 
 
@@ -110,7 +110,7 @@ def test_pieces_that_fairseq_would_cut_again_are_refused(encode, spm, tmp_path):
     path = tmp_path / "text"
     path.write_text("one two\nthree\u3000one\n", encoding="utf-8")
     done = encode(path, check=False)
-    assert done.returncode == 1 and "{}, line 2: a piece holds white space".format(path) in done.stderr
+    assert done.returncode == 1 and f"{path}, line 2: a piece holds white space" in done.stderr
 
 
 def test_documents_keep_the_ends_of_their_sentences(encode, spm, tmp_path):
@@ -120,7 +120,7 @@ def test_documents_keep_the_ends_of_their_sentences(encode, spm, tmp_path):
     model = sentencepiece.SentencePieceProcessor(model_file=str(spm))
     first, second, third = (" ".join(model.encode(sentence, out_type=str)) for sentence in CORPUS[:3])
     written = (tmp_path / "pieces" / "train.kk").read_text(encoding="utf-8")
-    assert written == "{} </s> {}\n\n{}\n".format(first, second, third)
+    assert written == f"{first} </s> {second}\n\n{third}\n"
 
 
 def test_without_documents_the_mark_is_text(encode, tmp_path):

@@ -220,7 +220,7 @@ def test_text_may_come_through_a_pipe_though_it_is_read_often(extend, folder, te
     reading, writing = os.pipe()
     os.write(writing, texts["dz"].read_bytes())  # less than a pipe holds
     os.close(writing)
-    extend("--encoder", folder, text="/dev/fd/{}".format(reading), out="piped")
+    extend("--encoder", folder, text=f"/dev/fd/{reading}", out="piped")
     os.close(reading)
     for name in ("sentencepiece.bpe.model", "model.safetensors", "new_pieces.txt"):
         assert (tmp_path / "piped" / name).read_bytes() == (tmp_path / "grown" / name).read_bytes()
@@ -361,7 +361,7 @@ def test_signs_that_join_known_words_stay_as_they_are_when_it_grows_again(extend
     extend("--encoder", folder, lang="mn_Mong", text=text)
     others = [line.replace("ᠤᠨ", "ᠨᠤ") for line in mongolian(100, seed=6)]
     both = write(tmp_path / "text.dz", [line.replace("་", "\u202f", 1) for line in DZONGKHA] + others)
-    extend("--encoder", tmp_path / "grown", "--old", "mn_Mong={}".format(text), out="twice", text=both)
+    extend("--encoder", tmp_path / "grown", "--old", f"mn_Mong={text}", out="twice", text=both)
     once, twice = (Pieces.load(str(tmp_path / n / "sentencepiece.bpe.model")) for n in ("grown", "twice"))
     assert once.cut(lines + others) == twice.cut(lines + others)
     assert twice.lines([line.replace("་", "\u202f", 1) for line in DZONGKHA[:50]]).unknown == 0

@@ -152,7 +152,7 @@ def test_code(text, code):
 @pytest.mark.parametrize("characters", [r"\p{L}", r"\p{Han}", r"[\p{Script=Tibetan}]&&\p{L}", r"\p{Script=Cyrillic}"])
 def test_counting_equals_asking_every_character(characters):
     rng = random.Random(2)
-    one = regex.compile("(?V1)[{}]".format(characters))
+    one = regex.compile(f"(?V1)[{characters}]")
     planes = [(0, 0x250), (0x400, 0x530), (0xF00, 0xFFF), (0x4E00, 0x9FFF), (0x20000, 0x20100), (0x1F600, 0x1F610)]
     for _ in range(50):
         text = "".join(chr(rng.randint(*rng.choice(planes))) for _ in range(60))

@@ -66,8 +66,8 @@ def test_different_lengths_are_an_error_with_both_numbers(tmp_path, shorter):
     write(tmp_path / "ab"[shorter], b"1\n2\n")
     with pytest.raises(SwcmError) as caught:
         list(read_aligned(paths))
-    assert "{} has {}".format(paths[shorter], 2) in str(caught.value)
-    assert "{} has {}".format(paths[1 - shorter], 3) in str(caught.value)
+    assert f"{paths[shorter]} has {2}" in str(caught.value)
+    assert f"{paths[1 - shorter]} has {3}" in str(caught.value)
 
 
 @pytest.mark.parametrize("size", [1, 2, 3, 7, 1 << 18])
@@ -100,7 +100,7 @@ def test_gzip_that_is_cut_short_is_named_behind_the_last_line(tmp_path):
     with pytest.raises(SwcmError, match="gzip data is cut short") as caught:
         for block in read_blocks(path):
             read += split_lines(block)
-    assert "behind line {}:".format(len(read)) in str(caught.value) and 0 < len(read) < 20000
+    assert f"behind line {len(read)}:" in str(caught.value) and 0 < len(read) < 20000
     assert read == [b"line %d" % i for i in range(len(read))]
 
 
@@ -142,7 +142,7 @@ def test_parts_are_in_the_order_of_their_names_and_pipes_as_given(tmp_path):
     for _ in range(3):
         reading, writing = os.pipe()
         os.close(writing)
-        pipes.append("/dev/fd/{}".format(reading))
+        pipes.append(f"/dev/fd/{reading}")
     given = [(pipes[2],), (names[0],), (pipes[0],), (names[1],), (pipes[1],)]
     assert [path for (path,) in in_order(given)] == [names[1], names[0], pipes[2], pipes[0], pipes[1]]
     with pytest.raises(SwcmError, match="given twice"):

@@ -82,7 +82,7 @@ def test_whole_pieces_are_cut_from_the_passages_end(join, encode, spm, limit, se
     assert len(found) == 3 and counts["longest_line"] == max(map(len, found)) <= limit
     removed = []
     for line, pieces, question, passage in zip(lines, found, QUESTIONS, PASSAGES):
-        asked, mark, kept = line.partition(" {} ".format(separator))
+        asked, mark, kept = line.partition(f" {separator} ")
         assert asked == question and mark
         if separator == "</s>":
             passage = passage.replace("</s>", "&lt;/s&gt;")
@@ -140,7 +140,7 @@ def test_all_questions_that_cannot_be_asked_are_named_at_once(join, tmp_path):
     done = join(["天？", "", CORPUS[5] * 2, "天？"], ["天气", "天气", "天气", " "], limit=20, check=False)
     assert done.returncode == 1 and "Traceback" not in done.stderr
     for name, line, words in (("question", 2, "empty"), ("passage", 4, "empty"), ("question", 3, "no room for a")):
-        assert "{}, line {}: ".format(tmp_path / name, line) in done.stderr and words in done.stderr
+        assert f"{tmp_path / name}, line {line}: " in done.stderr and words in done.stderr
     assert not (tmp_path / "out").exists() and not (tmp_path / "out.counts.json").exists()
 
 

@@ -107,7 +107,7 @@ def test_surplus_rows_are_cut_and_named(prune, folder, tmp_path):
     expected = read_encoder(folder)
     rows = add_rows(folder, 7)
     done = prune(folder)
-    assert "rows {} to {}".format(rows, rows + 6) in done.stdout
+    assert f"rows {rows} to {rows + 6}" in done.stdout
     encoder = read_encoder(str(tmp_path / "out"))
     assert encoder.config == expected.config and encoder.pieces == expected.pieces
     assert all(torch.equal(tensor, expected.tensors[name]) for name, tensor in encoder.tensors.items())
@@ -157,7 +157,7 @@ def test_text_that_uses_white_space_pieces_is_refused(prune, folder, tmp_path):
     edit_pieces(folder, lambda pieces: pieces.__setitem__(60, Piece("\u0085", -5.0)))
     text = tmp_path / "text"
     text.write_bytes("fine\nа\u0085а\n".encode("utf-8"))
-    fails(prune(folder, "--corpus", text, check=False), "{}, line 2".format(text), "white space")
+    fails(prune(folder, "--corpus", text, check=False), f"{text}, line 2", "white space")
     assert not (tmp_path / "out").exists()
 
 
@@ -199,7 +199,7 @@ def fails(done, *parts):
 def test_bad_input_leaves_nothing(prune, folder, corpus, tmp_path):
     bad = tmp_path / "bad"
     bad.write_bytes(b"fine\n\xff\n")
-    fails(prune(folder, "--corpus", bad, check=False), "{}, line 2: not UTF-8".format(bad))
+    fails(prune(folder, "--corpus", bad, check=False), f"{bad}, line 2: not UTF-8")
     fails(prune(folder, "--corpus", tmp_path / "nowhere", check=False), "nowhere")
     fails(prune(folder, "--keep-layers", "0,4", check=False), "layers 0 to 3")
     bad.write_text("\n")
@@ -258,7 +258,7 @@ def test_text_may_come_through_a_pipe_though_it_is_read_twice(prune, folder, cor
     reading, writing = os.pipe()
     os.write(writing, corpus.read_bytes())  # less than a pipe holds
     os.close(writing)
-    prune(folder, "--corpus", "/dev/fd/{}".format(reading), out="piped")
+    prune(folder, "--corpus", f"/dev/fd/{reading}", out="piped")
     os.close(reading)
     for name in ("config.json", "sentencepiece.bpe.model", "model.safetensors"):
         assert (tmp_path / "piped" / name).read_bytes() == (tmp_path / "out" / name).read_bytes()

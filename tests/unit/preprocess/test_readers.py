@@ -221,7 +221,7 @@ def test_questions_without_context_are_noted(file):
     data = {"data": [{"paragraphs": [{"qas": [{"question": "Q"}]}, 3]}, 5, {"context": "C", "question": "Q"}]}
     records = read("squad", file, json.dumps(data), problems)
     assert records == [None, None, None, {"context": "C", "question": "Q"}]
-    assert problems.named[1].startswith("{}, record 1, question 2: ".format(file))
+    assert problems.named[1].startswith(f"{file}, record 1, question 2: ")
 
 
 def test_tables(file):
@@ -348,9 +348,7 @@ def test_catalogues(tmp_path):
     path.write_text('msgid "a"\nmsgstr b\nrubbish\n', encoding="utf-8")
     with pytest.raises(SwcmError) as caught:
         messages_of(path)
-    assert [problem.split(": ")[0] for problem in caught.value.problems] == [
-        "{}, line {}".format(path, n) for n in (2, 3)
-    ]
+    assert [problem.split(": ")[0] for problem in caught.value.problems] == [f"{path}, line {n}" for n in (2, 3)]
 
 
 def test_catalogues_are_joined_by_message():
@@ -478,7 +476,7 @@ def test_what_is_no_catalogue_is_named_by_its_line(file, text, line):
     file.write_text(text)
     with pytest.raises(SwcmError) as caught:
         messages_of(file)
-    assert "{}, line {}:".format(file, line) in str(caught.value)
+    assert f"{file}, line {line}:" in str(caught.value)
 
 
 def test_compiled_catalogues_are_told_by_their_start_and_read_whole_or_not(file):

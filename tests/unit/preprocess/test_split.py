@@ -19,8 +19,8 @@ def make_pairs(folder, seed=1, lines=400):
     folder.mkdir(exist_ok=True)
     for code in ("kk", "mn"):
         chosen = rng.sample(pool, len(pool) * 3 // 4) + rng.sample(pool, 20)
-        for suffix, texts in (("zh", chosen), (code, ["{} {}".format(code, i) for i in range(len(chosen))])):
-            (folder / "zh-{}.{}".format(code, suffix)).write_text("".join(t + "\n" for t in texts), encoding="utf-8")
+        for suffix, texts in (("zh", chosen), (code, [f"{code} {i}" for i in range(len(chosen))])):
+            (folder / f"zh-{code}.{suffix}").write_text("".join(t + "\n" for t in texts), encoding="utf-8")
     return [folder / "zh-kk", folder / "zh-mn"]
 
 
@@ -29,7 +29,7 @@ def read(path):
 
 
 def rows(folder, part, code):
-    sides = [read(folder / "{}.zh-{}.{}".format(part, code, side)) for side in ("zh", code)]
+    sides = [read(folder / f"{part}.zh-{code}.{side}") for side in ("zh", code)]
     assert len(sides[0]) == len(sides[1])
     return list(zip(*sides))
 
@@ -59,7 +59,7 @@ def test_each_pair_has_its_lines_and_nothing_is_invented(split):
         parts = {part: rows(out, part, code) for part in PARTS}
         assert len(parts["test"]) == 20 and len(parts["valid"]) == 10
         everything = [row for part in PARTS for row in parts[part]]
-        given = list(zip(read(clean / "zh-{}.zh".format(code)), read(clean / "zh-{}.{}".format(code, code))))
+        given = list(zip(read(clean / f"zh-{code}.zh"), read(clean / f"zh-{code}.{code}")))
         assert len(set(everything)) == len(everything)  # targets are numbered
         assert set(everything) <= set(given)
         count = counts["pairs"]["zh-" + code]
@@ -143,7 +143,7 @@ def test_chains_of_twins_stay_in_train(split_run, tmp_path):
     chain = [SIGNS[i : i + 12] for i in range(len(SIGNS) - 12)]
     # And strings that share nothing with any other.
     others = ["{0}{1}{0}{1}".format(chr(0x4E10 + 2 * i), chr(0x4E11 + 2 * i)) for i in range(40)]
-    for suffix, texts in (("zh", chain + others), ("kk", ["ф{}".format(i) for i in range(len(chain + others))])):
+    for suffix, texts in (("zh", chain + others), ("kk", [f"ф{i}" for i in range(len(chain + others))])):
         (tmp_path / ("zh-kk." + suffix)).write_text("".join(t + "\n" for t in texts), encoding="utf-8")
     split_run([tmp_path / "zh-kk"], tmp_path / "out")
     train = {source for source, _ in rows(tmp_path / "out", "train", "kk")}
@@ -185,7 +185,7 @@ def test_errors_name_all_that_is_wrong(split, split_run, tmp_path):
 def test_blank_lines_and_halves_go_nowhere_and_are_counted(split_run, tmp_path):
     rng = random.Random(4)
     texts = ["".join(chr(0x4E00 + rng.randrange(2000)) for _ in range(8)) for _ in range(60)]
-    lines = [(text, "ф{}".format(number)) for number, text in enumerate(texts)]
+    lines = [(text, f"ф{number}") for number, text in enumerate(texts)]
     lines[3] = lines[7] = ("", "")
     lines[5], lines[6], lines[8] = (lines[5][0], " "), ("\u3000", "ф"), (lines[8][0], "\u200b\u2060")
     for side, suffix in enumerate(("zh", "kk")):

@@ -393,7 +393,7 @@ def test_surplus_rows_are_named_with_the_command_that_cuts_them(folder):
     save_file(weights, os.path.join(folder, "model.safetensors"))
     edit_config(folder, vocab_size=rows + 7)
     message = failure(folder)
-    assert "rows {} to {} are surplus".format(rows, rows + 6) in message and "prune_encoder.py" in message
+    assert f"rows {rows} to {rows + 6} are surplus" in message and "prune_encoder.py" in message
     os.remove(os.path.join(folder, "sentencepiece.bpe.model"))
     assert read_encoder(folder).config.vocab_size == rows + 7
 
@@ -430,7 +430,7 @@ def test_what_is_read_is_the_readers_own(folder):
 @pytest.mark.parametrize("value", [True, 0, -1, 2.0, "3", None])
 def test_a_size_that_is_no_number_of_things_is_named(folder, value):
     edit_config(folder, num_hidden_layers=value)
-    with pytest.raises(SwcmError, match="num_hidden_layers is {!r}, not a number of things".format(value)):
+    with pytest.raises(SwcmError, match=f"num_hidden_layers is {value!r}, not a number of things"):
         read_encoder(folder)
 
 
@@ -505,7 +505,7 @@ def test_quantized_weights_are_refused_by_name(folder, file, kind):
     weights[name] = (weights[name].abs() * 100).to(getattr(torch, kind))
     path = os.path.join(copy, file)
     save_file(weights, path, metadata={"format": "pt"}) if file.endswith("safetensors") else torch.save(weights, path)
-    with pytest.raises(SwcmError, match="1 tensors hold {}.*{} first: they are quantized".format(kind, name)):
+    with pytest.raises(SwcmError, match=f"1 tensors hold {kind}.*{name} first: they are quantized"):
         read_encoder(copy)
 
 
@@ -514,5 +514,5 @@ def test_weights_that_are_no_numbers_are_refused_by_name(folder, value):
     weights, copy = weights_of(folder), variant(folder, "broken")
     weights[WORDS][3, 2] = value
     save_file(weights, os.path.join(copy, "model.safetensors"), metadata={"format": "pt"})
-    with pytest.raises(SwcmError, match="1 of the [0-9]+ numbers of {} are NaN or infinite".format(WORDS)):
+    with pytest.raises(SwcmError, match=f"1 of the [0-9]+ numbers of {WORDS} are NaN or infinite"):
         read_encoder(copy)

@@ -80,12 +80,12 @@ def descriptions(tmp_path):
     folder = tmp_path / "descriptions" / "en"
     folder.mkdir(parents=True)
     for split, count in (("train", 23), ("valid", 4), ("test", 9)):
-        names = ["{}{}-tool".format(split, number) for number in range(count)]
-        texts = ["{0} is a tool of {0}s. This package provides the {0} program.".format(name) for name in names]
-        summaries = ["help with number {} in {}".format(number, split) for number in range(count)]
+        names = [f"{split}{number}-tool" for number in range(count)]
+        texts = [f"{name} is a tool of {name}s. This package provides the {name} program." for name in names]
+        summaries = [f"help with number {number} in {split}" for number in range(count)]
         summaries[3] = summaries[2]  # a list with both would have two answers
         for ending, lines in (("packages", names), ("text-summary.text", texts), ("text-summary.summary", summaries)):
-            (folder / "{}.{}".format(split, ending)).write_text("".join(line + "\n" for line in lines), "utf-8")
+            (folder / f"{split}.{ending}").write_text("".join(line + "\n" for line in lines), "utf-8")
     return tmp_path / "descriptions"
 
 

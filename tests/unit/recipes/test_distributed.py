@@ -61,8 +61,9 @@ def test_one_process_needs_no_launcher(commands, machine, around):
 def test_processes_on_the_cpu_share_its_processors(commands):
     command, threads, _ = commands(SWCM_CPU_PROCESSES=2)
     assert command == (
-        "torchrun --standalone --nproc_per_node 2 {} --ddp-backend legacy_ddp data --lr 1 --distributed-world-size 2 "
-        "{}".format(RANK, CPU_FLAGS)
+        f"torchrun --standalone --nproc_per_node 2 {RANK} --ddp-backend legacy_ddp data --lr 1 "
+        "--distributed-world-size 2 "
+        f"{CPU_FLAGS}"
     )
     assert threads == "threads 4"
 
@@ -75,7 +76,7 @@ def test_processes_are_for_machines_without_gpu(commands):
 def test_several_gpus_are_started_by_torchrun(commands, around):
     # fairseq's own start would wait for the other machines that Slurm names.
     assert commands(MACHINE_SHOWS=1, TORCH_SEES=3, **around)[0] == (
-        "torchrun --standalone --nproc_per_node 3 {} data --lr 1 --distributed-world-size 3".format(RANK)
+        f"torchrun --standalone --nproc_per_node 3 {RANK} data --lr 1 --distributed-world-size 3"
     )
 
 
@@ -84,8 +85,9 @@ def test_several_machines(commands, here):
     # With one GPU a machine fairseq would count one process in all, so the whole number is always given.
     command = commands(MACHINE_SHOWS=1, TORCH_SEES=here, NNODES=2, NODE_RANK=1, MASTER_ADDR="first")[0]
     assert command == (
-        "torchrun --nnodes 2 --node_rank 1 --master_addr first --master_port 29500 --nproc_per_node {} {} data --lr 1 "
-        "--distributed-world-size {}".format(here, RANK, 2 * here)
+        f"torchrun --nnodes 2 --node_rank 1 --master_addr first --master_port 29500 --nproc_per_node {here} "
+        f"{RANK} data --lr 1 "
+        f"--distributed-world-size {2 * here}"
     )
 
 
@@ -145,8 +147,9 @@ def test_an_update_has_as_many_pieces_on_any_number_of_devices(recipe, gpus, giv
     numbers, line = recipe(share, MACHINE_SHOWS=1, TORCH_SEES=gpus, **given).stdout.splitlines()
     assert tuple(map(int, numbers.split())) == expected
     devices = gpus * given.get("NNODES", 1)
-    assert line == "pieces an update: {} at most, on {} device(s) in {} batch(es) of {}".format(
-        expected[0] * expected[1] * devices, devices, expected[1], expected[0]
+    assert line == (
+        f"pieces an update: {expected[0] * expected[1] * devices} at most, on {devices} device(s) in "
+        f"{expected[1]} batch(es) of {expected[0]}"
     )
 
 

@@ -104,7 +104,7 @@ def e5_small(monkeypatch, tmp_path, capsys):
 def test_packed_file_becomes_an_encoder_folder(packed, e5_small):
     data, meant, rows = packed
     folder, output = e5_small(data)
-    assert "cut 5 surplus rows ({} to {})".format(rows - 5, rows - 1) in output
+    assert f"cut 5 surplus rows ({rows - 5} to {rows - 1})" in output
     encoder = read_encoder(folder)
     config, tensors = encoder.config, encoder.tensors
     assert (config.vocab_size, config.encoder_layers, config.max_positions) == (rows - 5, 2, 11)
@@ -189,7 +189,7 @@ def hub(tmp_path):
     Server.root.mkdir()
     handler = functools.partial(Handler, directory=str(Server.root))
     server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler)
-    Server.endpoint = "http://127.0.0.1:{}".format(server.server_port)
+    Server.endpoint = f"http://127.0.0.1:{server.server_port}"
     Server.model = Server.root / "owner" / "model" / "resolve" / "main"
     make_encoder_folder(Server.model, layers=2)
     thread = threading.Thread(target=server.serve_forever, daemon=True)
@@ -215,8 +215,8 @@ def shard(folder, count=2):
     os.remove(str(folder / "model.safetensors"))
     for i in range(count):
         part = {name: weights[name] for name in sorted(weights)[i::count]}
-        torch.save(part, str(folder / "part-{}.bin".format(i)))
-        where.update(dict.fromkeys(part, "part-{}.bin".format(i)))
+        torch.save(part, str(folder / f"part-{i}.bin"))
+        where.update(dict.fromkeys(part, f"part-{i}.bin"))
     (folder / "pytorch_model.bin.index.json").write_text(json.dumps({"weight_map": where}))
 
 

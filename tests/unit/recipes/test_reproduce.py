@@ -288,8 +288,8 @@ def generated(outputs):
     lines = []
     for place in reversed(range(len(outputs))):
         pieces = " ".join("▁" + word for word in outputs[place].split())
-        lines += ["S-{}\ta".format(place), "T-{}\tb".format(place), "H-{}\t-0.5\t{}".format(place, pieces)]
-        lines += ["D-{}\t-0.5\t{}".format(place, outputs[place])]
+        lines += [f"S-{place}\ta", f"T-{place}\tb", f"H-{place}\t-0.5\t{pieces}"]
+        lines += [f"D-{place}\t-0.5\t{outputs[place]}"]
     return "\n".join(lines + ["Generate test with beam=5: BLEU4 = 1.0", ""])
 
 

@@ -26,7 +26,7 @@ def test_both_ways_of_encoding_write_the_same_bytes(spm, tmp_path, workers):
         paths.append(str(path))
     mine = encode.ours(spm, paths, str(tmp_path / "ours"), workers)
     whole, call = encode.theirs(spm, paths, str(tmp_path / "theirs"), workers)
-    written = b"".join((tmp_path / "ours.{}".format(number)).read_bytes() for number in range(len(paths)))
+    written = b"".join((tmp_path / f"ours.{number}").read_bytes() for number in range(len(paths)))
     assert written == (tmp_path / "theirs").read_bytes() and written.count(b"\n") > 400
     assert 0 < call.clock < whole.clock and 0 < call.processor <= whole.processor
     assert mine.clock > 0 and mine.processor > 0

@@ -34,7 +34,7 @@ def test_the_best_is_the_highest_of_a_score_and_the_lowest_of_a_loss(flags):
     lowest = [name for name, metric in METRICS.items() if metric.better == -1 and name != "repeated"]
     lowest += ["loss", "nll_loss", "ppl", "mt.zh-kk_nll", "mt.zh-kk_ppl", "mt.zh-kk_wrong_language"]
     assert [flags(BEST_METRIC=name) for name in highest] == [
-        "--best-checkpoint-metric {} {}".format(name, MAXIMIZE) for name in highest
+        f"--best-checkpoint-metric {name} {MAXIMIZE}" for name in highest
     ]
     assert [flags(BEST_METRIC=name) for name in lowest] == ["--best-checkpoint-metric " + name for name in lowest]
 
@@ -62,7 +62,7 @@ def test_auto_is_what_the_machine_is_quick_in(precision, run):
     name, reason = run(["python", "-m", "swcm_fairseq.hardware"]).stdout.strip().split("\t")
     flag, line = precision(PRECISION="auto").stdout.strip().split("|")
     assert flag == ("" if name == "fp32" else "--" + name)
-    assert line.startswith("precision: {} (".format(name))
+    assert line.startswith(f"precision: {name} (")
 
 
 def test_a_training_goes_on_in_the_precision_it_began_with(precision, tmp_path):

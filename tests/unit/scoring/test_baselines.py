@@ -9,7 +9,7 @@ from swcm_fairseq.scoring.baselines import first_sentences, first_words, shuffle
 
 @pytest.mark.parametrize("count", [2, 3, 4, 7, 100])
 def test_each_sentence_once_and_none_in_its_place(count):
-    sentences = ["sentence {}".format(number) for number in range(count)]
+    sentences = [f"sentence {number}" for number in range(count)]
     for seed in range(20):
         result = shuffled(sentences, seed)
         assert sorted(result) == sorted(sentences)

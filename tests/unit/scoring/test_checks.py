@@ -6,7 +6,7 @@ from swcm_fairseq.scoring import score
 
 
 def check(name, hypotheses, references=None, lang="kk"):
-    references = references or ["сөз {}".format(place) for place in range(len(hypotheses))]
+    references = references or [f"сөз {place}" for place in range(len(hypotheses))]
     return score(hypotheses, references, lang, [name])[name]
 
 

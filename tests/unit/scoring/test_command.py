@@ -162,7 +162,7 @@ def test_baselines_from_the_sources(files, tmp_path, capsys):
 
 
 def test_the_table_marks_what_differs_from_the_first_system(files, tmp_path, capsys):
-    lines = ["сөз {} бар".format(number) for number in range(40)]
+    lines = [f"сөз {number} бар" for number in range(40)]
     for name, content in (("r", lines), ("a", ["сөз"] * 40), ("b", lines)):
         (tmp_path / name).write_text("".join(line + "\n" for line in content), encoding="utf-8")
     paths = [str(tmp_path / name) for name in "abr"]

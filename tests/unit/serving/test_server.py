@@ -151,7 +151,7 @@ def test_what_is_in_the_house_is_answered_before_the_end(echo):
 def test_a_port_that_is_taken_and_an_address_that_is_none():
     with listen("127.0.0.1", 0) as bound:
         port = bound.getsockname()[1]
-        with pytest.raises(SwcmError, match="cannot listen at 127.0.0.1, port {}: .*--port".format(port)):
+        with pytest.raises(SwcmError, match=f"cannot listen at 127.0.0.1, port {port}: .*--port"):
             listen("127.0.0.1", port)
     with pytest.raises(SwcmError, match="no address to listen at"):
         listen("no address", 80)

@@ -24,8 +24,8 @@ def task(tmp_path_factory):
     folder = tmp_path_factory.mktemp("data")
     sides = {}
     for language in ("kk", "mn"):
-        sides["test.zh-{}.zh".format(language)] = SOURCES
-        sides["test.zh-{}.{}".format(language, language)] = TARGETS
+        sides[f"test.zh-{language}.zh"] = SOURCES
+        sides[f"test.zh-{language}.{language}"] = TARGETS
     write_data_bin(folder, DICTIONARY, sides)
     task = toy_task(folder, DICTIONARY, lang_pairs="zh-kk,zh-mn")
     task.load_dataset("test")

@@ -63,10 +63,7 @@ def test_flags_that_name_no_pairs_are_refused_with_all_that_is_wrong(given, word
 def folders(tmp_path):
     def sides(lines):
         return {
-            "{}.zh-{}.{}".format(split, t, side): lines
-            for split in ("train", "valid")
-            for t in ("kk", "mn")
-            for side in ("zh", t)
+            f"{split}.zh-{t}.{side}": lines for split in ("train", "valid") for t in ("kk", "mn") for side in ("zh", t)
         }
 
     return [
@@ -93,12 +90,7 @@ def test_one_pair_is_a_plain_dataset_and_several_are_a_mixture(folders):
 
 def test_training_is_sampled_by_alpha_and_validation_is_not(tmp_path):
     lines = {"kk": ["a"] * 12, "mn": ["b"] * 2}
-    sides = {
-        "{}.zh-{}.{}".format(split, t, side): lines[t]
-        for split in ("train", "valid")
-        for t in lines
-        for side in ("zh", t)
-    }
+    sides = {f"{split}.zh-{t}.{side}": lines[t] for split in ("train", "valid") for t in lines for side in ("zh", t)}
     task = toy_task(
         write_data_bin(tmp_path, DICTIONARY, sides), DICTIONARY, lang_pairs="zh-kk,zh-mn", sampling_alpha=0.0
     )
@@ -123,8 +115,8 @@ def spoilt(tmp_path):
     dictionary = toy_dictionary(languages=["zh", "kk", "mn", "ug", "bo"])
     sides = {}
     for split in ("train", "valid"):
-        sides.update({"{}.zh-{}.{}".format(split, t, side): ["a"] for t in ("kk", "mn") for side in ("zh", t)})
-        sides["{}.zh-mn.mn".format(split)] = ["a", "b"]
+        sides.update({f"{split}.zh-{t}.{side}": ["a"] for t in ("kk", "mn") for side in ("zh", t)})
+        sides[f"{split}.zh-mn.mn"] = ["a", "b"]
     folder = write_data_bin(tmp_path, dictionary, sides)
     return toy_task(folder, dictionary, lang_pairs="zh-kk,zh-ug,zh-mn")
 
@@ -189,7 +181,7 @@ def test_scores_need_the_sentencepiece_model_before_anything_is_trained(folders)
 def test_scores_of_any_pair_may_choose_the_best_checkpoint(tmp_path):
     content = train_sentencepiece()
     dictionary = toy_dictionary(sentencepiece_pieces(content))
-    sides = {"{}.zh-{}.{}".format(s, t, x): ["a"] for s in ("train", "valid") for t in ("kk", "mn") for x in ("zh", t)}
+    sides = {f"{s}.zh-{t}.{x}": ["a"] for s in ("train", "valid") for t in ("kk", "mn") for x in ("zh", t)}
     folder = write_data_bin(tmp_path, dictionary, sides)
     (tmp_path / "sentencepiece.bpe.model").write_bytes(content)
     task = scored_task(folder, dictionary, validation_scores="chrfpp,rougeL")

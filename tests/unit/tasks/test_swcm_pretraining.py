@@ -32,8 +32,8 @@ def folder(tmp_path_factory, dictionary):
     sides["train.mn-None.mn"] = lines(10, 3)
     for pair, target, count in (("zh-kk", "kk", 40), ("zh-mn", "mn", 10)):
         for split in ("train", "valid"):
-            sides["{}.{}.zh".format(split, pair)] = lines(count - 1, count) + ["a"]
-            sides["{}.{}.{}".format(split, pair, target)] = lines(count, count + 1)
+            sides[f"{split}.{pair}.zh"] = lines(count - 1, count) + ["a"]
+            sides[f"{split}.{pair}.{target}"] = lines(count, count + 1)
     sides["train.zh-mn.mn"][3] = ""
     sides["valid.zh-None.zh"] = lines(20, 9)
     return write_data_bin(tmp_path_factory.mktemp("data bin"), dictionary, sides)
@@ -62,7 +62,7 @@ def test_groups_and_tags(folder, dictionary):
     task = task_of(folder)
     assert task.loss_groups == ["dae.zh", "dae.kk", "dae.mn", "mt.zh-kk", "mt.kk-zh", "mt.zh-mn", "mt.mn-zh"]
     languages = ["zh", "kk", "mn", "kk", "zh", "mn", "zh"]
-    assert task.tags == [dictionary.index("[{}]".format(code)) for code in languages]
+    assert task.tags == [dictionary.index(f"[{code}]") for code in languages]
 
 
 @pytest.mark.parametrize("alpha", [1.0, 0.3, 0.0])
@@ -140,7 +140,7 @@ def test_lengths_are_cut_and_said(folder, caplog):
     ]
     longer = sum(len(line.split()) + 1 > 6 for line in lines(600, 1))
     assert any(
-        "600 documents; {} sentences of more than 6 pieces cut".format(longer) in record.getMessage()
+        f"600 documents; {longer} sentences of more than 6 pieces cut" in record.getMessage()
         for record in caplog.records
     )
 
@@ -165,7 +165,7 @@ def test_all_that_training_lacks_is_named_at_once_before_anything_is_written(fol
         dictionary,
         {"train.zh-None.zh": ["a"], "train.zh-kk.zh": ["a", "b"], "train.zh-kk.kk": ["a"], "valid.zh-mn.mn": ["a"]},
     )
-    task = task_of("{}:{}".format(other, folder), dae_langs="zh,kk", mt_pairs="zh-kk,zh-mn,kk-mn")
+    task = task_of(f"{other}:{folder}", dae_langs="zh,kk", mt_pairs="zh-kk,zh-mn,kk-mn")
     before = sorted(os.listdir(other))
     run = SimpleNamespace(train_split="train", valid_splits=["valid", "none"], combines_valid=False)
     with pytest.raises(SwcmError) as caught:
@@ -194,7 +194,7 @@ def test_all_that_training_lacks_is_named_at_once_before_anything_is_written(fol
 
 def test_folders_are_taken_in_turn(folder, tmp_path, dictionary):
     other = write_data_bin(tmp_path, dictionary, {"train.kk-None.kk": lines(5, 1)})
-    task = task_of("{}:{}".format(folder, other), dae_langs="kk", mt_pairs=None)
+    task = task_of(f"{folder}:{other}", dae_langs="kk", mt_pairs=None)
     for epoch, size in ((1, 90), (2, 5), (3, 90)):
         task.load_dataset("train", epoch=epoch)
         assert len(task.dataset("train")) == size

@@ -41,8 +41,8 @@ def parts(tmp_path_factory):
         lines[:2] = outputs[:1] + [outputs[1] + " " + lines[1]]
     sides = {}
     for target, lines in references.items():
-        sides["valid.zh-{}.zh".format(target)] = list(map(pieces.encode, SOURCES[target]))
-        sides["valid.zh-{0}.{0}".format(target)] = list(map(pieces.encode, lines))
+        sides[f"valid.zh-{target}.zh"] = list(map(pieces.encode, SOURCES[target]))
+        sides[f"valid.zh-{target}.{target}"] = list(map(pieces.encode, lines))
     # A piece that the dictionary lacks is <unk> in an output and <<unk>> in a reference, as fairseq-generate says it.
     sides["valid.zh-kk.kk"][3] = "▁сақтаңыз? " + sides["valid.zh-kk.kk"][3]
     references["kk"][3] = "<<unk>> " + references["kk"][3]

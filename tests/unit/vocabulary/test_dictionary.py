@@ -52,7 +52,7 @@ def test_missing_and_extra_are_reported_together():
 
 
 def test_many_are_counted():
-    pieces = ["p{}".format(i) for i in range(20)]
+    pieces = [f"p{i}" for i in range(20)]
     found = problems(SYMBOLS[:4] + SYMBOLS[8:], 25, pieces)
     assert "missing from the dictionary: 'p0' 'p1' 'p2' 'p3' 'p4' 'p5' 'p6' 'p7' and 12 more" in found
 
@@ -100,7 +100,7 @@ def test_a_sentencepiece_model_has_the_dictionarys_pieces(tmp_path):
     assert str(path) in str(caught.value)
     assert caught.value.problems == [
         "in the dictionary but not in the model: 'elsewhere'",
-        "in the model but not in the dictionary: {!r}".format(pieces[-1]),
+        f"in the model but not in the dictionary: {pieces[-1]!r}",
     ]
 
 

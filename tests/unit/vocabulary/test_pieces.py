@@ -17,7 +17,7 @@ TIBETAN = "བོད་ཡིག་གི་ཚིག"
 
 @pytest.fixture(scope="module")
 def model():
-    corpus = list(CORPUS) + ["а{}б {}".format(PLACEHOLDER, text) for text in CORPUS]
+    corpus = list(CORPUS) + [f"а{PLACEHOLDER}б {text}" for text in CORPUS]
     return sentencepiece.SentencePieceProcessor(model_proto=train_sentencepiece(corpus, 320))
 
 
@@ -38,7 +38,7 @@ def plainly(model, text):
 def random_texts(number, strange, seed):
     rng = random.Random(seed)
     words = [word for line in CORPUS for word in line.split()]
-    rare = SYMBOLS + [SIGN, "а{}б".format(SIGN), TIBETAN, "ཀ", "  ", "\u3000", "\u2028", "马", "\u200b", "\u200c"]
+    rare = SYMBOLS + [SIGN, f"а{SIGN}б", TIBETAN, "ཀ", "  ", "\u3000", "\u2028", "马", "\u200b", "\u200c"]
     texts = []
     for _ in range(number):
         chosen = rng.choices(rare if rng.random() < strange else words, k=rng.randint(0, 6))
@@ -108,11 +108,11 @@ def test_a_piece_that_only_looks_like_a_symbol_is_kept(model):
 
 def test_decode_undoes_encode(model):
     pieces = Pieces(model)
-    for text in [*CORPUS, "бір {} cd".format(TIBETAN), "<ab", "а{0}б {0}в".format(SIGN)]:
+    for text in [*CORPUS, f"бір {TIBETAN} cd", "<ab", f"а{SIGN}б {SIGN}в"]:
         normalized = model.normalize(text.replace(SIGN, PLACEHOLDER)).replace(PLACEHOLDER, SIGN)
         assert pieces.decode(pieces.encode(text)) == normalized.replace("▁", " ").strip()
         assert pieces.decode(" ".join(pieces.cut([text])[0])) == pieces.decode(pieces.encode(text))
-    assert pieces.decode(pieces.encode("а{}б".format(SIGN))) == "а{}б".format(SIGN)
+    assert pieces.decode(pieces.encode(f"а{SIGN}б")) == f"а{SIGN}б"
     assert pieces.decode("▁ab c ▁d") == "abc d" and pieces.decode("") == ""
 
 

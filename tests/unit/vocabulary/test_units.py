@@ -60,7 +60,7 @@ def test_chinese_units_are_pieces():
 @pytest.mark.parametrize("code", ["mn", "bo", "zh"])
 @pytest.mark.parametrize("symbol", SPECIALS + ["<mask>", "[bo]"])
 def test_what_is_no_text_belongs_to_no_unit(code, symbol):
-    assert units_of("▁а {} б".format(symbol), code) == ["▁а", symbol, "б"]
+    assert units_of(f"▁а {symbol} б", code) == ["▁а", symbol, "б"]
 
 
 def test_nothing_has_no_units():
