@@ -82,6 +82,7 @@ def test_what_a_process_of_several_says_to_the_user(monkeypatch, main, said):
     processes.distributed_no_spawn, processes.distributed_backend = False, "gloo"
     common = SimpleNamespace(tpu=False, cpu=True, model_parallel_size=1)
     cfg = SimpleNamespace(common=common, distributed_training=processes, checkpoint=SimpleNamespace())
+    cfg.checkpoint.write_checkpoints_asynchronously = False
     cfg.task = SimpleNamespace(_name="swcm_finetuning")
     with pytest.raises(Exception) as caught:
         utils.call_main(cfg, main)
