@@ -25,7 +25,7 @@ import itertools
 import os
 import random
 import sys
-from typing import Callable, Dict, Iterable, Iterator, List, NamedTuple, Sequence, Set, Tuple
+from typing import Callable, Dict, Iterator, List, NamedTuple, Sequence, Set, Tuple, TypeVar
 
 from swcm_preprocess.lines import read_aligned
 from swcm_preprocess.neighbours import ClustersOnDemand, Index, Progress
@@ -42,6 +42,7 @@ HELD_OUT = ("test", "valid")  # in the order in which they are filled
 
 Line = Tuple[str, str]  # pivot, other side
 Corpus = Dict[str, List[Line]]  # name of the pair ("zh-kk") -> its lines
+Cluster = TypeVar("Cluster", bound=Sequence[str])
 Counts = Dict[str, int]
 
 AT_ONCE = 10_000  # sentences that are cut into pieces at a time
@@ -131,23 +132,14 @@ def candidates(
     First those that most pairs have, in random order among themselves; none of more than --max-cluster sentences. All
     clusters are found before where that is little work. In a large corpus those alone are found that are asked for.
     """
-    chance = random.Random(options.seed)
-    having = {name: {pivot for pivot, _ in lines} for name, lines in corpus.items()}
-
-    def pairs_with(cluster: Iterable[str]) -> int:
-        return sum(any(text in known for text in cluster) for known in having.values())
-
     if len(texts) <= MOST_AT_ONCE and sum(index.work() for index in indexes) <= MOST_WORK:
         groups = group(texts, compare, options.similarity)
         small = [cluster for cluster in groups if len(cluster) <= options.max_cluster]
-        chance.shuffle(small)
-        small.sort(key=lambda cluster: -pairs_with(cluster))  # stable
-        return iter(small), lambda: cluster_statistics(groups, options.max_cluster)
+        return iter(in_order(small, corpus, options.seed)), lambda: cluster_statistics(groups, options.max_cluster)
 
     on_demand = ClustersOnDemand(indexes, options.max_cluster)
-    order = list(range(len(texts)))
-    chance.shuffle(order)
-    order.sort(key=lambda place: -pairs_with([texts[place]]))
+    place_of = {text: place for place, text in enumerate(texts)}
+    order = [place_of[text] for (text,) in in_order([(text,) for text in texts], corpus, options.seed)]
 
     def find() -> Iterator[List[str]]:
         seen: Set[int] = set()
@@ -160,6 +152,16 @@ def candidates(
     return find(), lambda: dict(
         cluster_sizes(on_demand.sizes), pivot_sentences=len(texts), sentences_looked_at=on_demand.looked_at
     )
+
+
+def in_order(clusters: Sequence[Cluster], corpus: Corpus, seed: int) -> List[Cluster]:
+    """First those that most pairs have, in random order among themselves."""
+    having = [{pivot for pivot, _ in lines} for lines in corpus.values()]
+    order = list(clusters)
+    random.Random(seed).shuffle(order)
+    # A stable sort.
+    order.sort(key=lambda cluster: -sum(any(text in known for text in cluster) for known in having))
+    return order
 
 
 def group(texts: Sequence[str], compare: Sequence[Measure], similarity: str) -> List[List[str]]:

@@ -101,10 +101,12 @@ encode_text "$OUT/encoder" "$OUT/pieces" "$split"/*.text-summary.*
 names=(text-summary)
 if [ "$DENOISING" != 0 ]; then
     names+=("$SUMMARY_LANG")
-    mkdir -p "$OUT/text"
-    for part in train valid; do
-        LC_ALL=C sort -u "$split/$part.text-summary".* >"$OUT/text/$part.$SUMMARY_LANG"
-    done
+    if ! done_already "$OUT/text/train.$SUMMARY_LANG" "text to denoise"; then
+        mkdir -p "$OUT/text"
+        for part in valid train; do
+            LC_ALL=C sort -u "$split/$part.text-summary".* >"$OUT/text/$part.$SUMMARY_LANG"
+        done
+    fi
     encode_text "$OUT/encoder" "$OUT/pieces" "$OUT"/text/{train,valid}."$SUMMARY_LANG"
 fi
 bash "$recipes/binarize.sh" "$OUT/pieces" "$OUT/dict.txt" "$OUT/data-bin" "${names[@]}"

@@ -24,7 +24,7 @@ from swcm_preprocess.clean_rows import Cleaner, Settings
 from swcm_preprocess.filters.near_duplicates import signatures
 from swcm_preprocess.lines import Problems, read_lines
 from swcm_preprocess.overlap import closest, clusters, fingerprint, index, ngrams
-from swcm_preprocess.split import HELD_OUT, hold_out
+from swcm_preprocess.split import HELD_OUT, hold_out, in_order
 
 import regex
 
@@ -217,7 +217,8 @@ def split(corpus: Corpus, pivot: str, wanted: Dict[str, int], max_train: int, se
         min(group, key=lambda name: (-sum(name in known[code] for code in others), len(name), name)) for group in groups
     }
     lines = {code: [(name, "") for name in sorted(speakers & set(known[code]))] for code in others or [pivot]}
-    parts = hold_out(lines, groups, wanted, MAX_FAMILY, seed)
+    small = [group for group in groups if len(group) <= MAX_FAMILY]
+    parts = hold_out(lines, iter(in_order(small, lines, seed)), wanted)
     held_out = set().union(*(parts[part] for part in HELD_OUT))
     members = {part: parts[part] & speakers for part in HELD_OUT}
     members["train"] = set(names) - held_out - too_near(known, held_out, pivot)

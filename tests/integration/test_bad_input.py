@@ -73,10 +73,10 @@ def cut_weights(place):
 def another_architecture(place):
     with open(place.in_encoder("config.json")) as stream:
         config = json.load(stream)
-    config["model_type"] = "bert"
+    config["model_type"] = "distilbert"
     with open(place.in_encoder("config.json"), "w") as stream:
         json.dump(config, stream)
-    return ["config.json", "'bert'", "xlm-roberta"]
+    return ["config.json", "'distilbert'", "xlm-roberta"]
 
 
 def sizes_against_the_preset(place):

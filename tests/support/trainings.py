@@ -155,7 +155,7 @@ def _kill_while_writing(name: str, update: int, trainer_class) -> None:
         _die()
 
     def watched_copyfile(source, path, **options):
-        if now[0] == update and os.path.basename(path).startswith(name):
+        if now[0] == update and os.path.basename(path).lstrip(".").startswith(name):
             with open(path, "wb") as stream:
                 half(path, Path(source).read_bytes(), stream)
         return copyfile(source, path, **options)
@@ -163,7 +163,7 @@ def _kill_while_writing(name: str, update: int, trainer_class) -> None:
     trainer_save = trainer_class.save_checkpoint
 
     def watched_trainer_save(self, filename, extra_state):
-        writing[0] = os.path.basename(filename)
+        writing[0] = os.path.basename(filename).lstrip(".")
         return trainer_save(self, filename, extra_state)
 
     def watched_save(state, stream, **options):
