@@ -258,13 +258,13 @@ def join_command(cfg) -> None:
     They are fairseq-generate and fairseq-hydra-train.
 
     Args:
-        cfg: the task's part of the configuration.
+        cfg: the configuration, or the part of it that a task or a model is handed.
     """
     if _active or not {"fairseq_cli.hydra_train", "fairseq_cli.generate"} & set(sys.modules):
         return
-    root = cfg._get_parent() if hasattr(cfg, "_get_parent") else None
+    root = cfg._get_parent() if hasattr(cfg, "_get_parent") and "common_eval" not in cfg else cfg
     # Those that are made of a checkpoint's configuration, or by hand, are no command's.
-    if root is not None and "common_eval" in root and _is_running(root):
+    if hasattr(root, "_get_parent") and "common_eval" in root and _is_running(root):
         commands.prepare(root)
         sys.excepthook = report_without_traceback(sys.excepthook)
         _for_good.enter_context(commands.running(applied, root))

@@ -9,6 +9,7 @@ from torch import Tensor, nn
 
 from .. import allocator
 from ..errors import SwcmError
+from ..fairseq_patches import join_command
 from ..hardware import warn_of_slow_bf16
 from ..modules.embeddings import Embeddings, position_table, token_table
 from ..modules.layer_plan import layer_plan
@@ -106,6 +107,7 @@ class XlmSwcmModel(FairseqEncoderDecoderModel):
 
     def prepare_for_inference_(self, cfg):
         """fairseq's commands call this before they decode, when ``--fp16`` has taken effect but not ``--bf16``."""
+        join_command(cfg)  # fairseq-generate with another task has not looked for this model until now
         if cfg.common.bf16:
             warn_of_slow_bf16()
             self.to(torch.bfloat16)
