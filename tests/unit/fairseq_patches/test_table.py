@@ -180,8 +180,12 @@ def test_other_peoples_tasks_run_in_stock_fairseq(run, repo, tmp_path, task, opt
     """fairseq's own translation, and a second plug-in's task and optimizer, with ours loaded beside them."""
     import torch
 
+    from swcm_fairseq.torch_files import safe_load
+
     lines = ["a b c", "d e", "f g h", "i", "a c"] * 4
-    data = write_data_bin(tmp_path / "data", toy_dictionary(), {"train.zh-kk.zh": lines, "train.zh-kk.kk": lines})
+    # fairseq 0.12.2 loads the validation set even where it is not wanted.
+    sides = {f"{split}.zh-kk.{side}": lines for split in ("train", "valid") for side in ("zh", "kk")}
+    data = write_data_bin(tmp_path / "data", toy_dictionary(), sides)
     (tmp_path / "second").mkdir()
     (tmp_path / "second" / "__init__.py").write_text(SECOND_PLUGIN)
     script = TRAINING.replace("DATA", repr(data))
@@ -191,11 +195,12 @@ def test_other_peoples_tasks_run_in_stock_fairseq(run, repo, tmp_path, task, opt
         done = run(["python", "-c", script, out, task, optimizer, *plugins, tmp_path / "second"])
         seen = json.loads(done.stdout.splitlines()[-1])
         assert len(seen) == 3 and {module.split(".")[0] for step in seen for module in step} == {"fairseq"}
-        found[name] = torch.load(str(out / "checkpoint_last.pt"), weights_only=False)
+        found[name] = safe_load(str(out / "checkpoint_last.pt"))
         assert not list(out.glob(".*")), "no lock, no temporary file"
     assert list(found["beside"]["model"]) == list(found["alone"]["model"])
     for name, tensor in found["alone"]["model"].items():
-        assert torch.equal(found["beside"]["model"][name], tensor), name
+        # (fairseq never sets what is in this one.)
+        assert name.endswith("._float_tensor") or torch.equal(found["beside"]["model"][name], tensor), name
     assert "swcm" not in str([list(found["beside"][part]) for part in ("cfg", "extra_state", "last_optimizer_state")])
 
 
