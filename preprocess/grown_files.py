@@ -54,13 +54,14 @@ def checkpoint_to_grow(path: str, tag: str) -> Tuple[str, Writer]:
     import torch
 
     from swcm_fairseq.data.data_bin import load_dictionary, sentencepiece_model
-    from swcm_fairseq.torch_files import safe_load
+    from swcm_fairseq.torch_files import check_finite, safe_load
     from swcm_fairseq.vocabulary.dictionary import check_sentencepiece_model
     from swcm_fairseq.vocabulary.symbols import DICTIONARY, SENTENCEPIECE_MODEL
 
     state = safe_load(path)
     if not isinstance(state, dict) or TABLES[0] not in state.get("model", {}):
         raise SwcmError(f"{path} is no checkpoint of an xlm_swcm model")
+    check_finite(state["model"], path)
     beside = os.path.dirname(os.path.abspath(path))
     pieces = sentencepiece_model([beside])
     if pieces is None:

@@ -1,4 +1,4 @@
-"""Loading a file of ``torch.save`` without running anything that is in it.
+"""Files of tensors: loading one of ``torch.save`` without running anything that is in it, and writing safetensors.
 
 A pickle may name any function of any module and have it called. Here a short list of names is allowed and
 everything else is refused by name: by torch's own ``weights_only`` loading where torch can be told further
@@ -70,6 +70,33 @@ def safe_load(path: str) -> Any:
         raise SwcmError(
             f"{path} cannot be read as a file of torch.save: it was cut short or is damaged; fetch it again ({reason})"
         )
+
+
+def check_finite(state: Dict[str, Any], path: str) -> None:
+    """Raise ``SwcmError`` that names the tensors of ``state``, read from ``path``, with numbers that are none."""
+    problems = []
+    for name, tensor in state.items():
+        if isinstance(tensor, torch.Tensor) and tensor.is_floating_point() and not torch.isfinite(tensor).all():
+            number = int((~torch.isfinite(tensor)).sum())
+            problems.append(f"{number} of the {tensor.numel()} numbers of {name}")
+    if problems:
+        rest = [f"and {len(problems) - 3} more tensors"] if len(problems) > 3 else []
+        raise SwcmError(
+            f"{path}: weights are NaN or infinite, the training has diverged; take an earlier checkpoint",
+            problems[:3] + rest,
+        )
+
+
+def save_safetensors(path: str, tensors: Dict[str, torch.Tensor]) -> None:
+    """Write ``tensors``, each in memory of its own, as safetensors, readable by whom the umask says."""
+    # Imported here: scoring and cleaning read this module, and do without it.
+    from safetensors.torch import save_file
+
+    with open(path, "wb") as stream:
+        mode = os.fstat(stream.fileno()).st_mode & 0o777
+    # transformers asks for the metadata; without "format" it refuses the file.
+    save_file({name: tensor.contiguous() for name, tensor in tensors.items()}, path, metadata={"format": "pt"})
+    os.chmod(path, mode)  # some versions of the library make it its owner's alone
 
 
 def allowed_globals() -> List[Tuple[Any, str]]:

@@ -6,6 +6,7 @@ Its flags are those of fairseq's script of the same purpose, which is not in fai
 import argparse
 import os
 import re
+import shutil
 import sys
 from typing import Dict, List, Optional
 
@@ -32,9 +33,9 @@ def average(paths: List[str]) -> Dict:
     """The first checkpoint's state with the mean of all weights, summed in float64 and kept in float32.
 
     Raises:
-        SwcmError: checkpoints whose tensors are not the same by name and shape, all named.
+        SwcmError: checkpoints whose tensors are not the same by name and shape, all named; or with NaN in them.
     """
-    from ..torch_files import safe_load
+    from ..torch_files import check_finite, safe_load
 
     result: Dict = {}
     sums: Dict = {}
@@ -50,10 +51,19 @@ def average(paths: List[str]) -> Dict:
         if different:
             names = sorted({name for name, _ in different})
             raise SwcmError(f"{paths[0]} and {path} hold different tensors", names)
+        check_finite(state["model"], path)
         for name, tensor in state["model"].items():
             sums[name] = sums[name].add_(tensor) if name in sums else tensor.double()
     result["model"] = {name: tensor.div_(len(paths)).float() for name, tensor in sums.items()}
     return result
+
+
+def copy_missing(path: str, folder: str) -> None:
+    """Copy a file that decoding needs into ``folder``, which may be new; nothing where it lies there, or nowhere."""
+    target = os.path.join(folder, os.path.basename(path))
+    if os.path.exists(path) and not os.path.exists(target):
+        with open(path, "rb") as source, atomic_write(target, "wb") as stream:
+            shutil.copyfileobj(source, stream)
 
 
 def main(arguments: Optional[List[str]] = None) -> None:
@@ -79,14 +89,18 @@ def main(arguments: Optional[List[str]] = None) -> None:
     import torch
 
     from ..data.data_bin import check_dictionary_of, read_dictionary
-    from ..vocabulary.symbols import DICTIONARY
+    from ..vocabulary.symbols import DICTIONARY, SENTENCEPIECE_MODEL
 
-    kept = next((p for p in map(os.path.dirname, inputs) if os.path.exists(os.path.join(p, DICTIONARY))), None)
+    folders = [os.path.dirname(path) for path in inputs]
+    kept = next((folder for folder in folders if os.path.exists(os.path.join(folder, DICTIONARY))), None)
     if kept is not None:
         symbols = read_dictionary(os.path.join(kept, DICTIONARY)).symbols
         for path in [*inputs, args.output]:
             check_dictionary_of(path, symbols, "the dictionary in {}".format(kept or "."))
     mean = average(inputs)
+    if kept is not None:
+        for name in (DICTIONARY, SENTENCEPIECE_MODEL):
+            copy_missing(os.path.join(kept, name), os.path.dirname(args.output))
     with atomic_write(args.output, "wb") as stream:
         torch.save(mean, stream)
     names = "\n  ".join(inputs)

@@ -14,7 +14,7 @@ from typing import Dict, List, NamedTuple, Sequence
 import torch
 from fairseq.data import Dictionary
 from safetensors import SafetensorError
-from safetensors.torch import load_file, save_file
+from safetensors.torch import load_file
 from torch import Tensor
 
 from ..data.data_bin import read_dictionary
@@ -23,6 +23,7 @@ from ..files import atomic_folder
 from ..input_files import check_fetched, read_json
 from ..models.config import XlmSwcmConfig
 from ..models.xlm_swcm import XlmSwcmModel
+from ..torch_files import check_finite, save_safetensors
 from ..version import __version__
 from ..vocabulary.symbols import DICTIONARY, SENTENCEPIECE_MODEL
 
@@ -50,8 +51,9 @@ def build(settings: Dict, dictionary: Dictionary, state: Dict[str, Tensor], orig
         origin: file that the state came from, for messages.
 
     Raises:
-        SwcmError: tensors that are missing, left over or of another shape, all named.
+        SwcmError: tensors that are missing, left over or of another shape, all named; or numbers that are NaN.
     """
+    check_finite(state, origin)
     fields = {field.name for field in dataclasses.fields(XlmSwcmConfig)}
     cfg = XlmSwcmConfig(**{name: value for name, value in settings.items() if name in fields and name != "_name"})
     cfg.pretrained_encoder = None
@@ -118,8 +120,8 @@ def write(
     if untrained:
         config["untrained"] = list(untrained)
     with atomic_folder(folder, force) as temporary:
-        unique = {name: tensor.contiguous() for name, tensor in state.items() if aliases[name] == name}
-        save_file(unique, os.path.join(temporary, WEIGHTS))
+        unique = {name: tensor for name, tensor in state.items() if aliases[name] == name}
+        save_safetensors(os.path.join(temporary, WEIGHTS), unique)
         dictionary.save(os.path.join(temporary, DICTIONARY))
         with open(os.path.join(temporary, SENTENCEPIECE_MODEL), "wb") as stream:
             stream.write(pieces)

@@ -5,10 +5,10 @@ import os
 from typing import Dict, List, Optional, Sequence
 
 import torch
-from safetensors.torch import save_file
 from torch import Tensor
 
 from ..languages import code_of
+from ..torch_files import save_safetensors
 from ..version import __version__
 from ..vocabulary.dictionary import tags_in
 from ..vocabulary.encoder_vocabulary import MASK, SPECIALS
@@ -23,9 +23,7 @@ def write_weights(folder: str, model: StandardModel) -> None:
     tensors = _tensors(model, with_idle(model.decoder, model.eps))
     # Contiguous copies of their own: the format knows no views.
     unique = {name: tensor.float().clone().contiguous() for name, tensor in tensors.items()}
-    path = os.path.join(folder, "model.safetensors")
-    save_file(unique, path, metadata={"format": "pt"})
-    os.chmod(path, os.stat(folder).st_mode & 0o666)  # the library makes it its owner's alone
+    save_safetensors(os.path.join(folder, "model.safetensors"), unique)
 
 
 def for_bart(model: StandardModel) -> StandardModel:

@@ -16,7 +16,7 @@ from fairseq.tasks.language_modeling import LanguageModelingTask
 
 from ..data.data_bin import check_dictionary_of
 from ..errors import SwcmError
-from ..torch_files import safe_load
+from ..torch_files import check_finite, safe_load
 
 # The parts of a checkpoint's settings that things are built from, and the settings in them that are names of folders.
 _PARTS = ("model", "task", "criterion", "bpe", "tokenizer", "scoring")
@@ -27,7 +27,7 @@ def load(file, **unused: Any) -> Any:
     """What ``torch.load`` is to fairseq: the content of an open checkpoint, on the CPU.
 
     Raises:
-        SwcmError: as ``safe_load``, or the settings hold a program.
+        SwcmError: as ``safe_load``; or the settings hold a program, the weights NaN.
     """
     state = safe_load(file.name)
     if not isinstance(state, dict):
@@ -35,6 +35,8 @@ def load(file, **unused: Any) -> Any:
     programs = [f"{name}: {text}" for name, text in _texts(state) if is_program(text)]
     if programs:
         raise SwcmError(f"{file.name}: fairseq would run these settings, so nothing was loaded", programs)
+    if isinstance(state.get("model"), dict):
+        check_finite(state["model"], file.name)
     return state
 
 

@@ -6,6 +6,7 @@ from typing import Dict, Optional
 import torch
 
 from ..files import write_json
+from ..torch_files import save_safetensors
 from ..vocabulary.symbols import SENTENCEPIECE_MODEL
 from .layouts import HUGGING_FACE, hugging_face_names
 from .settings import EncoderConfig
@@ -25,8 +26,6 @@ def write_encoder_folder(
             types [types, C] belongs to them.
         sentencepiece_model: the model file's bytes, None where there is none.
     """
-    from safetensors.torch import save_file
-
     settings = {
         "architectures": ["XLMRobertaModel"],
         "model_type": "xlm-roberta",
@@ -49,11 +48,7 @@ def write_encoder_folder(
     if sentencepiece_model is not None:
         with open(os.path.join(folder, SENTENCEPIECE_MODEL), "wb") as stream:
             stream.write(sentencepiece_model)
-    weights = os.path.join(folder, WEIGHTS_FILE)
-    # transformers asks for the metadata; without "format" it refuses the file.
-    save_file({name: tensor.contiguous() for name, tensor in tensors.items()}, weights, metadata={"format": "pt"})
-    # Some versions of safetensors make the file readable by its owner alone.
-    os.chmod(weights, os.stat(os.path.join(folder, CONFIG_FILE)).st_mode & 0o777)
+    save_safetensors(os.path.join(folder, WEIGHTS_FILE), tensors)
 
 
 def hugging_face_tensors(name: str, tensor: torch.Tensor) -> Dict[str, torch.Tensor]:

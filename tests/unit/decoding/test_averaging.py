@@ -113,3 +113,25 @@ def test_checkpoints_of_different_dictionaries_are_not_averaged(tmp_path):
     with pytest.raises(SwcmError, match="two/mean.pt"):
         averaged("--inputs", paths[0], paths[2], "--output", str(tmp_path / "two" / "mean.pt"))
     averaged("--inputs", paths[0], paths[2], "--output", str(tmp_path / "mean.pt"))
+
+
+def test_what_decoding_needs_is_laid_beside_the_mean(tmp_path):
+    (tmp_path / "run").mkdir()
+    dictionary, pieces = tmp_path / "run" / "dict.txt", tmp_path / "run" / "sentencepiece.bpe.model"
+    toy_dictionary("ab").save(str(dictionary))
+    pieces.write_bytes(b"model")
+    one = save(tmp_path / "run" / "checkpoint.pt", 1)
+    averaged("--inputs", one, "--output", str(tmp_path / "new" / "mean.pt"))
+    assert sorted(os.listdir(str(tmp_path / "new"))) == ["dict.txt", "mean.pt", "sentencepiece.bpe.model"]
+    assert (tmp_path / "new" / "dict.txt").read_bytes() == dictionary.read_bytes()
+    assert (tmp_path / "new" / "sentencepiece.bpe.model").read_bytes() == b"model"
+
+
+@pytest.mark.parametrize("value", [float("nan"), float("inf")])
+def test_weights_that_are_no_numbers_are_named_and_nothing_is_written(tmp_path, value):
+    one = save(tmp_path / "one", 1)
+    other = save(tmp_path / "other", 2, w=torch.tensor([[1, 1, 1], [1, value, 1]]))
+    with pytest.raises(SwcmError, match="other: weights are NaN") as caught:
+        averaged("--inputs", one, other, "--output", str(tmp_path / "new" / "mean.pt"))
+    assert caught.value.problems == ["1 of the 6 numbers of w"]
+    assert not (tmp_path / "new").exists()

@@ -1,6 +1,7 @@
 import json
 import os
 import shutil
+import stat
 
 import pytest
 import torch
@@ -10,8 +11,11 @@ from safetensors.torch import load_file, save_file
 from swcm_fairseq.decoding import packed
 from swcm_fairseq.decoding.packing import main, pack
 from swcm_fairseq.errors import SwcmError
+from swcm_fairseq.fairseq_patches import loading
 from tests.support.tiny_encoder import train_sentencepiece
 from tests.support.toy import toy_checkpoint, toy_model
+
+NAME = "encoder.embeddings.layer_norm.weight"
 
 
 @pytest.fixture
@@ -149,6 +153,33 @@ def test_weights_that_do_not_fit_are_all_named_and_nothing_is_written(tmp_path, 
         "encoder.layers.1.ffn.fc1.bias is (3,), the settings and the dictionary give (24,)",
     ]
     assert sorted(os.listdir(str(tmp_path))) == ["training"]
+
+
+def test_weights_that_are_no_numbers_are_refused_by_name(folder, checkpoint, tmp_path):
+    state = torch.load(checkpoint)
+    state["model"][NAME][0] = float("nan")
+    torch.save(state, checkpoint)
+    with pytest.raises(SwcmError, match="checkpoint") as caught:
+        pack(checkpoint, str(tmp_path / "again"))
+    assert NAME in caught.value.problems[0] and not (tmp_path / "again").exists()
+    with open(checkpoint, "rb") as stream, pytest.raises(SwcmError, match=NAME):
+        loading.load(stream)  # as fairseq's own commands read it
+    weights = load_file(os.path.join(folder, "model.safetensors"))
+    weights[NAME][0] = float("inf")
+    save_file(weights, os.path.join(folder, "model.safetensors"))
+    with pytest.raises(SwcmError, match=NAME):
+        packed.read(folder)
+
+
+@pytest.mark.parametrize("mask, mode", [(0o022, 0o644), (0o027, 0o640), (0o077, 0o600)])
+def test_files_are_readable_by_whom_the_umask_says(checkpoint, tmp_path, mask, mode):
+    before = os.umask(mask)
+    try:
+        pack(checkpoint, str(tmp_path / "packed"))
+    finally:
+        os.umask(before)
+    found = {path.name: stat.S_IMODE(path.stat().st_mode) for path in (tmp_path / "packed").iterdir()}
+    assert set(found.values()) == {mode}, found
 
 
 def test_a_folder_of_another_kind_is_refused_with_all_that_is_missing(tmp_path):
