@@ -25,7 +25,7 @@ import itertools
 import os
 import random
 import sys
-from typing import Callable, Dict, Iterator, List, NamedTuple, Sequence, Set, Tuple, TypeVar
+from typing import Callable, Dict, Iterator, List, NamedTuple, Optional, Sequence, Set, Tuple, TypeVar
 
 from swcm_preprocess.lines import read_aligned
 from swcm_preprocess.neighbours import ClustersOnDemand, Index, Progress
@@ -35,6 +35,7 @@ import numpy as np
 
 from swcm_fairseq.errors import SwcmError, run_command
 from swcm_fairseq.files import atomic_folder, write_json
+from swcm_fairseq.input_files import input_problems
 from swcm_fairseq.languages import CHARACTERS, language
 from swcm_fairseq.vocabulary.pieces import Pieces, is_blank
 
@@ -112,9 +113,9 @@ def read_pairs(prefixes: Sequence[str], pivot: str) -> Tuple[Corpus, Counts]:
             continue
         other = codes[1] if codes[0] == pivot else codes[0]
         paths = [f"{prefix}.{code}" for code in (pivot, other)]
-        absent = [path for path in paths if not os.path.isfile(path)]
+        absent = input_problems(paths)
         if absent:
-            problems += [f"{path}: no such file" for path in absent]
+            problems += absent
             continue
         lines = list(read_aligned(paths))
         corpus[name] = [line for line in lines if not any(map(is_blank, line))]
@@ -278,7 +279,7 @@ def cluster_sizes(sizes: List[int]) -> Dict:
     return {"clusters": len(sizes), "singletons": sizes.count(1), "largest": sorted(sizes, reverse=True)[:5]}
 
 
-def parse_arguments() -> argparse.Namespace:
+def parse_arguments(argv: Optional[Sequence[str]] = None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument(
         "--pairs", nargs="+", required=True, metavar="PREFIX", help="clean/zh-kk for clean/zh-kk.zh, .kk"
@@ -317,7 +318,7 @@ def parse_arguments() -> argparse.Namespace:
         help="larger clusters of twins stay in train (default: %(default)s)",
     )
     parser.add_argument("--force", action="store_true", help="replace a finished output")
-    options = parser.parse_args()
+    options = parser.parse_args(argv)
     try:
         if not 0 < float(options.similarity) <= 1:
             raise ValueError
@@ -330,8 +331,8 @@ def parse_arguments() -> argparse.Namespace:
     return options
 
 
-def main() -> None:
-    options = parse_arguments()
+def main(argv: Optional[Sequence[str]] = None) -> int:
+    options = parse_arguments(argv)
     n = options.ngram or (2 if language(options.pivot).units == CHARACTERS else 3)
     compare = measures(n, options.spm)
     wanted = {"test": options.test, "valid": options.valid}
@@ -370,6 +371,7 @@ def main() -> None:
         )
     for name, found in counts["closest_in_train"]["test"]["closest"].items():
         print("the test sentence closest to training shares {greatest} of its {}".format(name, **found))
+    return 0
 
 
 def cli() -> int:

@@ -9,6 +9,9 @@ language S of the summaries to learn from and each language X to transfer to:
     {train,valid}.S, .X                      summaries and first sentences by themselves, to denoise
     {train,valid}.S-X.{S,X}                  summaries of the same record in two languages
     {train,valid}.hidden_X-X.{hidden_X,X}    a summary hidden in another record's text, to be found again (and hidden_S)
+    counts.json                              records of each language and part: read = kept + blank + duplicate
+
+A record whose text or summary is blank, or whose name an earlier one of its part has, is left out.
 
 The last are denoising with words put in, where mBART's noise takes them out: what has to be found stands in something
 as long as a text, behind a few of its words, as the gist of a description stands behind the program's name.
@@ -20,13 +23,15 @@ import argparse
 import os
 import sys
 from random import Random
-from typing import Dict, List, NamedTuple, Sequence
+from typing import Dict, List, NamedTuple, Sequence, Tuple
 
 from swcm_preprocess.lines import read_aligned
 
 from swcm_fairseq.errors import SwcmError, run_command
-from swcm_fairseq.files import atomic_folder
+from swcm_fairseq.files import atomic_folder, write_json
+from swcm_fairseq.input_files import input_problems
 from swcm_fairseq.sentences import sentences
+from swcm_fairseq.vocabulary.pieces import is_blank
 
 PARTS = ("train", "valid", "test")
 # Characters; a longer sentence costs more time than it teaches.
@@ -52,14 +57,28 @@ class Record(NamedTuple):
 Records = Dict[str, Record]  # by name
 
 
-def read_part(folder: str, part: str) -> Records:
-    """The records of one part of one language; raises ``SwcmError`` for files that are missing or not aligned."""
+def read_part(folder: str, part: str) -> Tuple[Records, Dict[str, int]]:
+    """The records of one part of one language, and how many were read, kept and left out, by reason.
+
+    Raises:
+        SwcmError: files that are missing or not aligned, or without any record.
+    """
     names = ("packages", "text-summary.text", "text-summary.summary")
     paths = [os.path.join(folder, f"{part}.{name}") for name in names]
-    missing = [path for path in paths if not os.path.isfile(path)]
+    missing = input_problems(paths)
     if missing:
-        raise SwcmError("summarization data is incomplete", [f"{path}: no such file" for path in missing])
-    return {name: Record(text, summary) for name, text, summary in read_aligned(paths)}
+        raise SwcmError("summarization data is incomplete", missing)
+    records: Records = {}
+    counts = dict.fromkeys(("read", "kept", "blank", "duplicate"), 0)
+    for name, text, summary in read_aligned(paths):
+        counts["read"] += 1
+        reason = "blank" if is_blank(text) or is_blank(summary) else "duplicate" if name in records else "kept"
+        counts[reason] += 1
+        if reason == "kept":
+            records[name] = Record(text, summary)
+    if not records:
+        raise SwcmError("{}: none of {} records has a text and a summary".format(paths[1], counts["read"]))
+    return records, counts
 
 
 def hidden(records: Sequence[Record], most: int, random: Random) -> List[Sequence[str]]:
@@ -135,12 +154,20 @@ def parse_arguments() -> argparse.Namespace:
 
 def main() -> None:
     options = parse_arguments()
-    data = {
-        code: {part: read_part(os.path.join(options.data, code), part) for part in PARTS}
-        for code in [options.source] + options.targets
-    }
+    data: Dict[str, Dict[str, Records]] = {}
+    counts: Dict[str, Dict[str, Dict[str, int]]] = {}
+    for code in [options.source] + options.targets:
+        data[code], counts[code] = {}, {}
+        for part in PARTS:
+            data[code][part], found = read_part(os.path.join(options.data, code), part)
+            counts[code][part] = found
+            if found["kept"] < found["read"]:
+                line = "{}, {}: kept {kept} of {read} records, {blank} blank, {duplicate} with the name of another"
+                print(line.format(code, part, **found), file=sys.stderr)
     with atomic_folder(options.out, options.force) as folder:
         write(Writer(folder), data, options)
+        with open(os.path.join(folder, "counts.json"), "w", encoding="utf-8", newline="\n") as stream:
+            write_json(stream, counts)
 
 
 if __name__ == "__main__":

@@ -4,7 +4,7 @@ import re
 from typing import List, Optional, Tuple
 
 from ..errors import SwcmError, some
-from .sentencepiece_model import SentencePieceModel
+from .sentencepiece_model import BYTE, BYTE_FALLBACK, SentencePieceModel
 from .symbols import MASK, SPECIALS
 
 _TAG = re.compile(r"\[\w+\]\Z")
@@ -96,10 +96,13 @@ def check_sentencepiece_model(symbols: List[str], path: str) -> None:
         path: of the model.
 
     Raises:
-        SwcmError: symbols that only one of the two has, named.
+        SwcmError: symbols that only one of the two has, named; or it is of a kind that is not written with.
     """
     # Three specials come first in a model, in another order.
-    pieces = [piece.text for piece in SentencePieceModel.read(path).pieces[3:]]
+    read = SentencePieceModel.read(path).pieces[3:]
+    if any(piece.kind == BYTE for piece in read):
+        raise SwcmError(f"{path} {BYTE_FALLBACK}")
+    pieces = [piece.text for piece in read]
     body = symbols[len(SPECIALS) : symbols.index(MASK)] if MASK in symbols else symbols[len(SPECIALS) :]
     sides = {
         "in the dictionary but not in the model": _not_in(body, pieces),

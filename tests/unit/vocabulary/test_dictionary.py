@@ -1,3 +1,5 @@
+import dataclasses
+
 import pytest
 from fairseq.data import Dictionary
 
@@ -9,6 +11,7 @@ from swcm_fairseq.vocabulary.dictionary import (
     symbols_that_are_no_text,
     tags_in,
 )
+from swcm_fairseq.vocabulary.sentencepiece_model import BYTE, SentencePieceModel
 from tests.support.tiny_encoder import sentencepiece_pieces, train_sentencepiece
 from tests.support.toy import toy_dictionary
 
@@ -122,3 +125,15 @@ BODY = ["<s>", "<pad>", "</s>", "<unk>", "a", "b", "<mask>", "[kk]"]
 def test_differences_of_the_datas_symbols_and_a_checkpoints(own, further_tags, words):
     found = differing_symbols(own, BODY, further_tags)
     assert len(found) == len(words) and all(word in line for word, line in zip(words, found))
+
+
+def test_a_model_with_byte_fallback_is_refused_where_training_and_packing_look_at_it(tmp_path):
+    model = SentencePieceModel.from_bytes(train_sentencepiece())
+    symbols = toy_dictionary([piece.text for piece in model.pieces[3:]]).symbols
+    path = tmp_path / "bytes.model"
+    path.write_bytes(model.to_bytes())
+    check_sentencepiece_model(symbols, str(path))
+    model.pieces[9] = dataclasses.replace(model.pieces[9], kind=BYTE)
+    path.write_bytes(model.to_bytes())
+    with pytest.raises(SwcmError, match="bytes.model has pieces for single bytes"):
+        check_sentencepiece_model(symbols, str(path))
