@@ -2,6 +2,7 @@
 
 import functools
 import os
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -80,16 +81,26 @@ def run():
         arguments = [str(argument) for argument in arguments]
         if arguments[0] == "python":
             arguments[0] = sys.executable
-        done = subprocess.run(
+        given = options.pop("input", None)
+        if given is not None:
+            options["stdin"] = subprocess.PIPE
+        # A session of its own, so that a time limit ends a recipe's trainings with the recipe.
+        with subprocess.Popen(
             arguments,
             env=environment,
-            timeout=timeout,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             encoding="utf-8",
             errors="replace",
+            start_new_session=True,
             **options,
-        )
+        ) as process:
+            try:
+                stdout, stderr = process.communicate(given, timeout=timeout)
+            except BaseException:
+                os.killpg(process.pid, signal.SIGKILL)
+                raise
+        done = subprocess.CompletedProcess(arguments, process.returncode, stdout, stderr)
         if check and done.returncode != 0:
             pytest.fail(
                 "{} exited with {}\n--- standard output ---\n{}\n--- standard error ---\n{}".format(

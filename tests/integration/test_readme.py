@@ -52,12 +52,19 @@ def test_the_encoders_tensors_are_where_the_report_says(outputs, checkout):
     assert re.search(r"^decoder\.layers\.1\.ffn2\.fc1\.weight\t\S+\trandom\t", random, re.MULTILINE)
 
 
+def printed_command(output, heading):
+    """The one paragraph behind a heading, and nothing of what follows: that is prose, and a training of an hour."""
+    paragraph = output.split(f"\n{heading}\n\n")[1].split("\n\n")[0]
+    assert all(line.startswith("  ") for line in paragraph.splitlines())
+    return paragraph.strip()
+
+
 def test_the_printed_commands_work(outputs, checkout, run):
-    printed = outputs[0].split("Type sentences at it:")[1]
-    interactive, python = printed.split("From Python:")
-    done = run(["bash", "-c", "echo 打开文件 | " + interactive.strip()], env={"PYTHONPATH": str(checkout)})
+    environment = {"PYTHONPATH": str(checkout)}
+    interactive = printed_command(outputs[0], "Type sentences at it:")
+    done = run(["bash", "-c", f"echo 打开文件 | {interactive}"], env=environment)
     assert re.search(r"^D-0\t", done.stdout, re.MULTILINE)
-    done = run(["bash", "-c", python.strip()], env={"PYTHONPATH": str(checkout)})
+    done = run(["bash", "-c", printed_command(outputs[0], "From Python:")], env=environment)
     assert re.match(r"\['.*'\]$", done.stdout.strip())
 
 
