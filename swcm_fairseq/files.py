@@ -12,6 +12,7 @@ import os
 import re
 import shutil
 import socket
+import tempfile
 from typing import IO, Any, Iterator, List, Sequence
 
 from .errors import FULL, SwcmError
@@ -144,6 +145,31 @@ def refuse_overwrite(path: str, force: bool) -> None:
     occupied = bool(os.listdir(path)) if os.path.isdir(path) else os.path.exists(path)
     if occupied and not force:
         raise SwcmError(f"{path} exists already; give --force to replace it, or another name")
+
+
+@contextlib.contextmanager
+def utf8_name(path: str) -> Iterator[str]:
+    """A name of ``path`` for libraries that know no names but in UTF-8: its own, or one through a link.
+
+    Links are good until the block ends; a file that is open by then stays so.
+    """
+    if _is_utf8(path):
+        yield path
+        return
+    folder, name = os.path.split(os.path.abspath(path))
+    with tempfile.TemporaryDirectory() as place:
+        # The folder's, for a library that writes makes a temporary file beside the path that it is given.
+        linked = os.path.join(place, "folder") if _is_utf8(name) else os.path.join(place, "file")
+        os.symlink(folder if _is_utf8(name) else os.path.join(folder, name), linked)
+        yield os.path.join(linked, name) if _is_utf8(name) else linked
+
+
+def _is_utf8(name: str) -> bool:
+    try:
+        os.fsencode(name).decode("utf-8")
+    except UnicodeDecodeError:
+        return False
+    return True
 
 
 def neighbour(path: str, kind: str) -> str:

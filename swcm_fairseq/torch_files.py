@@ -19,6 +19,7 @@ import numpy
 import torch
 
 from .errors import SwcmError
+from .files import utf8_name
 from .input_files import check_fetched
 
 # Beside tensors and plain containers, fairseq's checkpoints hold their settings as a Namespace, placeholders
@@ -95,7 +96,8 @@ def save_safetensors(path: str, tensors: Dict[str, torch.Tensor]) -> None:
     with open(path, "wb") as stream:
         mode = os.fstat(stream.fileno()).st_mode & 0o777
     # transformers asks for the metadata; without "format" it refuses the file.
-    save_file({name: tensor.contiguous() for name, tensor in tensors.items()}, path, metadata={"format": "pt"})
+    with utf8_name(path) as name:
+        save_file({key: tensor.contiguous() for key, tensor in tensors.items()}, name, metadata={"format": "pt"})
     os.chmod(path, mode)  # some versions of the library make it its owner's alone
 
 

@@ -19,7 +19,7 @@ from torch import Tensor
 
 from ..data.data_bin import read_dictionary
 from ..errors import SwcmError, some
-from ..files import atomic_folder
+from ..files import atomic_folder, utf8_name
 from ..input_files import check_fetched, read_json
 from ..models.config import XlmSwcmConfig
 from ..models.xlm_swcm import XlmSwcmModel
@@ -146,7 +146,8 @@ def read(folder: str) -> Packed:
         raise SwcmError(f"{paths[CONFIG]} has format {version}; this version reads {FORMAT}")
     check_fetched(paths[WEIGHTS])
     try:
-        state = load_file(paths[WEIGHTS])
+        with utf8_name(paths[WEIGHTS]) as name:
+            state = load_file(name)
     except SafetensorError as error:
         raise SwcmError(f"{paths[WEIGHTS]} cannot be read: {error}")
     dictionary = read_dictionary(paths[DICTIONARY])

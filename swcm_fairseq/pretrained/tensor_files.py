@@ -8,6 +8,7 @@ import torch
 
 from .. import input_files
 from ..errors import SwcmError
+from ..files import utf8_name
 from ..torch_files import safe_load
 
 # In order of preference: safetensors cannot run anything and is read piecewise.
@@ -83,7 +84,8 @@ class TensorFiles:
 
         input_files.check_fetched(path)
         try:
-            stream = safe_open(path, framework="pt")
+            with utf8_name(path) as name:
+                stream = safe_open(name, framework="pt")
             for name in stream.keys():
                 part = stream.get_slice(name)
                 kind = _SAFETENSORS_KINDS.get(part.get_dtype(), part.get_dtype())

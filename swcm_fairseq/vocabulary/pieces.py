@@ -9,6 +9,7 @@ import regex
 from sentencepiece import SentencePieceProcessor
 
 from ..errors import SwcmError
+from ..files import utf8_name
 from ..input_files import check_fetched
 from .protected_characters import known_to, protect, restore
 from .sentencepiece_model import BYTE_FALLBACK
@@ -36,7 +37,8 @@ def load_model(path: str) -> SentencePieceProcessor:
         raise SwcmError(f"there is no SentencePiece model {path}")
     check_fetched(path)
     try:
-        model = SentencePieceProcessor(model_file=path)
+        with utf8_name(path) as name:
+            model = SentencePieceProcessor(model_file=name)
     except (RuntimeError, OSError) as error:
         raise SwcmError(f"{path} is no SentencePiece model, or was cut short ({error})")
     if any(model.is_byte(list(range(model.get_piece_size())))):

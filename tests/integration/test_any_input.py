@@ -8,6 +8,7 @@ import io
 import json
 import os
 import random
+import shutil
 import subprocess
 import sys
 
@@ -20,7 +21,7 @@ from hypothesis import strategies as st
 
 from swcm_fairseq.errors import SwcmError
 from tests.support.hostile_files import compiled_catalogue
-from tests.support.tiny_encoder import train_sentencepiece
+from tests.support.tiny_encoder import make_encoder_folder, train_sentencepiece
 
 # Letters of several scripts, what formats use as signs, what ends lines for some, and what is no letter at all.
 SIGNS = "aқ中བ\U0001f600 \t\r\n\"',;\\{}[]:#%=~_0\0\x0b\x85\u2028\ufeff"
@@ -193,7 +194,8 @@ LOCALES = {
 TEXT = "Бүгін  ауа райы жақсы\nབོད་ཡིག་གི་ཚིག\nБіз тауға барамыз\n今天天气很好\n"
 QUESTIONS = "Ауа райы қалай?\nЧто?\nҚайда?\n如何？\n"
 
-#: Command -> its module, and its arguments, in which IN is the input and OUT where the outputs go.
+#: Command -> its module, and its arguments, in which IN is the input and OUT where the outputs go. The input is a file,
+#: for split a folder of a pair, and for build-dict an encoder.
 COMMANDS = {
     "read": ("swcm_preprocess.read", ["--format", "text", "--take", "x=text", "--out", "OUT/r", "IN"]),
     "clean": ("swcm_preprocess.clean", ["--text", "IN", "--lang", "kk", "--out", "OUT/c"]),
@@ -206,7 +208,23 @@ COMMANDS = {
         "swcm_fairseq.scoring.command",
         ["--lang", "kk", "--hyp", "IN", "--ref", "q", "--json", "--metrics", "chrf"],
     ),
+    "split": (
+        "swcm_preprocess.split",
+        ["--pairs", "IN/zh-kk", "--pivot", "zh", "--valid", "2", "--test", "2", "--out", "OUT/s"],
+    ),
+    "prune": ("swcm_preprocess.prune_encoder", ["--encoder", "encoder", "--corpus", "IN", "--out", "OUT/p"]),
+    "extend-vocab": (
+        "swcm_preprocess.extend_vocab",
+        ["--encoder", "encoder", "--lang", "bo", "--text", "IN", "--pieces", "9", "--out", "OUT/e"],
+    ),
+    "build-dict": ("swcm_preprocess.build_dict", ["--encoder", "IN", "--langs", "zh,kk", "--out", "OUT/dict.txt"]),
 }
+SIDES = {
+    "zh": "打开文件\n今天天气很好\n学校\n山上的羊\n保存\n北京\n",
+    "kk": "есікті аш\nбүгін\nмектеп\nқой\nсақта\nБейжің\n",
+}
+# Those that load torch, which takes a second or two each time.
+SLOW = {"prune", "extend-vocab", "build-dict"}
 
 
 @pytest.fixture(scope="module")
@@ -214,14 +232,40 @@ def folder(tmp_path_factory):
     folder = tmp_path_factory.mktemp("inputs")
     (folder / "spm").write_bytes(train_sentencepiece([TEXT, QUESTIONS] * 20, 300))
     (folder / "q").write_text(QUESTIONS, encoding="utf-8")
+    make_encoder_folder(folder / "encoder", layers=1)
     return folder
+
+
+def lay(folder, command, name, stdin=False):
+    """Make the input of ``command`` under ``name``, with what comes by standard input left to that."""
+    path = os.path.join(os.fsencode(str(folder)), name)
+    if command == "build-dict":
+        shutil.copytree(os.fsencode(str(folder / "encoder")), path)
+        return
+    files = {path: TEXT}
+    if command == "split":
+        os.mkdir(path)
+        files = {os.path.join(path, b"zh-kk." + side.encode()): text for side, text in SIDES.items()}
+    for place, text in files.items():
+        if stdin and not place.endswith(b".kk"):
+            os.symlink("/dev/stdin", place)
+            continue
+        with open(place, "wb") as stream:
+            stream.write(text.encode())
+
+
+def nameless(value, name):
+    """A JSON value with ``name`` among its keys, at any depth, called IN."""
+    if isinstance(value, dict):
+        return {"IN" if key == name else key: nameless(one, name) for key, one in value.items()}
+    return value
 
 
 def outcome(folder, repo, command, source, locale, out, stdin=None):
     """The bytes of all that a command wrote, names and standard output among them; its input may come by a pipe."""
     module, arguments = COMMANDS[command]
     os.makedirs(os.path.join(os.fsencode(str(folder)), out))
-    values = [os.fsencode(one).replace(b"OUT", out) if one != "IN" else source for one in arguments]
+    values = [os.fsencode(one).replace(b"OUT", out).replace(b"IN", source) for one in arguments]
     program = f"import sys, {module} as m; sys.exit(m.cli())"
     environment = {name: value for name, value in os.environ.items() if not name.startswith(("LC_", "LANG", "PYTHON"))}
     environment.update(LOCALES[locale], PYTHONPATH=os.pathsep.join([str(repo), str(repo / "preprocess")]))
@@ -239,7 +283,10 @@ def outcome(folder, repo, command, source, locale, out, stdin=None):
         for name in names:
             with open(os.path.join(place, name), "rb") as stream:
                 # encode.py's output has the name of its input.
-                written["output" if name == os.path.basename(source) else name] = stream.read()
+                data = stream.read()
+            if name.endswith(b".json") and command in SLOW:  # reports say of each file what became of it
+                data = json.dumps(nameless(json.loads(data), os.fsdecode(source)), sort_keys=True).encode()
+            written["output" if name == os.path.basename(source) else name] = data
     if command == "score":
         scores = json.loads(done.stdout)
         written["scores"] = json.dumps({key: value for key, value in scores.items() if "IN" not in key}, sort_keys=True)
@@ -249,23 +296,24 @@ def outcome(folder, repo, command, source, locale, out, stdin=None):
 @pytest.mark.parametrize("command", COMMANDS)
 def test_names_locales_and_pipes_make_no_difference(folder, repo, command):
     rng = random.Random(command)
-    plain = os.path.join(os.fsencode(str(folder)), b"plain")
-    with open(plain, "wb") as stream:
-        stream.write(TEXT.encode())
-    expected = outcome(folder, repo, command, b"plain", "utf-8", command.encode() + b"0")
+    plain = command.encode() + b"-plain"
+    lay(folder, command, plain)
+    expected = outcome(folder, repo, command, plain, "utf-8", command.encode() + b"0")
     assert all(expected.values())
-    for number, locale in enumerate(LOCALES):
+    for number, locale in enumerate(["c", "gbk"] if command in SLOW else LOCALES):
         # Any bytes make a name but a slash and a zero; dots stay out for the names of outputs.
         name = (
             bytes(rng.choice([0xD6, 0xD0, 0xFF, 0x80, 0x41, 0x20, 0x25, 0x7B, 0x0A, 0x27]) for _ in range(6))
             + "қ".encode()
         )
-        with open(os.path.join(os.fsencode(str(folder)), name), "wb") as stream:
-            stream.write(TEXT.encode())
+        lay(folder, command, name)
         out = f"{command}{number + 1}".encode() + name
         assert outcome(folder, repo, command, name, locale, out) == expected, (name, locale)
-    out = command.encode() + b"pipe"
-    assert outcome(folder, repo, command, b"/dev/stdin", "utf-8", out, gzip.compress(TEXT.encode())) == expected
+    if command != "build-dict":
+        pipe = command.encode() + b"-pipe"
+        lay(folder, command, pipe, stdin=True)
+        sent = gzip.compress((SIDES["zh"] if command == "split" else TEXT).encode())
+        assert outcome(folder, repo, command, pipe, "utf-8", pipe + b"-out", sent) == expected
 
 
 def test_what_a_file_is_called_stands_in_the_counts_in_every_locale(folder, repo):

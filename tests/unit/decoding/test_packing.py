@@ -12,6 +12,7 @@ from swcm_fairseq.decoding import packed
 from swcm_fairseq.decoding.packing import main, pack
 from swcm_fairseq.errors import SwcmError
 from swcm_fairseq.fairseq_patches import loading
+from swcm_fairseq.vocabulary.pieces import Pieces
 from tests.support.tiny_encoder import train_sentencepiece
 from tests.support.toy import toy_checkpoint, toy_model
 
@@ -180,6 +181,18 @@ def test_files_are_readable_by_whom_the_umask_says(checkpoint, tmp_path, mask, m
         os.umask(before)
     found = {path.name: stat.S_IMODE(path.stat().st_mode) for path in (tmp_path / "packed").iterdir()}
     assert set(found.values()) == {mode}, found
+
+
+def test_a_folder_may_have_a_name_that_is_not_utf8(folder, checkpoint, tmp_path):
+    strange = os.fsdecode(os.fsencode(str(tmp_path)) + b"/\xd6\xd0 packed")
+    pack(checkpoint, strange)
+    for name in os.listdir(folder):
+        with open(os.path.join(folder, name), "rb") as one, open(os.path.join(strange, name), "rb") as other:
+            assert one.read() == other.read()
+    assert Pieces.load(packed.read(strange).sentencepiece_model).encode("") == ""
+    linked = os.fsdecode(os.fsencode(str(tmp_path)) + b"/\xd6\xd0")
+    shutil.copyfile(os.path.join(folder, "sentencepiece.bpe.model"), linked)
+    assert Pieces.load(linked).encode("") == ""
 
 
 def test_a_folder_of_another_kind_is_refused_with_all_that_is_missing(tmp_path):
