@@ -48,6 +48,8 @@ class Language(NamedTuple):
 
 def language(code: str) -> Language:
     """Look up a code; raises ``SwcmError`` for an unknown one, naming those near it and how to add it."""
+    if not isinstance(code, str):
+        raise SwcmError(f"a language is one code such as 'kk', not {code!r:.40}")
     table = _table()
     if code not in table:
         near = difflib.get_close_matches(code, table, n=3, cutoff=0.5)

@@ -2,6 +2,7 @@
 
 import abc
 import logging
+import re
 from dataclasses import dataclass
 from typing import Iterable, List, NamedTuple, Optional, Sequence, Tuple, Union
 
@@ -11,6 +12,7 @@ from ..vocabulary.pieces import Pieces, is_blank
 
 logger = logging.getLogger(__name__)
 
+_SURROGATE = re.compile("[\ud800-\udfff]")
 _SHOWN = 30  # characters of a wrong argument that an error shows
 
 
@@ -44,10 +46,11 @@ class Search(NamedTuple):
 
     def check(self) -> "Search":
         """Raise one ``SwcmError`` for all that makes no sense."""
-        problems = [f"{n} is {v}; it is 1 or more" for n, v in zip(self._fields, self[:2]) if v < 1]
-        if self.max_len < 1:
-            problems.append(f"max_len is {self.max_len}; it is 1 or more")
-        if self.n_best > self.beam:
+        numbers = {"beam": self.beam, "n_best": self.n_best, "max_len": self.max_len}
+        strange = [name for name, value in numbers.items() if not isinstance(value, int)]
+        problems = [f"{name} is {numbers[name]!r}, which is no whole number" for name in strange]
+        problems += [f"{n} is {v}; it is 1 or more" for n, v in numbers.items() if n not in strange and v < 1]
+        if not strange and self.n_best > self.beam:
             problems.append(f"n_best is {self.n_best}, but a beam of {self.beam} finds no more than that")
         if problems:
             raise SwcmError("this cannot be searched for", problems)
@@ -69,15 +72,20 @@ def list_of_texts(sentences: Iterable[str], call: str) -> List[str]:
         call: what the user called, for the message.
 
     Raises:
-        SwcmError: one text, which is not taken for a list of its letters, or something that is no text.
+        SwcmError: one text, which is not taken for a list of its letters, or something that is no text, as half of a
+            pair of surrogates is not.
     """
     if isinstance(sentences, (str, bytes)):
         shown = repr(sentences) if len(sentences) <= _SHOWN else "..."
         raise SwcmError(f"{call} takes a list of texts, not one: {call}([{shown}])")
+    if not isinstance(sentences, Iterable):
+        raise SwcmError(f"{call} takes a list of texts, not {sentences!r:.40}")
     texts = list(sentences)
     for place, text in enumerate(texts):
         if not isinstance(text, str):
             raise SwcmError(f"{call} takes a list of texts; number {place} in it is {text!r:.40}")
+        if _SURROGATE.search(text):
+            raise SwcmError(f"{call} takes a list of texts; number {place} in it, {text!r:.40}, holds a lone surrogate")
     return texts
 
 

@@ -209,12 +209,20 @@ def test_one_text_is_not_taken_for_a_list_of_letters(translator, call):
         getattr(translator, call)(["打开文件", None], target="kk")
     with pytest.raises(SwcmError, match="takes a list of texts, not one"):
         getattr(translator, call)("打开文件".encode(), target="kk")
+    with pytest.raises(SwcmError, match="takes a list of texts, not None"):
+        getattr(translator, call)(None, target="kk")
+    with pytest.raises(SwcmError, match="number 1 in it, .* holds a lone surrogate"):
+        getattr(translator, call)(["学校", "a\ud83d"], target="kk")
+    with pytest.raises(SwcmError, match=r"a language is one code such as 'kk', not \['kk', 'mn'\]"):
+        getattr(translator, call)(["学校"], target=["kk", "mn"])
 
 
 def test_a_search_that_makes_no_sense_is_refused_with_all_reasons(translator):
     with pytest.raises(SwcmError) as error:
         translator.hypotheses(["学校"], "kk", beam=0, n_best=3, max_len=0)
     assert len(error.value.problems) == 3 and "n_best is 3" in str(error.value)
+    with pytest.raises(SwcmError, match="beam is '5', which is no whole number"):
+        translator.hypotheses(["学校"], "kk", beam="5")
 
 
 @pytest.mark.parametrize("name, expected", [("float32", torch.float32), ("bfloat16", torch.bfloat16)])
