@@ -41,6 +41,7 @@ _REFUSED: Tuple[Tuple[bytes, str, str], ...] = (
     (b"%PDF-", "a PDF document", "convert it first: pdftotext PATH"),
     (b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1", "a file of an older office program", "save it as text or CSV (UTF-8) there"),
     (b"{\\rtf1", "rich text", "save it as plain text (UTF-8)"),
+    (b"<?xml", "an XML file", "take its text out first; of TMX, XLIFF and TS files translate-toolkit makes others"),
 )  # fmt: skip
 _OFFICE = (".xlsx", ".docx", ".ods", ".odt")
 
