@@ -166,7 +166,16 @@ else
         workers+=($!)
     done
     trap 'for worker in "${workers[@]}"; do kill -- "-$worker" 2>/dev/null || true; done; exit 130' INT TERM
-    for worker in "${workers[@]}"; do wait "$worker" || die "a worker stopped; start again, what is done is kept"; done
+    for worker in "${workers[@]}"; do
+        while :; do
+            state=0
+            wait "$worker" || state=$?
+            # wait returns as well when a worker is suspended, which is not its end.
+            kill -0 "$worker" 2>/dev/null || break
+            sleep 1
+        done
+        [ "$state" = 0 ] || die "a worker ended early; start again, what is done is kept"
+    done
 fi
 [ ! -e "$OUT/failed" ] || die "some trainings failed; see above. What is done is kept"
 say "done: $LEDGER"
