@@ -44,6 +44,16 @@ def test_parts_of_one_weight_are_kept_apart_and_packed_once():
     assert len(packed_linear.packed) == 3
 
 
+@PACKED
+@torch.no_grad()
+def test_one_row_of_float32_is_multiplied_from_the_plain_layout():
+    for dtype, copies in ((torch.float32, 0), (torch.bfloat16, 1)):
+        packed_linear = PackedLinear()
+        packed_linear.freeze()
+        packed_linear(drawn(1, 1, 40, dtype=dtype), drawn(24, 40, dtype=dtype), None)
+        assert len(packed_linear.packed) == copies
+
+
 def test_gradients_are_there_when_asked_for():
     packed_linear = PackedLinear()
     packed_linear.freeze()
