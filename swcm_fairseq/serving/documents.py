@@ -96,6 +96,12 @@ class _Reader(HTMLParser):
         super().close()
         self._keep("")
 
+    def parse_html_declaration(self, i):
+        try:
+            return super().parse_html_declaration(i)
+        except (AssertionError, NotImplementedError):  # <![; is no declaration (the latter before Python 3.10)
+            return self.parse_bogus_comment(i)
+
     def handle_starttag(self, tag, attributes):
         self._keep(self.get_starttag_text())
         if tag in _VOID:

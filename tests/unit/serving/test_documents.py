@@ -42,6 +42,8 @@ def test_a_text_of_lines_that_fit_is_itself_again(text):
         ("<a href='?a=1&b=2'>one</a>", ["one"]),
         ("1 < 2", ["1 < 2"]),
         ("</p>one</code> two", ["one", "two"]),
+        ("<![;>one", ["one"]),
+        ("<![;", ["<![;"]),
     ],
 )
 def test_only_text_is_taken_out_of_html(html, sentences):
