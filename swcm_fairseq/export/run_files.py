@@ -6,6 +6,8 @@ import re
 from dataclasses import dataclass, field
 from typing import Any, Dict, List, Optional
 
+from ..vocabulary.symbols import CARD
+
 _LICENSE = re.compile(r"^license:\s*(\S+)\s*$", re.MULTILINE)
 _ABSOLUTE = re.compile(r"(?<=\s)/\S*/([^\s/]+)")
 
@@ -90,7 +92,7 @@ def _command(path: str, folder: str) -> Optional[str]:
 
 def _license(folder: str) -> Optional[str]:
     """What the card of the encoder says, where the encoder came with one."""
-    cards: List[str] = [os.path.join(folder, name, "README.md") for name in ("encoder", "encoder-full")]
+    cards: List[str] = [os.path.join(folder, name, CARD) for name in ("encoder", "encoder-full")]
     for card in filter(os.path.isfile, cards):
         with open(card, encoding="utf-8", errors="replace") as stream:
             found = _LICENSE.search(stream.read())

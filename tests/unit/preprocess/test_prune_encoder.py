@@ -43,7 +43,12 @@ def processor(folder):
 
 
 def test_kept_rows_are_equal_bit_for_bit_and_text_keeps_its_pieces(prune, folder, corpus, tmp_path):
+    card = os.path.join(folder, "README.md")
+    with open(card, "w") as stream:
+        stream.write("---\nlicense: mit\n---\n")
     prune(folder, "--corpus", corpus, "--keep-layers", "0,2", "--workers", "2")
+    os.remove(card)
+    assert (tmp_path / "out" / "README.md").read_text() == "---\nlicense: mit\n---\n"
     old, new = read_encoder(folder), read_encoder(str(tmp_path / "out"))
     before, after = processor(folder), processor(tmp_path / "out")
     used = set()

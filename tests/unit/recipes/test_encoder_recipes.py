@@ -104,6 +104,7 @@ def e5_small(monkeypatch, tmp_path, capsys):
 def test_packed_file_becomes_an_encoder_folder(packed, e5_small):
     data, meant, rows = packed
     folder, output = e5_small(data)
+    assert "\nlicense: mit\n" in open(os.path.join(folder, "README.md")).read()
     assert f"cut 5 surplus rows ({rows - 5} to {rows - 1})" in output
     encoder = read_encoder(folder)
     config, tensors = encoder.config, encoder.tensors
