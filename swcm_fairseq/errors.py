@@ -2,6 +2,7 @@
 
 import errno
 import io
+import logging
 import os
 import re
 import sys
@@ -93,6 +94,8 @@ def run_command(main: Callable[[], Optional[int]]) -> int:
     bug and keeps its traceback. What cannot be printed is escaped.
     """
     escape_output()
+    # What fairseq says of itself as it is imported: that a task which nobody asked for wants another package.
+    logging.getLogger("fairseq.tasks.text_to_speech").setLevel(logging.WARNING)
     try:
         return main() or 0
     except (SwcmError, OSError) as error:

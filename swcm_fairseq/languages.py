@@ -41,6 +41,11 @@ class Language(NamedTuple):
     units: str
 
     @property
+    def separator(self) -> str:
+        """What stands between two of its sentences."""
+        return "" if self.units == CHARACTERS else " "
+
+    @property
     def tag(self) -> str:
         """The dictionary symbol that stands for the language: the decoder's first input."""
         return f"[{self.code}]"

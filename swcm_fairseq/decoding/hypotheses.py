@@ -4,13 +4,17 @@ import abc
 import logging
 import re
 from dataclasses import dataclass
-from typing import Iterable, List, NamedTuple, Optional, Sequence, Tuple, Union
+from typing import Callable, Iterable, List, NamedTuple, Optional, Sequence, Tuple, Union
 
 from ..errors import SwcmError
 from ..languages import tag_of
 from ..vocabulary.pieces import Pieces, is_blank
 
 logger = logging.getLogger(__name__)
+
+#: What holds where nothing else is said: width of the beam, most pieces of an output, sentences computed together, most
+#: pieces of a line that is translated as a whole.
+BEAM, MAX_LEN, BATCH_SIZE, MAX_PIECES = 5, 200, 32, 128
 
 _SURROGATE = re.compile("[\ud800-\udfff]")
 _SHOWN = 30  # characters of a wrong argument that an error shows
@@ -38,10 +42,10 @@ class Hypothesis:
 class Search(NamedTuple):
     """How outputs are looked for; ``Translator.hypotheses`` explains the parts."""
 
-    beam: int = 5
+    beam: int = BEAM
     n_best: int = 1
     lenpen: float = 1.0
-    max_len: int = 200
+    max_len: int = MAX_LEN
     attention: bool = False
 
     def check(self) -> "Search":
@@ -123,11 +127,11 @@ class BaseTranslator(abc.ABC):
         self,
         sentences: Sequence[str],
         target: Optional[str] = None,
-        beam: int = 5,
+        beam: int = BEAM,
         n_best: int = 1,
         lenpen: float = 1.0,
-        max_len: int = 200,
-        batch_size: int = 32,
+        max_len: int = MAX_LEN,
+        batch_size: int = BATCH_SIZE,
         attention: bool = False,
     ) -> List[List[Hypothesis]]:
         """The ``n_best`` most probable texts that a beam finds for each sentence, best first, with their scores.
@@ -172,10 +176,10 @@ class BaseTranslator(abc.ABC):
         self,
         sentences: Sequence[str],
         target: Optional[str] = None,
-        beam: int = 5,
+        beam: int = BEAM,
         lenpen: float = 1.0,
-        max_len: int = 200,
-        batch_size: int = 32,
+        max_len: int = MAX_LEN,
+        batch_size: int = BATCH_SIZE,
         n_best: Optional[int] = None,
         return_scores: bool = False,
     ) -> List:
@@ -189,6 +193,11 @@ class BaseTranslator(abc.ABC):
         lists = self.hypotheses(texts, target, beam, n_best or 1, lenpen, max_len, batch_size)
         found = [[_shown(one, return_scores) for one in some] for some in lists]
         return found if n_best is not None else [some[0] for some in found]
+
+    def fits(self, most: int) -> Callable[[str], bool]:
+        """Says of a text whether it has at most ``most`` pieces, and no more than the model takes."""
+        room = min(most, self.max_source - 2)
+        return lambda text: len(self.pieces.cut([text])[0]) <= room
 
     def _tag(self, target: Optional[str]) -> str:
         if target is None and len(self.targets) != 1:

@@ -5,9 +5,9 @@ import time
 from dataclasses import dataclass, field
 from typing import IO, Iterable, Iterator, List, Optional, Tuple
 
-from ..languages import CHARACTERS, language
+from ..languages import language
 from ..sentences import one_line, parts_that_fit
-from .hypotheses import BaseTranslator, Hypothesis
+from .hypotheses import BATCH_SIZE, BEAM, MAX_LEN, MAX_PIECES, BaseTranslator, Hypothesis
 
 _SHOWN_EVERY = 0.5  # seconds, on a screen
 _LOGGED_EVERY = 30.0  # elsewhere
@@ -27,12 +27,12 @@ class LineSettings:
     """
 
     target: Optional[str] = None
-    beam: int = 5
+    beam: int = BEAM
     n_best: int = 1
     lenpen: float = 1.0
-    max_len: int = 200
-    batch_size: int = 32
-    max_pieces: int = 128
+    max_len: int = MAX_LEN
+    batch_size: int = BATCH_SIZE
+    max_pieces: int = MAX_PIECES
     scores: bool = False
     at_once: int = 256
 
@@ -106,11 +106,7 @@ def _chunk(
 ) -> Iterator[str]:
     parts: List[str] = []
     places: List[Tuple[int, int]] = []
-    room = min(settings.max_pieces, translator.max_source - 2)
-
-    def fits(text: str) -> bool:
-        return len(translator.pieces.cut([text])[0]) <= room
-
+    fits = translator.fits(settings.max_pieces)
     for number, line in enumerate(lines, first):
         texts: List[str] = []
         try:
@@ -120,7 +116,7 @@ def _chunk(
         places.append((len(parts), len(parts) + len(texts)))
         parts += texts
     hypotheses = _hypotheses(translator, parts, settings)
-    glue = _glue(settings.target or translator.targets[0])
+    glue = language(settings.target or translator.targets[0]).separator
     for number, (start, end) in enumerate(places, first):
         found = hypotheses[start:end]
         faults = [one for one in found if isinstance(one, Exception)]
@@ -162,7 +158,3 @@ def _written(number: int, parts: List[List[Hypothesis]], glue: str, settings: Li
 
 def _text(line: bytes) -> str:
     return line.rstrip(b"\n").rstrip(b"\r").decode("utf-8")
-
-
-def _glue(target: str) -> str:
-    return "" if language(target).units == CHARACTERS else " "

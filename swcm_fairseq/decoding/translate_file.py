@@ -7,8 +7,9 @@ from typing import List, Optional
 from ..errors import run_command
 from ..files import atomic_write, refuse_overwrite
 from ..input_files import open_input
+from .arguments import opened
 from .lines import Progress
-from .translate import add_arguments, opened, translate_stream
+from .translate import add_arguments, settings_of, translate_stream
 
 
 def main(arguments: Optional[List[str]] = None) -> None:
@@ -19,9 +20,9 @@ def main(arguments: Optional[List[str]] = None) -> None:
     parser.add_argument("--force", action="store_true", help="replace the output if it exists")
     args = parser.parse_args(arguments)
     refuse_overwrite(args.output, args.force)
-    translator, settings = opened(args)
+    translator = opened(args.model, args)
     with open_input(args.input) as source, atomic_write(args.output, "wb") as target:
-        translate_stream(translator, source, target, settings, Progress(args.quiet))
+        translate_stream(translator, source, target, settings_of(args), Progress(args.quiet))
 
 
 def cli() -> None:

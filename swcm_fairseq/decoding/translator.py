@@ -43,16 +43,21 @@ class Translator(BaseTranslator):
         self.device = device
 
     @classmethod
-    def from_pretrained(cls, folder: str, device: str = "cpu", dtype: str = "float32") -> "Translator":
+    def from_pretrained(
+        cls, folder: str, device: str = "cpu", dtype: str = "float32", threads: int = 0
+    ) -> "Translator":
         """Open a folder that ``swcm-pack`` wrote.
 
         Args:
             dtype: what is computed in: "float32", "bfloat16", "float16", or "auto", which is what the device is quick
                 in. Outputs of float32 alone are the same on every machine but for rounding.
+            threads: processors to use, for all that this process computes with torch; 0 leaves that to torch.
 
         Raises:
             SwcmError: the folder is not one, or is damaged; or there is no such ``dtype``.
         """
+        if threads:
+            torch.set_num_threads(threads)
         kind = dtype_named(dtype, device)
         parts = packed.read(folder)
         pieces = Pieces.load(parts.sentencepiece_model)

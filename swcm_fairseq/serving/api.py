@@ -20,8 +20,9 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from ..decoding.hypotheses import BaseTranslator, Hypothesis
-from ..languages import CHARACTERS, language
+from ..languages import language
 from ..scoring.recognition import Recognizer
+from ..vocabulary.symbols import EOS
 from .batching import Batcher, Full
 from .catalogue import Catalogue
 from .detection import Detected, Detector
@@ -52,7 +53,7 @@ class Api:
         self.catalogue = Catalogue(translator, settings.sources)
         self._detector = Detector(self.catalogue.sources)
         self._every = Detector([entry["code"] for entry in self.catalogue.listing()])
-        self._room = min(settings.part_pieces, translator.max_source - 2)
+        self._fits = translator.fits(settings.max_pieces)
 
     def application(self) -> Callable:
         """The ASGI application."""
@@ -108,9 +109,6 @@ class Api:
         read = read_html if ask.html else read_text
         return [read(text, self._fits) for text in ask.texts]
 
-    def _fits(self, text: str) -> bool:
-        return len(self._pieces.cut([text])[0]) <= self._room
-
     async def _in_time(self, request: Request, futures: "Sequence[Future]") -> List[Result]:
         """The results, while the client waits for them and time is left."""
         work = asyncio.gather(*map(asyncio.wrap_future, futures), return_exceptions=True)
@@ -134,7 +132,7 @@ class Api:
                 work.cancel()
 
     def _answer(self, ask: Ask, target: str, documents, results: List[Result], detected) -> Dict[str, Any]:
-        glue = "" if language(target).units == CHARACTERS else " "
+        glue = language(target).separator
         texts, alternatives, details, problems = [], [], [], []
         start = 0
         for place, document in enumerate(documents):
@@ -171,7 +169,7 @@ class Api:
         attention = result[0].attention if result else None
         return {
             "source": text,
-            "pieces": self._pieces.cut([text])[0] + ["</s>"],
+            "pieces": self._pieces.cut([text])[0] + [EOS],
             "outputs": [{"text": one.text, "score": round(one.score, 4), "pieces": one.pieces} for one in result],
             # Percents: a page's shades need no more.
             "attention": attention and [[round(100 * weight) for weight in row] for row in attention],

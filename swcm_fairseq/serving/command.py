@@ -2,15 +2,12 @@
 
 import argparse
 import logging
-import os
 import sys
 from typing import List, Optional
 
-from ..decoding.engines import open_translator
-from ..decoding.hypotheses import BaseTranslator
+from ..decoding.arguments import add_engine_arguments, add_search_arguments, count, opened
 from ..errors import SwcmError, run_command
-
-BACKENDS = ("auto", "torch", "fairseq", "ct2", "onnx")
+from .settings import Settings
 
 
 def main(arguments: Optional[List[str]] = None) -> None:
@@ -20,7 +17,6 @@ def main(arguments: Optional[List[str]] = None) -> None:
         from . import api, batching, metrics, server
     except ImportError as error:
         raise SwcmError(f"swcm-serve wants {error.name or error}: pip install 'swcm-fairseq[serve]'")
-    from .settings import Settings
 
     logging.basicConfig(format="%(asctime)s %(levelname)s %(message)s", level=logging.WARNING)
     settings = Settings(
@@ -30,14 +26,14 @@ def main(arguments: Optional[List[str]] = None) -> None:
         batch_wait=args.batch_wait / 1000,
         queue=args.queue,
         max_chars=args.max_chars,
-        part_pieces=args.part_pieces,
+        max_pieces=args.max_pieces,
         timeout=args.timeout,
         slow=args.slow,
         sources=tuple(args.source or ()),
     )
     # Before the model is read: a port that is taken is known at once.
     with server.listen(args.host, args.port) as bound:
-        translator = _open(args)
+        translator = opened(args.folder, args)
         numbers = metrics.Metrics()
         batcher = batching.Batcher(translator, settings, numbers)
         served = api.Api(translator, batcher, numbers, settings)
@@ -51,39 +47,24 @@ def main(arguments: Optional[List[str]] = None) -> None:
 
 
 def _arguments(arguments: Optional[List[str]]) -> argparse.Namespace:
-    parser = argparse.ArgumentParser(
-        prog="swcm-serve", description=__doc__, formatter_class=argparse.ArgumentDefaultsHelpFormatter
-    )
+    known = Settings()
+    parser = argparse.ArgumentParser(prog="swcm-serve", description=__doc__)
+
+    def add(name: str, kind, default, words: str) -> None:
+        parser.add_argument(name, type=kind, default=default, help=words + " (%(default)s)")
+
     parser.add_argument("folder", help="a folder of swcm-pack, or one of swcm-export --to ct2 or onnx")
-    parser.add_argument(
-        "--backend",
-        choices=BACKENDS,
-        default="auto",
-        help="what computes it (auto: what the folder is for)",
-    )
-    parser.add_argument("--compute-type", default="default", help="numbers to compute in, such as int8 (ct2)")
-    parser.add_argument("--device", default="cpu", help="where to compute: cpu, cuda")
-    parser.add_argument("--host", default="127.0.0.1", help="address to listen at; 0.0.0.0 lets other machines in")
-    parser.add_argument("--port", type=int, default=5000, help="port to listen at; 0 is any free one")
-    parser.add_argument("--threads", type=_count, help="processors to decode with (all)")
-    parser.add_argument("--beam", type=_count, default=5, help="width of the beam")
-    parser.add_argument("--max-len", type=_count, default=200, help="most pieces of an output")
-    parser.add_argument("--batch-size", type=_count, default=32, help="most sentences decoded together")
-    parser.add_argument("--batch-wait", type=_seconds, default=5, help="milliseconds that a sentence waits for others")
-    parser.add_argument("--queue", type=_count, default=256, help="most requests in the house; others are told to wait")
-    parser.add_argument("--max-chars", type=_count, default=20000, help="most characters of a request")
-    parser.add_argument("--part-pieces", type=_count, default=128, help="longer lines are translated in parts")
-    parser.add_argument("--timeout", type=_seconds, default=60, help="seconds in which a request is answered")
-    parser.add_argument("--slow", type=_seconds, default=10, help="seconds that a client may take to send a request")
+    add("--host", str, "127.0.0.1", "address to listen at; 0.0.0.0 lets other machines in")
+    add("--port", int, 5000, "port to listen at; 0 is any free one")
+    add("--batch-wait", _seconds, 1000 * known.batch_wait, "milliseconds that a sentence waits for others")
+    add("--queue", count, known.queue, "most requests in the house; others are told to wait")
+    add("--max-chars", count, known.max_chars, "most characters of a request")
+    add("--timeout", _seconds, known.timeout, "seconds in which a request is answered")
+    add("--slow", _seconds, known.slow, "seconds that a client may take to send a request")
     parser.add_argument("--source", nargs="+", metavar="LANG", help="languages to offer as sources (the model's)")
+    add_search_arguments(parser)
+    add_engine_arguments(parser)
     return parser.parse_args(arguments)
-
-
-def _count(text: str) -> int:
-    value = int(text)
-    if value < 1:
-        raise argparse.ArgumentTypeError(f"{value} is less than 1")
-    return value
 
 
 def _seconds(text: str) -> float:
@@ -91,16 +72,6 @@ def _seconds(text: str) -> float:
     if not 0 < value < 1e6:
         raise argparse.ArgumentTypeError(f"{text} is no length of time")
     return value
-
-
-def _open(args: argparse.Namespace) -> BaseTranslator:
-    backend = {"auto": None, "fairseq": "torch"}.get(args.backend, args.backend)
-    if args.threads:
-        # What torch and others that use OpenMP go by; CTranslate2 is told.
-        os.environ["OMP_NUM_THREADS"] = str(args.threads)
-    return open_translator(
-        args.folder, backend=backend, device=args.device, compute_type=args.compute_type, threads=args.threads or 0
-    )
 
 
 def cli() -> None:

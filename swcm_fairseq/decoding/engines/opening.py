@@ -55,7 +55,7 @@ def open_translator(
         if compute_type != "default":
             raise SwcmError(f"compute_type {compute_type} is for backend ct2; swcm-export makes a folder for it")
         translator = _engine("..translator", "Translator", "swcm-fairseq")
-        return translator.from_pretrained(folder, device=device, dtype=dtype)
+        return translator.from_pretrained(folder, device=device, dtype=dtype, threads=threads)
     if dtype != "float32":
         raise SwcmError(f"dtype {dtype} is for folders of swcm-pack; {folder} takes compute_type")
     module, name, package = _ENGINES[kind]

@@ -4,6 +4,7 @@ from typing import List, NamedTuple
 
 from ...errors import SwcmError
 from ...languages import tag_of
+from ...vocabulary.symbols import BOS, EOS
 
 
 class Attention(NamedTuple):
@@ -46,4 +47,4 @@ def attention(folder: str, source: str, output: str, lang: str) -> Attention:
         memory = model.encoder(tokens, src_lengths=torch.tensor([tokens.size(1)]))
         _, extra = model.decoder(given, encoder_out=memory, features_only=True)
     weights = extra["attn"][0][0]
-    return Attention(["<s>"] + read + ["</s>"], written + ["</s>"], weights.tolist())
+    return Attention([BOS, *read, EOS], [*written, EOS], weights.tolist())

@@ -243,3 +243,15 @@ def test_auto_is_what_the_machine_is_quick_in_and_slow_bfloat16_is_warned_of(mon
         assert warned in caplog.text and bool(warned) == bool(caplog.text)
     with pytest.raises(SwcmError, match="dtype is auto, float32, bfloat16 or float16, not 'bf16'"):
         dtype_named("bf16", "cpu")
+
+
+def test_as_many_processors_as_were_asked_for(folder):
+    before = torch.get_num_threads()
+    try:
+        for threads in (1, 2):
+            swcm_fairseq.from_pretrained(folder, threads=threads)
+            assert torch.get_num_threads() == threads
+        swcm_fairseq.from_pretrained(folder)
+        assert torch.get_num_threads() == 2
+    finally:
+        torch.set_num_threads(before)

@@ -91,7 +91,7 @@ def test_lines_blank_lines_and_indentation_stay(server, echo):
 
 
 def test_a_long_line_is_translated_in_parts(echo):
-    with running(echo, part_pieces=8) as server:
+    with running(echo, max_pieces=8) as server:
         text = "今天天气很好。我们去山上看羊。请打开文件。"
         found = translate(server, text, details=True).json()
         sources = [one["source"] for one in found["details"]["sentences"]]
