@@ -25,6 +25,12 @@ def main(arguments: Optional[List[str]] = None) -> None:
     )
     kinds = "; ".join("{}: {}".format(form, ", ".join(names)) for form, names in QUANTIZATIONS.items())
     parser.add_argument("--quantization", help=f"how weights are stored ({kinds}; the first by default)")
+    parser.add_argument(
+        "--targets",
+        nargs="+",
+        metavar="LANG",
+        help="languages that the folder writes (all that the model was trained for); a single one need never be named",
+    )
     parser.add_argument("--data", help="folder of dict.txt and sentencepiece.bpe.model (beside the checkpoint)")
     parser.add_argument(
         "--run", help="folder of the training, for the model card (by default the nearest one with scores.json)"
@@ -41,7 +47,8 @@ def main(arguments: Optional[List[str]] = None) -> None:
 
     from .writing import export  # late: --help needs no torch
 
-    export(args.model, args.folder, args.to, quantization, args.data, args.run, args.license, args.force)
+    options = {"data": args.data, "run": args.run, "license": args.license, "targets": args.targets}
+    export(args.model, args.folder, args.to, quantization, force=args.force, **options)
     size = sum(os.path.getsize(os.path.join(place, name)) for place, _, names in os.walk(args.folder) for name in names)
     print(f"{args.folder}: {size / 1e6:.0f} MB for {args.to}", file=sys.stderr)
 

@@ -5,13 +5,13 @@ from typing import Optional
 import numpy as np
 from ctranslate2.specs import attention_spec, common_spec, transformer_spec
 
-from .layers import Attention, Layer, Norm, StandardModel, with_idle
+from ..vocabulary.symbols import BOS, EOS, UNKNOWN
+from .layers import FIRST_POSITION, Attention, Layer, Norm, StandardModel, with_idle
 
 #: ``--quantization`` -> CTranslate2's name.
 QUANTIZATIONS = {"int8": "int8", "int8_float32": "int8_float32", "bfloat16": "bfloat16", "none": None}
 
 _ACTIVATIONS = {"gelu": common_spec.Activation.GELU, "relu": common_spec.Activation.RELU}
-_FIRST_POSITION = 2
 
 
 def write_model(folder: str, model: StandardModel, symbols, quantization: Optional[str]) -> None:
@@ -27,8 +27,8 @@ def write_model(folder: str, model: StandardModel, symbols, quantization: Option
     spec = _spec(model)
     spec.register_source_vocabulary(list(symbols))
     spec.register_target_vocabulary(list(symbols))
-    spec.config.unk_token, spec.config.bos_token, spec.config.eos_token = "<unk>", "<s>", "</s>"
-    spec.config.decoder_start_token = "<s>"
+    spec.config.unk_token, spec.config.bos_token, spec.config.eos_token = UNKNOWN, BOS, EOS
+    spec.config.decoder_start_token = BOS
     # Sources are given as the tokenizer makes them, <s> and </s> among them.
     spec.config.add_source_bos = spec.config.add_source_eos = False
     spec.config.layer_norm_epsilon = model.eps
@@ -50,7 +50,7 @@ def _spec(model: StandardModel) -> transformer_spec.TransformerSpec:
     )
     for side in (spec.encoder, spec.decoder):
         side.scale_embeddings = 1.0
-        side.position_encodings.encodings = _array(model.positions[_FIRST_POSITION:])
+        side.position_encodings.encodings = _array(model.positions[FIRST_POSITION:])
         _set_norm(side.layernorm_embedding, model.embedding_norm)
     spec.encoder.embeddings[0].weight = _array(model.tokens)
     spec.decoder.embeddings.weight = _array(model.tokens)

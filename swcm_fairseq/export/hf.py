@@ -11,11 +11,10 @@ from ..languages import code_of
 from ..torch_files import save_safetensors
 from ..version import __version__
 from ..vocabulary.dictionary import tags_in
-from ..vocabulary.encoder_vocabulary import MASK, SPECIALS
+from ..vocabulary.symbols import BOS_ID, EOS_ID, MASK, PAD_ID
 from .layers import Attention, Layer, Linear, Norm, StandardModel, rescaled, with_idle
 
 _EPS = 1e-5  # of BART's LayerNorms, which have no setting for it
-_START, _PADDING, _END, _UNKNOWN = range(len(SPECIALS))
 
 
 def write_weights(folder: str, model: StandardModel) -> None:
@@ -27,12 +26,18 @@ def write_weights(folder: str, model: StandardModel) -> None:
 
 
 def for_bart(model: StandardModel) -> StandardModel:
-    """The model with the LayerNorms that BART has; untied where they are others than its own."""
+    """The model with the LayerNorms that BART has."""
     return rescaled(model, _EPS)
 
 
 def write_settings(
-    folder: str, cfg, symbols: Sequence[str], decoder_layers: int, tied: bool, targets: Sequence[str]
+    folder: str,
+    cfg,
+    symbols: Sequence[str],
+    decoder_layers: int,
+    tied: bool,
+    targets: Sequence[str],
+    more: Optional[Dict] = None,
 ) -> None:
     """Write ``config.json`` and ``generation_config.json`` into ``folder``.
 
@@ -41,10 +46,11 @@ def write_settings(
         symbols: of the dictionary, in order.
         decoder_layers: how many keys and values a decoder keeps.
         tied: whether the output layer is the token table.
-        targets: languages that the model was trained to write.
+        targets: languages that the model writes.
+        more: what else belongs into ``config.json``.
     """
     tags = {code_of(tag): symbols.index(tag) for tag in tags_in(list(symbols))}
-    settings = _bart_settings(cfg, len(symbols), decoder_layers, tied)
+    settings = {**_bart_settings(cfg, len(symbols), decoder_layers, tied), **(more or {})}
     # pipeline("translation_zh_to_kk") looks here.
     settings["task_specific_params"] = {
         f"translation_{source}_to_{target}": {"forced_bos_token_id": tags[target]}
@@ -53,7 +59,7 @@ def write_settings(
         if source != target
     }
     forced = tags[targets[0]] if len(targets) == 1 else None
-    never = [_START, symbols.index(MASK), *tags.values()]
+    never = [BOS_ID, symbols.index(MASK), *tags.values()]
     _write(folder, "config.json", settings)
     _write(folder, "generation_config.json", _generation_settings(forced, never, cfg.max_positions))
 
@@ -75,10 +81,10 @@ def _bart_settings(cfg, vocabulary: int, decoder_layers: int, tied: bool) -> Dic
         "activation_function": cfg.activation_fn,
         "scale_embedding": False,
         "tie_word_embeddings": tied,
-        "bos_token_id": _START,
-        "pad_token_id": _PADDING,
-        "eos_token_id": _END,
-        "decoder_start_token_id": _START,
+        "bos_token_id": BOS_ID,
+        "pad_token_id": PAD_ID,
+        "eos_token_id": EOS_ID,
+        "decoder_start_token_id": BOS_ID,
         "forced_eos_token_id": None,
         "torch_dtype": "float32",
         "swcm_fairseq": __version__,
@@ -88,11 +94,11 @@ def _bart_settings(cfg, vocabulary: int, decoder_layers: int, tied: bool) -> Dic
 def _generation_settings(forced: Optional[int], never: Sequence[int], max_positions: int) -> Dict:
     """What finds the texts that ``swcm_fairseq`` finds."""
     settings: Dict = {
-        "bos_token_id": _START,
-        "pad_token_id": _PADDING,
-        "eos_token_id": _END,
-        "decoder_start_token_id": _START,
-        "forced_eos_token_id": _END,
+        "bos_token_id": BOS_ID,
+        "pad_token_id": PAD_ID,
+        "eos_token_id": EOS_ID,
+        "decoder_start_token_id": BOS_ID,
+        "forced_eos_token_id": EOS_ID,
         "num_beams": 5,
         "length_penalty": 1.0,
         "early_stopping": True,

@@ -23,6 +23,9 @@ from ..errors import SwcmError
 _SMALL = 2.0**-13
 _NEGLIGIBLE_EPS = 1e-8
 
+#: Row of the first position, as fairseq and XLM-R count them.
+FIRST_POSITION = 2
+
 #: What the logit of a symbol gets added that shall have no probability; finite, also in half precision.
 NEVER = -1e4
 
@@ -84,7 +87,7 @@ class StandardModel:
 
     Attributes:
         tokens: [V, C], of source and target.
-        positions: [max_positions + 2, C]; the first token's is row 2.
+        positions: [max_positions + 2, C]; the first token's is row ``FIRST_POSITION``.
         embedding_norm: of source and target.
         encoder, decoder: their layers.
         output: weight [V, C] and bias [V]; the weight is ``tokens`` itself where they are tied.
@@ -191,28 +194,30 @@ def rescaled(model: StandardModel, eps: float) -> StandardModel:
     """The same model for LayerNorms whose eps is ``eps``.
 
     ``LayerNorm(s z)`` with eps e is ``LayerNorm(z)`` with eps e / s^2. So everything that is added up and goes into a
-    LayerNorm is multiplied by s, and what reads it divided; the last LayerNorm of each stack, which no other follows,
-    stays as it is.
+    LayerNorm is multiplied by s, and what reads it divided. The encoder's last LayerNorm, which no other follows, stays
+    as it is. The decoder's last is divided where the output layer that reads it is the token table, which has grown.
     """
     if math.isclose(model.eps, eps, rel_tol=1e-6):
         return replace(model, eps=eps)
     scale = math.sqrt(eps / model.eps)
+    tokens = model.tokens * scale
     return replace(
         model,
-        tokens=model.tokens * scale,
+        tokens=tokens,
         positions=model.positions * scale,
         embedding_norm=model.embedding_norm.times(scale),
-        encoder=_rescaled_layers(model.encoder, scale),
-        decoder=_rescaled_layers(model.decoder, scale),
+        encoder=_rescaled_layers(model.encoder, scale, 1.0),
+        decoder=_rescaled_layers(model.decoder, scale, 1 / scale if model.tied else 1.0),
+        output=replace(model.output, weight=tokens) if model.tied else model.output,
         eps=eps,
     )
 
 
-def _rescaled_layers(layers: List[Layer], scale: float) -> List[Layer]:
-    return [_rescaled(layer, scale, layer is layers[-1]) for layer in layers]
+def _rescaled_layers(layers: List[Layer], scale: float, last: float) -> List[Layer]:
+    return [_rescaled(layer, scale, last if layer is layers[-1] else scale) for layer in layers]
 
 
-def _rescaled(layer: Layer, scale: float, last: bool) -> Layer:
+def _rescaled(layer: Layer, scale: float, output: float) -> Layer:
     own, cross = layer.self_attention, layer.cross_attention
     if own is not None:
         own = Attention(
@@ -227,7 +232,7 @@ def _rescaled(layer: Layer, scale: float, last: bool) -> Layer:
         cross_norm=None if layer.cross_norm is None else layer.cross_norm.times(scale),
         fc1=layer.fc1.reading(scale),
         fc2=layer.fc2.times(scale),
-        ffn_norm=layer.ffn_norm if last else layer.ffn_norm.times(scale),
+        ffn_norm=layer.ffn_norm.times(output),
     )
 
 

@@ -24,7 +24,7 @@ def model_card(form: str, tags: Dict[str, int], targets: List[str], run: RunFile
     parts = [
         _header(form, sorted({*sources, *targets}), license or run.license),
         _introduction(sources, targets),
-        _usage(form, tags, targets),
+        _usage(form, tags, sources, targets),
         _data(run),
         _scores(run),
         _making(run, license or run.license),
@@ -50,27 +50,63 @@ def _introduction(sources: List[str], targets: List[str]) -> str:
     )
 
 
-def _usage(form: str, tags: Dict[str, int], targets: List[str]) -> str:
+def _usage(form: str, tags: Dict[str, int], sources: List[str], targets: List[str]) -> str:
     code = targets[0] if targets else next(iter(tags))
-    ids = ", ".join(f"`[{name}]` {tags[name]}" for name in targets if name in tags)
     if form == "hf":
-        python = (
-            "from transformers import AutoModelForSeq2SeqLM, AutoTokenizer\n\n"
-            'tokenizer = AutoTokenizer.from_pretrained("FOLDER")\n'
-            'model = AutoModelForSeq2SeqLM.from_pretrained("FOLDER")\n'
-            'inputs = tokenizer(["..."], return_tensors="pt", padding=True)\n'
-            f'tag = tokenizer.convert_tokens_to_ids("[{code}]")\n'
-            "outputs = model.generate(**inputs, forced_bos_token_id=tag)\n"
-            "print(tokenizer.batch_decode(outputs, skip_special_tokens=True))"
-        )
-        shell = ""
+        source = next((name for name in (*sources, *tags) if name in tags and name != code), code)
+        imports = "from transformers import AutoModelForSeq2SeqLM, AutoTokenizer"
+        parts = [_generate(imports, "AutoModelForSeq2SeqLM", code), _pipeline(source, code, len(targets) == 1)]
     else:
-        python = (
-            f'import swcm_fairseq\n\nprint(swcm_fairseq.from_pretrained("FOLDER").translate(["..."], target="{code}"))'
-        )
-        shell = f"\n\n```bash\nswcm-translate --model FOLDER --to {code} < in.txt > out.txt\n```"
-    text = f"The source is `<s> x </s>`; the decoder begins with `<s>` and the language's tag: {ids}."
-    return f"## Use\n\n```python\n{python}\n```{shell}\n\n{text}"
+        python = f'print(swcm_fairseq.from_pretrained("FOLDER").translate(["..."], target="{code}"))'
+        parts = [
+            f"```python\nimport swcm_fairseq\n\n{python}\n```",
+            f"```bash\nswcm-translate --model FOLDER --to {code} < in.txt > out.txt\n```",
+        ]
+    if form == "onnx":
+        imports = "from optimum.onnxruntime import ORTModelForSeq2SeqLM\nfrom transformers import AutoTokenizer"
+        parts += ["With optimum:", _generate(imports, "ORTModelForSeq2SeqLM", code)]
+        parts += ["With transformers.js, which has no beam search:", _javascript(tags[code])]
+    ids = ", ".join(f"`[{name}]` {tags[name]}" for name in targets if name in tags)
+    parts.append(f"The source is `<s> x </s>`; the decoder begins with `<s>` and the language's tag: {ids}.")
+    return "\n\n".join(["## Use", *parts])
+
+
+def _generate(imports: str, name: str, code: str) -> str:
+    return (
+        f"```python\n{imports}\n\n"
+        'tokenizer = AutoTokenizer.from_pretrained("FOLDER")\n'
+        f'model = {name}.from_pretrained("FOLDER")\n'
+        'inputs = tokenizer(["..."], return_tensors="pt", padding=True)\n'
+        f'tag = tokenizer.convert_tokens_to_ids("[{code}]")\n'
+        "outputs = model.generate(**inputs, forced_bos_token_id=tag)\n"
+        "print(tokenizer.batch_decode(outputs, skip_special_tokens=True))\n"
+        "```"
+    )
+
+
+def _pipeline(source: str, code: str, alone: bool) -> str:
+    task = "translation" if alone else f"translation_{source}_to_{code}"
+    advice = (
+        ""
+        if alone
+        else " The language is in the task's name, not in `tgt_lang`, which this tokenizer has no use for; a folder "
+        f"of `swcm-export --targets {code}` writes {code} however it is called."
+    )
+    return (
+        f"In transformers 4 (version 5 has no such pipeline) also as below.{advice}\n\n"
+        f'```python\nfrom transformers import pipeline\n\nprint(pipeline("{task}", model="FOLDER")("..."))\n```'
+    )
+
+
+def _javascript(tag: int) -> str:
+    return (
+        "```js\n"
+        'import { env, pipeline } from "@huggingface/transformers";\n\n'
+        'env.localModelPath = "./"; // where FOLDER lies\n'
+        'const translator = await pipeline("translation", "FOLDER");\n'
+        f'console.log(await translator("...", {{ forced_bos_token_id: {tag} }}));\n'
+        "```"
+    )
 
 
 def _data(run: RunFiles) -> str:

@@ -1,5 +1,6 @@
 """Writing an ONNX graph node by node, with weights as float32 or 8-bit numbers."""
 
+import os
 from typing import List, Optional, Sequence, Union
 
 import numpy as np
@@ -148,17 +149,18 @@ class Graph:
         self._count += 10_000
         return graph
 
-    def save(self, path: str, name: str, inputs: List, outputs: List) -> None:
+    def save(self, path: str, inputs: List, outputs: List) -> None:
         """Write the model; weights beside it where one file cannot hold them.
 
         Args:
             inputs, outputs: what ``helper.make_tensor_value_info`` gives.
         """
+        name = os.path.basename(path)
         graph = helper.make_graph(self.nodes, name, inputs, outputs, self.weights)
         model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", OPSET)], producer_name="swcm_fairseq")
         model.ir_version = _IR_VERSION
         many = sum(len(weight.raw_data) for weight in self.weights) > _MOST_IN_ONE_FILE
-        beside = {"save_as_external_data": True, "location": name + ".onnx_data"} if many else {}
+        beside = {"save_as_external_data": True, "location": name + "_data"} if many else {}
         onnx.save_model(model, path, **beside)
 
     def _name(self, kind: str) -> str:

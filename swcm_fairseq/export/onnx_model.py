@@ -1,7 +1,7 @@
 """ONNX's encoder and decoder of any model, with the names that optimum and transformers.js know.
 
-``encoder_model.onnx`` reads ``input_ids`` and ``attention_mask`` [B, S] and gives ``last_hidden_state`` [B, S, M]: the
-encoder's output, or all outputs that some decoder layer reads, side by side. ``decoder_model_merged.onnx`` reads
+The encoder reads ``input_ids`` and ``attention_mask`` [B, S] and gives ``last_hidden_state`` [B, S, M]: the
+encoder's output, or all outputs that some decoder layer reads, side by side. The decoder reads
 ``input_ids`` [R, T], that, and with ``use_cache_branch`` true the keys and values of earlier steps. Rows of one
 sentence may share theirs: R is a multiple of B then, as in a beam.
 
@@ -11,29 +11,39 @@ logarithm ``log_total`` [R, 1] that makes probabilities of logits, all of the la
 """
 
 import os
-from typing import List, Tuple
+from typing import Dict, List, Tuple
 
 import numpy as np
 from onnx import TensorProto, helper, numpy_helper
 
-from .layers import NEVER
+from ..decoding.engines.folder import onnx_files
+from .layers import FIRST_POSITION, NEVER
 from .onnx_graph import Graph, Table, array
 
-ENCODER, DECODER = "encoder_model", "decoder_model_merged"
 _FORBIDDEN = np.float32(-1e9)
-_FIRST_POSITION = 2
 
 
 def write_model(folder: str, model, silent: List[int], eight_bits: bool) -> None:
-    """Write both files into ``folder``.
+    """Write both files of ``onnx_files`` into ``folder``.
 
     Args:
         model: an ``XlmSwcmModel`` of any kind.
         silent: ids of symbols that shall have no probability.
     """
+    encoder, decoder = (os.path.join(folder, name) for name in onnx_files(eight_bits))
+    os.makedirs(os.path.dirname(encoder), exist_ok=True)
     memories = _memories(model)
-    _write_encoder(os.path.join(folder, ENCODER + ".onnx"), model, sorted(set(memories)), eight_bits)
-    _write_decoder(os.path.join(folder, DECODER + ".onnx"), model, memories, silent, eight_bits)
+    _write_encoder(encoder, model, sorted(set(memories)), eight_bits)
+    _write_decoder(decoder, model, memories, silent, eight_bits)
+
+
+def javascript_settings(folder: str, eight_bits: bool) -> Dict:
+    """What ``config.json`` tells transformers.js of the files that ``write_model`` has written into ``folder``."""
+    beside = [name for name in onnx_files(eight_bits) if os.path.exists(os.path.join(folder, name + "_data"))]
+    settings: Dict = {"dtype": "q8" if eight_bits else "fp32"}
+    if beside:
+        settings["use_external_data_format"] = {os.path.basename(name): 1 for name in beside}
+    return {"transformers.js_config": settings}
 
 
 def _memories(model) -> List[int]:
@@ -61,7 +71,7 @@ def _write_encoder(path: str, model, depths: List[int], eight_bits: bool) -> Non
     width = len(depths) * model.cfg.encoder_embed_dim
     ids = [_integers(name, ["batch_size", "sequence_length"]) for name in ("input_ids", "attention_mask")]
     hidden = _floats("last_hidden_state", ["batch_size", "sequence_length", width])
-    graph.save(path, ENCODER, ids, [hidden])
+    graph.save(path, ids, [hidden])
 
 
 def _write_decoder(path: str, model, memories: List[int], silent: List[int], eight_bits: bool) -> None:
@@ -90,7 +100,7 @@ def _write_decoder(path: str, model, memories: List[int], silent: List[int], eig
         [graph.constant(np.int64(0)), graph.reshape(graph.size("input_ids", 1), []), graph.constant(np.int64(1))],
     )
     places = graph.op("Add", [new, seen])
-    positions = graph.op("Add", [places, graph.constant(np.int64(_FIRST_POSITION))])
+    positions = graph.op("Add", [places, graph.constant(np.int64(FIRST_POSITION))])
     x, table = _embedded(
         graph, decoder.embeddings, "input_ids", graph.op("Unsqueeze", [positions, graph.constant([0])])
     )
@@ -126,7 +136,7 @@ def _write_decoder(path: str, model, memories: List[int], silent: List[int], eig
     inputs.append(helper.make_tensor_value_info("use_cache_branch", TensorProto.BOOL, [1]))
     # May be set, and need not: it has a value.
     inputs.append(_integers("best", [1]))
-    graph.save(path, DECODER, inputs, outputs)
+    graph.save(path, inputs, outputs)
 
 
 def _for_a_search(graph: Graph, logits: str, weights: str) -> List:

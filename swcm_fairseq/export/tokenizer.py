@@ -10,7 +10,6 @@ import os
 from typing import Dict, List, Sequence
 
 from ..errors import SwcmError, some
-from ..vocabulary.encoder_vocabulary import SPECIALS
 from ..vocabulary.protected_characters import known_to
 from ..vocabulary.sentencepiece_model import (
     BYTE,
@@ -21,9 +20,9 @@ from ..vocabulary.sentencepiece_model import (
     USER_DEFINED,
     SentencePieceModel,
 )
+from ..vocabulary.symbols import BOS, BOS_ID, EOS, EOS_ID, MASK, PAD, SPACE, SPECIALS, UNKNOWN_ID
 from .composing import expanded, uncomposed
 
-_SPACE = "\u2581"
 # The library replaces groups of characters that a reader takes for one, and of a group what follows its first replaced
 # part is lost. A control character parts them; the usual tables take it away again.
 _APART = "\x01"
@@ -62,7 +61,7 @@ def tokenizer_files(sentencepiece_model: str, symbols: Sequence[str], max_length
             "decoder": _sequence("decoders", _decoders(model)),
             "model": {
                 "type": "Unigram",
-                "unk_id": SPECIALS.index("<unk>"),
+                "unk_id": UNKNOWN_ID,
                 "vocab": vocabulary,
                 "byte_fallback": False,
             },
@@ -91,13 +90,13 @@ def write_tokenizer(folder: str, files: Dict[str, Dict]) -> None:
 
 
 _NAMES = {
-    "bos_token": "<s>",
-    "eos_token": "</s>",
-    "sep_token": "</s>",
-    "cls_token": "<s>",
-    "unk_token": "<unk>",
-    "pad_token": "<pad>",
-    "mask_token": "<mask>",
+    "bos_token": BOS,
+    "eos_token": EOS,
+    "sep_token": EOS,
+    "cls_token": BOS,
+    "unk_token": SPECIALS[UNKNOWN_ID],
+    "pad_token": PAD,
+    "mask_token": MASK,
 }
 
 
@@ -152,7 +151,7 @@ def _normalizers(model: SentencePieceModel) -> List[Dict]:
         parts += [_replace_all("^ +| +$", ""), _replace_all(" {2,}", " ")]
     if settings.add_dummy_prefix:
         parts.append({"type": "Prepend", "prepend": " "})
-    return parts + [_replace(" ", _SPACE)]
+    return parts + [_replace(" ", SPACE)]
 
 
 def _splits(pieces: Sequence[str]) -> List[Dict]:
@@ -168,21 +167,20 @@ def _splits(pieces: Sequence[str]) -> List[Dict]:
 
 
 def _post_processor() -> Dict:
-    def special(symbol, side=0):
-        return {"SpecialToken": {"id": symbol, "type_id": side}}
-
+    start, end = ({"SpecialToken": {"id": symbol, "type_id": 0}} for symbol in (BOS, EOS))
     first, second = ({"Sequence": {"id": side, "type_id": 0}} for side in "AB")
     return {
         "type": "TemplateProcessing",
-        "single": [special("<s>"), first, special("</s>")],
-        "pair": [special("<s>"), first, special("</s>"), special("</s>"), second, special("</s>")],
+        "single": [start, first, end],
+        "pair": [start, first, end, end, second, end],
         "special_tokens": {
-            symbol: {"id": symbol, "ids": [SPECIALS.index(symbol)], "tokens": [symbol]} for symbol in ("<s>", "</s>")
+            symbol: {"id": symbol, "ids": [index], "tokens": [symbol]}
+            for symbol, index in ((BOS, BOS_ID), (EOS, EOS_ID))
         },
     }
 
 
 def _decoders(model: SentencePieceModel) -> List[Dict]:
     table = known_to(piece.text for piece in model.pieces)
-    parts = [_replace(_SPACE, " ")] + [_replace(stand_in, chr(sign)) for sign, stand_in in table.items()]
+    parts = [_replace(SPACE, " ")] + [_replace(stand_in, chr(sign)) for sign, stand_in in table.items()]
     return parts + [{"type": "Fuse"}, {"type": "Strip", "content": " ", "start": 1000, "stop": 1000}]

@@ -4,7 +4,7 @@ import importlib
 import os
 import shutil
 import sys
-from typing import Callable, Dict, Optional
+from typing import Callable, Dict, Optional, Sequence
 
 from ..decoding import packed
 from ..decoding.engines.folder import Exported, write_settings
@@ -31,6 +31,7 @@ def export(
     run: Optional[str] = None,
     license: Optional[str] = None,
     force: bool = False,
+    targets: Optional[Sequence[str]] = None,
 ) -> None:
     """Write the model in ``source`` as ``folder``, which appears whole or not at all.
 
@@ -42,11 +43,15 @@ def export(
         run: folder of the training, whose files fill the model card; by default the nearest one with scores.json.
         license: what the card names, where the encoder came without a card.
         force: replace what stands at ``folder``.
+        targets: languages that the folder writes; by default all that the model was trained to write.
 
     Raises:
-        SwcmError: what ``form`` cannot express, before anything is written; a package that is missing.
+        SwcmError: before anything is written: languages that the model does not write, what ``form`` cannot express, a
+            package that is missing.
     """
     parts = packed.read(source) if os.path.isdir(source) else read_checkpoint(source, data)
+    if targets:
+        parts = _only(parts, targets)
     write_model = _writer(form, parts, quantization)
     card = _card(form, parts, source, run, license)
     with atomic_folder(folder, force) as temporary:
@@ -56,6 +61,15 @@ def export(
         write_settings(temporary, _settings(form, parts))
         with open(os.path.join(temporary, "README.md"), "w", encoding="utf-8", newline="\n") as stream:
             stream.write(card)
+
+
+def _only(parts: Packed, targets: Sequence[str]) -> Packed:
+    """The same for these languages alone."""
+    strange = [code for code in targets if code not in parts.targets]
+    if strange:
+        known, unknown = ", ".join(parts.targets), ", ".join(strange)
+        raise SwcmError(f"--targets {unknown}: the model was not trained to write that; it was for {known}")
+    return parts._replace(targets=list(dict.fromkeys(targets)))
 
 
 def _writer(form: str, parts: Packed, quantization: str) -> Callable[[str], None]:
@@ -68,7 +82,8 @@ def _writer(form: str, parts: Packed, quantization: str) -> Callable[[str], None
 
         def write_onnx(folder: str) -> None:
             onnx_model.write_model(folder, parts.model, silent, quantization == "int8")
-            hf.write_settings(folder, cfg, symbols, len(parts.model.decoder.layers), True, parts.targets)
+            settings = onnx_model.javascript_settings(folder, quantization == "int8")
+            hf.write_settings(folder, cfg, symbols, len(parts.model.decoder.layers), True, parts.targets, settings)
             write_tokenizer(folder, tokenizer)
 
         return write_onnx

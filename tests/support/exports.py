@@ -12,6 +12,7 @@ EXPORTABLE = {
     "warm": {"inserted_layers": "warm"},
     "interleaved": {"decoder_init": "interleaved"},
     "normal": {"decoder_layer_kind": "normal"},
+    "tied decoder": {"tie_decoder": True},
     "untied": {"untie_output_projection": True},
     "tiny eps": {"layer_norm_eps": 1e-12},
     "tiny eps, untied": {"layer_norm_eps": 1e-12, "untie_output_projection": True},

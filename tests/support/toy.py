@@ -3,7 +3,7 @@
 import dataclasses
 import os
 from types import SimpleNamespace
-from typing import Dict, List, Sequence
+from typing import Dict, List, Optional, Sequence
 
 import torch
 from fairseq.data import Dictionary, indexed_dataset
@@ -108,11 +108,11 @@ def write_pairs(folder, pair: str, rows: Sequence[Sequence[str]]) -> None:
             stream.writelines(row[side] + "\n" for row in rows)
 
 
-def toy_checkpoint(folder, **task) -> str:
+def toy_checkpoint(folder, model_settings: Optional[Dict] = None, **task) -> str:
     """Write a checkpoint of a toy model as ``fairseq-train`` leaves it, with all that decoding needs beside it."""
     pieces = train_sentencepiece()
     dictionary = toy_dictionary(sentencepiece_pieces(pieces))
-    model = toy_model(dictionary)
+    model = toy_model(dictionary, **(model_settings or {}))
     settings = {field.name: getattr(model.cfg, field.name) for field in dataclasses.fields(XlmSwcmConfig)}
     settings = {name: value for name, value in settings.items() if not name.startswith("_")}
     cfg = {"model": {"_name": "xlm_swcm", **settings}, "task": {"_name": "swcm_finetuning", **task}}

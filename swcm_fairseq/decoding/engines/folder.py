@@ -7,7 +7,7 @@
 import json
 import os
 from dataclasses import asdict, dataclass
-from typing import List
+from typing import List, Tuple
 
 from ...errors import SwcmError
 from ...input_files import read_json
@@ -16,6 +16,12 @@ SETTINGS = "swcm.json"
 FORMAT = 1
 #: What a folder's model is in -> what computes it.
 FORMATS = ("hf", "ct2", "onnx")
+
+
+def onnx_files(eight_bits: bool) -> Tuple[str, str]:
+    """Where encoder and decoder lie in a folder for ONNX: where optimum and transformers.js look for them."""
+    suffix = "_quantized" if eight_bits else ""
+    return f"onnx/encoder_model{suffix}.onnx", f"onnx/decoder_model_merged{suffix}.onnx"
 
 
 @dataclass(frozen=True)

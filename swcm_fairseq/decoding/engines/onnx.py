@@ -7,16 +7,22 @@ import numpy as np
 import onnxruntime
 
 from ...errors import SwcmError
-from ...vocabulary.encoder_vocabulary import SPECIALS, dictionary_symbols
+from ...vocabulary.encoder_vocabulary import dictionary_symbols
 from ...vocabulary.pieces import Pieces
-from ...vocabulary.symbols import DICTIONARY, SENTENCEPIECE_MODEL
+from ...vocabulary.symbols import (
+    BOS_ID,
+    DICTIONARY,
+    EOS_ID,
+    PAD_ID,
+    SENTENCEPIECE_MODEL,
+    SPECIALS,
+    UNKNOWN_ID,
+)
 from ..hypotheses import BaseTranslator, Search, Written
 from .beam_search import BeamSearch, Candidates, Finished
-from .folder import Exported
+from .folder import Exported, onnx_files
 
-ENCODER, DECODER = "encoder_model.onnx", "decoder_model_merged.onnx"
-_START, _PADDING, _END, _UNKNOWN = range(len(SPECIALS))
-_ERRORS_ONLY = 3
+ERRORS_ONLY = 3
 
 
 class OnnxTranslator(BaseTranslator):
@@ -34,7 +40,7 @@ class OnnxTranslator(BaseTranslator):
         self.symbols = list(symbols)
         self.ids = {symbol: index for index, symbol in enumerate(symbols)}
         self._encoder, self._decoder = encoder, decoder
-        self._never = np.array([self.ids[symbol] for symbol in exported.no_text] + [_PADDING])
+        self._never = np.array([self.ids[symbol] for symbol in exported.no_text] + [PAD_ID])
         caches = {one.name: one.shape for one in decoder.get_inputs() if one.name.startswith("past_key_values.")}
         self._caches = sorted(caches)
         _, self._heads, _, self._channels = next(iter(caches.values()))
@@ -51,12 +57,13 @@ class OnnxTranslator(BaseTranslator):
             )
         options = onnxruntime.SessionOptions()
         options.intra_op_num_threads = threads
-        options.log_severity_level = _ERRORS_ONLY
+        options.log_severity_level = ERRORS_ONLY
         providers = ["CPUExecutionProvider"]
         if not device.startswith("cpu"):
             providers.insert(0, "CUDAExecutionProvider")
         sessions = []
-        for name in (ENCODER, DECODER):
+        eight_bits = os.path.exists(os.path.join(folder, onnx_files(True)[0]))
+        for name in onnx_files(eight_bits):
             path = os.path.join(folder, name)
             try:
                 sessions.append(onnxruntime.InferenceSession(path, options, providers=providers))
@@ -72,11 +79,11 @@ class OnnxTranslator(BaseTranslator):
         (memory,) = self._encoder.run(None, {"input_ids": ids, "attention_mask": mask})
         # <s>, the tag and what is written but for the last </s> have positions.
         longest = min(search.max_len, self.max_source - 2)
-        beam = BeamSearch(len(sources), search.beam, search.lenpen, longest, _END)
+        beam = BeamSearch(len(sources), search.beam, search.lenpen, longest, EOS_ID)
         wanted = min(2 * search.beam + len(self._never), len(self.symbols))
         memory_feed = {"encoder_hidden_states": memory, "encoder_attention_mask": mask}
         # Before the first step all hypotheses of a sentence are alike, so one is computed.
-        inputs = np.tile(np.array([[_START, self.ids[tag]]]), (len(sources), 1))
+        inputs = np.tile(np.array([[BOS_ID, self.ids[tag]]]), (len(sources), 1))
         caches = self._no_caches(len(sources), ids.shape[1])
         attention: List[np.ndarray] = []
         first = True
@@ -105,11 +112,11 @@ class OnnxTranslator(BaseTranslator):
     def _batch(self, sources: List[List[str]]):
         """-> ids and mask [B, S], padded on the right."""
         longest = max(map(len, sources)) + 2
-        ids = np.full((len(sources), longest), _PADDING)
+        ids = np.full((len(sources), longest), PAD_ID)
         for row, source in zip(ids, sources):
-            known = [self.ids.get(piece, _UNKNOWN) for piece in source]
-            row[: len(source) + 2] = [_START, *known, _END]
-        return ids, (ids != _PADDING).astype(np.int64)
+            known = [self.ids.get(piece, UNKNOWN_ID) for piece in source]
+            row[: len(source) + 2] = [BOS_ID, *known, EOS_ID]
+        return ids, (ids != PAD_ID).astype(np.int64)
 
     def _no_caches(self, rows: int, source_length: int) -> Dict[str, np.ndarray]:
         shape = (rows, self._heads, 0, self._channels)
@@ -123,7 +130,7 @@ class OnnxTranslator(BaseTranslator):
     def _candidates(self, given: Dict[str, np.ndarray], last: bool) -> Candidates:
         scores = given["best_logits"] - given["log_total"]
         scores[np.isin(given["best_ids"], self._never)] = -np.inf
-        end = given["logits"][:, -1, _END] - given["log_total"][:, 0] if last else None
+        end = given["logits"][:, -1, EOS_ID] - given["log_total"][:, 0] if last else None
         return Candidates(given["best_ids"], scores, end)
 
     def _moved(self, given, rows: np.ndarray, sentences: np.ndarray, before: int) -> Dict[str, np.ndarray]:

@@ -3,6 +3,9 @@ import os
 
 import pytest
 import torch
+import transformers
+from packaging import version
+from safetensors import safe_open
 from transformers import AutoModelForSeq2SeqLM, AutoTokenizer
 
 import swcm_fairseq
@@ -25,6 +28,10 @@ def test_log_probabilities_are_ours(name, tmp_path):
     hf.write_settings(str(tmp_path), model.cfg, dictionary.symbols, len(standard.decoder), standard.tied, ["kk"])
     theirs, report = AutoModelForSeq2SeqLM.from_pretrained(str(tmp_path), output_loading_info=True)
     assert not any(report[kind] for kind in ("missing_keys", "unexpected_keys", "mismatched_keys"))
+    # One table of tokens, unless the model has an output layer of its own.
+    with safe_open(str(tmp_path / "model.safetensors"), "pt") as tensors:
+        tables = [key for key in tensors.keys() if tensors.get_slice(key).get_shape()[0] == len(dictionary)]
+    assert len(tables) == (4 if EXPORTABLE[name].get("untie_output_projection") else 1), tables
     start = torch.tensor([0, dictionary.index("[kk]")])
     for source, target in zip(*forced(dictionary)):
         with torch.no_grad():
@@ -56,6 +63,22 @@ def test_generate_writes_what_translate_writes(folders):
         forced_bos = model.generate(**inputs, forced_bos_token_id=int(start[0, 1]), num_beams=1, max_new_tokens=11)
         wanted = ours.translate(SENTENCES, code, beam=1, max_len=9)
         assert tokenizer.batch_decode(forced_bos, skip_special_tokens=True) == wanted
+
+
+@pytest.mark.skipif(version.parse(transformers.__version__).major > 4, reason="version 5 has no such pipeline")
+def test_the_pipeline_writes_the_language_of_its_name(folders, tmp_path):
+    packed, folder = folders
+    ours = swcm_fairseq.from_pretrained(packed)
+    settings = {"num_beams": 1, "max_new_tokens": 11}
+    export(packed, str(tmp_path / "mn"), "hf", targets=["mn"])
+    for code, task, place, words in (
+        ("kk", "translation_zh_to_kk", folder, {}),
+        ("mn", "translation_zh_to_mn", folder, {}),
+        ("mn", "translation", str(tmp_path / "mn"), {"src_lang": "zh", "tgt_lang": "mn"}),
+    ):
+        found = transformers.pipeline(task, model=place, **words)(SENTENCES, **settings)
+        wanted = ours.translate(SENTENCES, code, beam=1, max_len=9)
+        assert [one["translation_text"] for one in found] == wanted
 
 
 def test_a_language_is_forced_where_there_is_one_and_named_where_there_are_several(folders, tmp_path):

@@ -4,7 +4,8 @@ import onnxruntime
 import pytest
 import torch
 
-from swcm_fairseq.export import onnx_model
+from swcm_fairseq.decoding.engines.folder import onnx_files
+from swcm_fairseq.export import onnx_graph, onnx_model
 from tests.support.exports import EXPORTABLE, exportable, forced, log_probabilities
 from tests.support.toy import toy_dictionary, toy_model
 
@@ -21,8 +22,8 @@ NAMES = [*ONLY_HERE, "inserted", "tiny eps, untied", "odd sizes", "relu"]
 class Sessions:
     """The two graphs, run as optimum and transformers.js run them."""
 
-    def __init__(self, folder):
-        paths = [str(folder / (name + ".onnx")) for name in (onnx_model.ENCODER, onnx_model.DECODER)]
+    def __init__(self, folder, eight_bits):
+        paths = [str(folder / name) for name in onnx_files(eight_bits)]
         options = onnxruntime.SessionOptions()
         options.intra_op_num_threads, options.log_severity_level = 1, 3
         options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_ENABLE_BASIC
@@ -61,7 +62,7 @@ def made(name, folder, eight_bits=False):
     dictionary = toy_dictionary()
     model = exportable(name, dictionary) if name in EXPORTABLE else toy_model(dictionary, **ONLY_HERE[name])
     onnx_model.write_model(str(folder), model, [], eight_bits)
-    return dictionary, model, Sessions(folder)
+    return dictionary, model, Sessions(folder, eight_bits)
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -84,8 +85,21 @@ def test_log_probabilities_are_ours_at_once_and_step_by_step(name, tmp_path):
 @pytest.mark.parametrize("name", ["inserted", "same-layer"])
 def test_the_graphs_are_whole(name, tmp_path):
     made(name, tmp_path)
-    for graph in (onnx_model.ENCODER, onnx_model.DECODER):
-        onnx.checker.check_model(str(tmp_path / (graph + ".onnx")), full_check=True)
+    for name in onnx_files(False):
+        onnx.checker.check_model(str(tmp_path / name), full_check=True)
+
+
+def test_weights_that_one_file_cannot_hold_lie_beside_it_and_transformers_js_is_told(tmp_path, monkeypatch):
+    monkeypatch.setattr(onnx_graph, "_MOST_IN_ONE_FILE", 60_000)
+    dictionary, model, sessions = made("inserted", tmp_path)
+    assert (tmp_path / "onnx" / "decoder_model_merged.onnx_data").stat().st_size > 60_000
+    told = onnx_model.javascript_settings(str(tmp_path), False)["transformers.js_config"]
+    beside = sorted(path.name for path in (tmp_path / "onnx").glob("*_data"))
+    assert told == {"dtype": "fp32", "use_external_data_format": {name[: -len("_data")]: 1 for name in beside}}
+    source, target = (ids[2] for ids in forced(dictionary))
+    logits = torch.tensor(sessions.start(source, [0, dictionary.index("[kk]"), *target.tolist()])["logits"][0, 1:])
+    found = torch.log_softmax(logits[: len(target)], -1).gather(-1, target[:, None])[:, 0]
+    np.testing.assert_allclose(found, log_probabilities(model, dictionary, source, target)[:-1], atol=2e-5)
 
 
 def test_rows_of_a_beam_share_the_memory(tmp_path):

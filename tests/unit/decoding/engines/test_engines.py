@@ -100,7 +100,7 @@ def test_what_cannot_be_opened_is_an_error_that_says_what_to_do(folders, tmp_pat
     refused("computed as it was exported", folders / "onnx", compute_type="int8")
     refused("CTranslate2 cannot open", folders / "ct2", compute_type="int7")
     refused("is no folder of swcm-pack", tmp_path)
-    for form, name in (("ct2", "model.bin"), ("onnx", "encoder_model.onnx")):
+    for form, name in (("ct2", "model.bin"), ("onnx", "onnx/encoder_model.onnx")):
         broken = tmp_path / form
         shutil.copytree(str(folders / form), str(broken))
         (broken / name).write_bytes(b"nothing of the kind")
