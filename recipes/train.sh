@@ -43,7 +43,7 @@ esac
 : "${WARMUP:=100}"         # updates until the rate is reached; then it falls in a straight line to zero
 : "${BATCH_TOKENS:=600}"   # pieces an update, padding included, over all devices; larger ones learn more slowly here
 : "${MAX_TOKENS:=}"        # pieces a batch and device (its share of BATCH_TOKENS)
-: "${UPDATE_FREQ:=1}"      # batches an update and device
+: "${UPDATE_FREQ:=}"       # batches an update and device (one, or as many as the memory of a GPU asks for)
 : "${LABEL_SMOOTHING:=0.1}"
 : "${CLIP:=1.0}"
 : "${PRECISION:=auto}"     # auto: what this machine is quick in; bf16, fp16 (GPU) or fp32
@@ -59,7 +59,7 @@ if trained_already "$out" "$UPDATES"; then
 fi
 use_environment
 precision_flags "$out"
-share_batch "$BATCH_TOKENS"
+share_batch "$BATCH_TOKENS" "$encoder"
 validation_flags
 
 arguments=(

@@ -41,8 +41,12 @@ _OWN_LIST = frozenset(
 )
 
 
-def safe_load(path: str) -> Any:
+def safe_load(path: str, mapped: bool = False) -> Any:
     """Load what ``torch.save`` wrote at ``path``, in its zip or its legacy format, onto the CPU.
+
+    Args:
+        mapped: let the tensors be the file itself, as far as torch can (2.5 and later, zip format): what is not looked
+            at is not read, and processes of one machine share what is. The file must not be written over meanwhile.
 
     Returns:
         the object: tensors, numbers, text, plain containers and ``argparse.Namespace``.
@@ -55,7 +59,7 @@ def safe_load(path: str) -> Any:
     try:
         if hasattr(torch.serialization, "safe_globals"):
             with torch.serialization.safe_globals(allowed_globals()):
-                return torch.load(path, map_location="cpu", weights_only=True)
+                return torch.load(path, map_location="cpu", weights_only=True, mmap=mapped and zipfile.is_zipfile(path))
         return torch.load(path, map_location="cpu", pickle_module=_restricted_pickle())
     except MemoryError:
         raise

@@ -59,12 +59,18 @@ swcm_train() {
         "$@" "${flags[@]}"
 }
 
-# share_batch BATCH_TOKENS: sets MAX_TOKENS and UPDATE_FREQ, where the user has not, such that an update has so many
-# pieces on any number of devices; batch_line says how.
+# share_batch BATCH_TOKENS ENCODER: sets MAX_TOKENS and UPDATE_FREQ, where the user has not, such that an update has so
+# many pieces on any number of devices; batch_line says how. A device takes its share in one batch, or in as many as the
+# memory of a GPU asks for with the encoder in the folder ENCODER.
 # shellcheck disable=SC2034
 share_batch() {
-    local processes_here processes
+    local processes_here processes share most
     find_processes
+    share=$(($1 / processes > 0 ? $1 / processes : 1))
+    if [ -z "${UPDATE_FREQ:-}" ] && [ "$SWCM_GPUS" -gt 0 ] && [ -z "${MAX_TOKENS:-}" ]; then
+        most=$(PYTHONPATH=$SWCM_ROOT${PYTHONPATH:+:$PYTHONPATH} "$SWCM_PY" -m swcm_fairseq.hardware --pieces "$2") || exit 1
+        UPDATE_FREQ=$(((share + most - 1) / most))
+    fi
     : "${UPDATE_FREQ:=1}"
     : "${MAX_TOKENS:=$(($1 / (processes * UPDATE_FREQ)))}"
     [ "$MAX_TOKENS" -gt 0 ] || die "BATCH_TOKENS=$1: too few for $processes devices and UPDATE_FREQ=$UPDATE_FREQ"

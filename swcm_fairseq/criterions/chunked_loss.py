@@ -7,6 +7,9 @@ three matrix products a chunk are all that is ever computed.
 Axes: N tokens (no padding among them), C channels, V vocabulary.
 """
 
+import contextlib
+from typing import Iterator
+
 import torch
 from torch.autograd.function import once_differentiable
 
@@ -65,7 +68,7 @@ class _ChunkedCrossEntropy(torch.autograd.Function):
     @staticmethod
     def forward(ctx, hidden, weight, bias, targets, smoothing, chunk_size, grad_enabled):
         wanted = [grad_enabled and needed for needed in ctx.needs_input_grad[:3]]
-        with torch.autocast(hidden.device.type, enabled=False):
+        with torch.autocast(hidden.device.type, enabled=False), _tf32(hidden):
             loss, nll, correct, gradients = _loss_and_gradients(
                 hidden, weight, bias, targets, smoothing, chunk_size, wanted
             )
@@ -111,8 +114,8 @@ def _loss_and_gradients(hidden, weight, bias, targets, smoothing, chunk_size, wa
     nll = torch.empty(tokens, dtype=exact, device=hidden.device)
     log_sums = torch.empty_like(nll)
     correct = torch.empty_like(nll, dtype=torch.bool)
-    logits = hidden.new_empty(min(chunk_size, tokens), vocabulary)
-    errors = logits if product == logits.dtype else torch.empty_like(logits, dtype=product)
+    logits = _buffer(hidden, min(chunk_size, tokens), vocabulary, hidden.dtype)
+    errors = logits if product == logits.dtype else _buffer(hidden, min(chunk_size, tokens), vocabulary, product)
     for first in range(0, tokens, chunk_size):
         rows = slice(first, first + chunk_size)
         part = hidden[rows]
@@ -135,6 +138,39 @@ def _loss_and_gradients(hidden, weight, bias, targets, smoothing, chunk_size, wa
         if bias is not None:
             loss = loss - spread * tokens * bias.sum(dtype=exact)
     return loss, nll, correct, [d_hidden, d_weight, d_bias]
+
+
+@contextlib.contextmanager
+def _tf32(hidden) -> Iterator[None]:
+    """float16's products, which are taken in float32 for its range, on a GPU's quick units: TF32 rounds as float16."""
+    before = torch.backends.cuda.matmul.allow_tf32
+    if not hidden.is_cuda or hidden.dtype != torch.float16 or before:
+        yield
+        return
+    torch.backends.cuda.matmul.allow_tf32 = True
+    try:
+        yield
+    finally:
+        torch.backends.cuda.matmul.allow_tf32 = before
+
+
+def _buffer(like, rows, vocabulary, dtype):
+    """An empty matrix (rows, vocabulary) for logits, one of few sizes, so that its memory is used again.
+
+    Batches differ in their tokens: with as many sizes of the largest buffer there is, an allocator finds no block that
+    fits and takes new ones. And on a GPU rows in half precision begin at multiples of 16 bytes, as its matrix units
+    want them, whatever the vocabulary is; weights and checkpoints stay as they are.
+    """
+    width = vocabulary
+    if like.device.type != "cpu" and like.element_size() < 4:
+        width = -(-vocabulary // 8) * 8
+    return like.new_empty(_rounded(rows), width, dtype=dtype)[:rows, :vocabulary]
+
+
+def _rounded(rows):
+    """``rows`` or up to a quarter more: one of four numbers between two powers of two, 16 or more."""
+    step = max(16, 2 ** (max(rows - 1, 1).bit_length() - 3))
+    return -(-rows // step) * step
 
 
 def _softmax_errors(logits, target, kept, errors, nll, log_sums, correct):

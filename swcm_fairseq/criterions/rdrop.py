@@ -32,6 +32,8 @@ def chunked_symmetric_kl(hidden, weight, bias, chunk_size=-1):
     """
     if chunk_size == -1:
         chunk_size = default_chunk_size(weight.size(0), hidden)
+    weight = weight.to(hidden.dtype)  # once, not for each chunk and again in its backward pass
+    bias = None if bias is None else bias.to(hidden.dtype)
     total = hidden.new_zeros((), dtype=torch.promote_types(hidden.dtype, torch.float32))
     for first, second in zip(*(half.split(chunk_size) for half in hidden.chunk(2))):
         total = total + checkpoint(
@@ -41,7 +43,7 @@ def chunked_symmetric_kl(hidden, weight, bias, chunk_size=-1):
 
 
 def _of_chunk(first, second, weight, bias):
-    logits = [F.linear(hidden, weight.to(hidden.dtype), bias) for hidden in (first, second)]
+    logits = [F.linear(hidden, weight, bias) for hidden in (first, second)]
     return symmetric_kl(
         *(F.log_softmax(one, -1, dtype=torch.promote_types(one.dtype, torch.float32)) for one in logits)
     )

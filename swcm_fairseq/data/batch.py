@@ -38,6 +38,7 @@ def collate(examples: List[Example], pad: int, eos: int, pad_to_multiple: int = 
     src_tokens = data_utils.collate_tokens(sources, pad, eos, pad_to_multiple=pad_to_multiple)
     batch = {
         "id": torch.tensor([example.index for example in examples]),
+        "host_ids": [example.index for example in examples],  # stays with the host, wherever tensors go
         "nsentences": len(examples),
         "ntokens": sum(len(source) for source in sources),
         "net_input": {

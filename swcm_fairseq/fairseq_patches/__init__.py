@@ -18,6 +18,7 @@ from . import (
     commands,
     data_order,
     data_parallel,
+    half_precision,
     interactive_input,
     loading,
     masters,
@@ -27,6 +28,7 @@ from . import (
     repeats,
     resuming,
     schedules,
+    waiting,
     whole_batches,
     writing,
 )
@@ -99,6 +101,13 @@ PATCHES = [
         FIXED,
     ),
     Patch(
+        "fairseq.checkpoint_utils.save_checkpoint",
+        waiting.save_checkpoint,
+        "cfg trainer epoch_itr val_loss",
+        "processes wait for a checkpoint that is being written as long as it takes, not as long as NCCL does",
+        FIXED,
+    ),
+    Patch(
         "fairseq.checkpoint_utils.torch_persistent_save",
         writing.torch_persistent_save,
         "obj filename async_write",
@@ -155,6 +164,13 @@ PATCHES = [
         FIXED,
     ),
     Patch(
+        "fairseq.trainer.Trainer.load_checkpoint",
+        loading.load_checkpoint,
+        "self filename reset_optimizer reset_lr_scheduler optimizer_overrides reset_meters",
+        "checkpoints are mapped, not read by every process; what the optimizer keeps of one is its own",
+        NEVER,
+    ),
+    Patch(
         "fairseq.optim.fp16_optimizer._FP16OptimizerMixin.state_dict",
         masters.state_dict,
         "self",
@@ -166,6 +182,27 @@ PATCHES = [
         masters.load_state_dict,
         "self state_dict optimizer_overrides",
         "and a resumed run goes on from them",
+        FIXED,
+    ),
+    Patch(
+        "fairseq.optim.fp16_optimizer._FP16OptimizerMixin._sync_fp16_grads_to_fp32",
+        half_precision.gradients_to_masters,
+        "self",
+        "--bf16 on a GPU: gradients are copied to the float32 masters all at once, not tensor by tensor",
+        FIXED,
+    ),
+    Patch(
+        "fairseq.optim.fp16_optimizer._FP16OptimizerMixin._sync_fp32_params_to_fp16",
+        half_precision.masters_to_parameters,
+        "self",
+        "and the masters to the parameters",
+        FIXED,
+    ),
+    Patch(
+        "fairseq.optim.fp16_optimizer._FP16OptimizerMixin.zero_grad",
+        half_precision.zero_grad,
+        "self",
+        "and set to zero",
         FIXED,
     ),
     Patch(

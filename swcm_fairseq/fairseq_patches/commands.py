@@ -17,7 +17,7 @@ from fairseq.tasks import TASK_REGISTRY, import_tasks
 from omegaconf.errors import OmegaConfBaseException
 from torch.multiprocessing import ProcessRaisedException
 
-from .. import training_run
+from .. import allocator, training_run
 from ..errors import SwcmError, escape_output, report_without_traceback
 
 _PACKAGE = __name__.split(".")[0]
@@ -120,9 +120,11 @@ def prepare(cfg) -> None:
             writing the others' checkpoints over.
     """
     allow_bf16_off_tpus(cfg)
+    allocator.keep_few_kernels()
     if cfg.checkpoint.write_checkpoints_asynchronously and importlib.util.find_spec("iopath") is None:
         # fairseq would log it, train nothing and end well.
         raise SwcmError("--write-checkpoints-asynchronously needs iopath: pip install iopath")
+    _check_sharding(cfg.distributed_training)
     processes = cfg.distributed_training
     if processes.distributed_world_size > 1:
         cfg.checkpoint.load_checkpoint_on_all_dp_ranks = True
@@ -132,4 +134,21 @@ def prepare(cfg) -> None:
         raise SwcmError(
             f"{started} processes were started, and each would train a model of its own: give --distributed-world-size "
             f"{started}, and on CPUs all the flags that swcm_train in recipes/lib/training.sh gives"
+        )
+
+
+def _check_sharding(processes) -> None:
+    """Raise ``SwcmError`` for what wants fairscale, which stopped at torch 2.0: fairseq would end in a traceback."""
+    sharded = [
+        flag
+        for flag, given in (
+            ("--ddp-backend fully_sharded", processes.ddp_backend == "fully_sharded"),
+            ("--zero-sharding os", processes.zero_sharding == "os"),
+        )
+        if given
+    ]
+    if sharded:
+        raise SwcmError(
+            f"{sharded[0]} wants fairscale and was never tried with these models: leave it out. Memory is saved "
+            "by a smaller --max-tokens with more --update-freq, and by --memory-efficient-bf16 with --optimizer adam"
         )

@@ -8,6 +8,7 @@ as text.
 import argparse
 import ast
 import builtins
+import copy
 import functools
 from typing import Any, Iterator, Tuple
 
@@ -20,6 +21,7 @@ from ..torch_files import check_finite, safe_load
 
 # The parts of a checkpoint's settings that things are built from, and the settings in them that are names of folders.
 _PARTS = ("model", "task", "criterion", "bpe", "tokenizer", "scoring")
+_LARGE = ("model", "last_optimizer_state")
 _FOLDERS = ("data", "save_dir", "tensorboard_logdir", "path")
 
 
@@ -29,7 +31,7 @@ def load(file, **unused: Any) -> Any:
     Raises:
         SwcmError: as ``safe_load``; or the settings hold a program, the weights NaN.
     """
-    state = safe_load(file.name)
+    state = safe_load(file.name, mapped=True)
     if not isinstance(state, dict):
         raise SwcmError(f"{file.name} is no checkpoint of fairseq: it holds a {type(state).__name__}")
     programs = [f"{name}: {text}" for name, text in _texts(state) if is_program(text)]
@@ -37,7 +39,8 @@ def load(file, **unused: Any) -> Any:
         raise SwcmError(f"{file.name}: fairseq would run these settings, so nothing was loaded", programs)
     if isinstance(state.get("model"), dict):
         check_finite(state["model"], file.name)
-    return state
+    # What is large is copied from the file to where it goes; the rest may be kept as it is.
+    return {name: value if name in _LARGE else copy.deepcopy(value) for name, value in state.items()}
 
 
 def _texts(state: dict) -> Iterator[Tuple[str, str]]:
@@ -101,3 +104,19 @@ def load_model_ensemble_and_task(stock):
         return models, cfg, task
 
     return load_model_ensemble_and_task
+
+
+def load_checkpoint(stock):
+    """What the optimizer goes on with is its own, not the mapped file, which somebody may write over."""
+
+    @functools.wraps(stock)
+    def load_checkpoint(self, filename, *args, **options):
+        extra = stock(self, filename, *args, **options)
+        states = {} if self._optimizer is None else getattr(self.optimizer.optimizer, "state", {})
+        for state in states.values():
+            for name, value in state.items():
+                if torch.is_tensor(value) and value.device.type == "cpu":
+                    state[name] = value.clone()
+        return extra
+
+    return load_checkpoint

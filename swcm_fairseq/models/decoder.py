@@ -11,6 +11,7 @@ from ..modules.embeddings import Embeddings
 from ..modules.layer_plan import PlannedLayer
 from ..modules.layers import DECODER_LAYERS, LayerSizes
 from ..modules.linear import PackedLinear
+from ..modules.masks import fuses, mask_for
 from ..modules.padding import RealPositions, asking_waits, pad, real_positions, unpad
 from ..modules.rows import regroup, stays
 
@@ -50,6 +51,8 @@ class SwcmDecoder(FairseqIncrementalDecoder):
             nn.init.zeros_(self.output_projection.bias)
         self.packed_linear = PackedLinear()
         self.need_attn = True
+        #: Whether targets may be padded on the left, where a task does not say that they are not.
+        self.may_pad_left = True
 
     def make_generation_fast_(self, need_attn: bool = False, **unused) -> None:
         """fairseq calls this before it decodes; ``need_attn``: whether the attention will be asked for."""
@@ -88,7 +91,7 @@ class SwcmDecoder(FairseqIncrementalDecoder):
         assert encoder_out is not None, "there is nothing to decode without an encoder's output"
         memory = encoder_out["encoder_out"][0].transpose(0, 1)
         padding = encoder_out["encoder_padding_mask"]
-        memory_mask = padding[0][:, None, None, :] if len(padding) > 0 else None
+        memory_mask = mask_for(memory, padding[0][:, None, None, :]) if len(padding) > 0 else None
         repeated: Optional[Tensor] = None
         mask: Optional[Tensor] = None
         real: Optional[RealPositions] = None
@@ -100,20 +103,21 @@ class SwcmDecoder(FairseqIncrementalDecoder):
                 memory_rows = encoder_out["memory_rows"][0]
                 self._keep_memory_rows(incremental_state, memory_rows)
                 tokens, repeated = _once_a_sentence(tokens, memory_rows, memory.size(0))
-            mask = self._self_mask(tokens)
             x = self.embeddings(tokens)
+            mask = self._self_mask(tokens, x)
             if self.training and incremental_state is None and not return_all_hiddens:
                 real = real_positions(tokens.ne(self.padding_idx))
         if real is not None:
             x = unpad(x, real)
 
         states = [x] if return_all_hiddens else []
+        causal = mask is None and x.size(1) > 1
         weights: Optional[Tensor] = None
         for index, layer in enumerate(self.layers):
             need_weights = self.need_attn and not self.training and index + 1 == len(self.layers)
             place = self.memory_places[index]
             read = memory if place < 0 else encoder_out["memories"][place].transpose(0, 1)
-            x, weights = layer(x, read, mask, memory_mask, incremental_state, need_weights, real)
+            x, weights = layer(x, read, mask, memory_mask, incremental_state, need_weights, real, causal)
             if return_all_hiddens:
                 states.append(x)
 
@@ -136,17 +140,20 @@ class SwcmDecoder(FairseqIncrementalDecoder):
         """[B, T] -> [B, T + 1]: ``<s>`` in front."""
         return torch.cat([torch.full_like(tokens[:, :1], self.bos_idx), tokens], dim=1)
 
-    def _self_mask(self, tokens: Tensor) -> Tensor:
-        """bool [1 or B, 1, T, T], True where attending is forbidden: the future, and padding on the left.
+    def _self_mask(self, tokens: Tensor, x: Tensor) -> Optional[Tensor]:
+        """[1 or B, 1, T, T], where attending from x [B, T, C] is forbidden: to the future, to padding on the left.
 
-        Padding on the right needs no mask: it lies in every real token's future.
+        Padding on the right needs no mask: it lies in every real token's future. None where only the future is
+        forbidden and attention leaves that out by itself.
         """
         length = tokens.size(1)
-        future = torch.ones(length, length, dtype=torch.bool, device=tokens.device).triu(1)[None, None]
         padding = tokens.eq(self.padding_idx)
-        if (self.training and asking_waits(padding)) or bool(padding[:, 1].any()):
-            return future | padding[:, None, None, :]
-        return future
+        asking = self.training and asking_waits(padding)
+        padded_left = self.may_pad_left if asking else bool(padding[:, 1].any())
+        if fuses(x) and not padded_left:
+            return None
+        future = torch.ones(length, length, dtype=torch.bool, device=tokens.device).triu(1)[None, None]
+        return mask_for(x, future | padding[:, None, None, :] if padded_left else future)
 
     def output_parameters(self) -> Tuple[Tensor, Optional[Tensor]]:
         """Weight [V, C] and bias [V] or None of the output layer, for losses that compute logits themselves."""

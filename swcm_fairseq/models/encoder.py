@@ -8,6 +8,7 @@ from torch import Tensor, nn
 
 from ..modules.embeddings import Embeddings
 from ..modules.layers import EncoderLayer, LayerSizes
+from ..modules.masks import mask_for
 from ..modules.padding import asking_waits
 from ..modules.rows import regroup
 
@@ -55,8 +56,8 @@ class SwcmEncoder(FairseqEncoder):
         padding = src_tokens.eq(self.padding_idx)
         # In training a mask that hides nothing costs less than to wait for the answer.
         has_padding = (self.training and asking_waits(padding)) or bool(padding.any())
-        mask = padding[:, None, None, :] if has_padding else None
         x = self.embeddings(src_tokens)
+        mask = mask_for(x, padding[:, None, None, :]) if has_padding else None
         states = [x.transpose(0, 1)] if return_all_hiddens else []
         memories = [x.transpose(0, 1)] if 0 in self.kept else []
         for through, layer in enumerate(self.layers, 1):

@@ -57,6 +57,7 @@ class XlmSwcmModel(FairseqEncoderDecoderModel):
             check_dictionary(source.symbols, pretrained.config.vocab_size, pretrained.pieces, pretrained.path)
 
         model = cls(cfg, *_encoder_and_decoder(cfg, source, target))
+        model.decoder.may_pad_left = _may_pad_left(task)
         if cfg.tie_decoder:
             tie_decoder(model, model.decoder.plan, cfg.decoder_init)
         model.init_origins = initialize(model, model.decoder.plan, pretrained, cfg.decoder_init)
@@ -152,6 +153,12 @@ def _encoder_and_decoder(cfg, source, target):
         SwcmEncoder(source, embeddings, sizes, cfg.encoder_layers, cfg.drop_encoder_residual, kept_memories(plan)),
         SwcmDecoder(target, decoder_embeddings, sizes, plan, cfg.untie_output_projection),
     )
+
+
+def _may_pad_left(task) -> bool:
+    """What the task, this package's or fairseq's, says of its targets."""
+    settings = getattr(task, "cfg", None) or getattr(task, "args", None)
+    return bool(getattr(task, "left_pad_target", getattr(settings, "left_pad_target", True)))
 
 
 def _apply_preset(cfg, preset) -> None:

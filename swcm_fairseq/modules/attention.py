@@ -9,6 +9,7 @@ from torch import Tensor, nn
 
 from .dropout import Dropout
 from .linear import PackedLinear, linear
+from .masks import fuses
 from .padding import RealPositions, pad, unpad
 from .sublayer import POST, Sublayer
 
@@ -63,16 +64,19 @@ class AttentionSublayer(Sublayer):
         incremental_state: IncrementalState = None,
         need_weights: bool = False,
         real: Optional[RealPositions] = None,
+        causal: bool = False,
     ) -> Tuple[Tensor, Optional[Tensor]]:
         """Attend from x [B, T, C]; with ``real``, from its positions alone, x [1, N, C].
 
         Args:
             memory: [M, S, C] to attend to; None attends to x (S = T, or all steps so far when incremental). With fewer
                 rows than x, as in a beam, each of its rows is for B / M rows of x side by side (``rows.py``).
-            mask: bool, broadcastable to [B or M, H, T, S]; True where attending is forbidden.
+            mask: broadcastable to [B or M, H, T, S]: bool, True where attending is forbidden, or numbers to add to the
+                scores (``masks.mask_for``).
             incremental_state: fairseq's cache; x then holds the steps that are not in it yet.
             need_weights: also return the weights, averaged over heads.
             real: which positions of [B, T] x has; None for all.
+            causal: in the place of a mask, where ``masks.fuses``: no step attends to later ones.
 
         Returns:
             the sublayer's output, shaped as x, and the weights [B, T, S] or None.
@@ -83,12 +87,11 @@ class AttentionSublayer(Sublayer):
         else:
             query, key, value = self._project_cross(read, memory, incremental_state, real)
 
-        scores = torch.matmul(query * self.scale, key.transpose(-1, -2))
-        if mask is not None:
-            # Finite, not -inf: a row with nothing to attend to must not become NaN. (TorchScript lacks torch.finfo.)
-            scores = scores.masked_fill(mask, -65504.0 if scores.dtype == torch.float16 else -3e38)
-        weights = F.softmax(scores, dim=-1)
-        attended = torch.matmul(self.attention_dropout_module(weights), value)
+        weights: Optional[Tensor] = None
+        if fuses(query) and not need_weights:
+            attended = self._fused(query, key, value, mask, causal)
+        else:
+            attended, weights = self._attend(query, key, value, mask)
         attended = attended.transpose(1, 2)
         if real is None:
             attended = attended.reshape(x.shape)
@@ -97,7 +100,34 @@ class AttentionSublayer(Sublayer):
         output = self.packed_linear(attended, self.out_proj.weight, self.out_proj.bias)
         batch, length, _ = x.shape
         x = self.joined(x, output)
-        return x, weights.mean(dim=1).view(batch, length, -1) if need_weights else None
+        if not need_weights or weights is None:
+            return x, None
+        return x, weights.mean(dim=1).view(batch, length, -1)
+
+    def _attend(self, query: Tensor, key: Tensor, value: Tensor, mask: Optional[Tensor]) -> Tuple[Tensor, Tensor]:
+        """-> what was attended to [B, H, T, D], and with which weights [B, H, T, S]."""
+        scores = torch.matmul(query * self.scale, key.transpose(-1, -2))
+        if mask is not None:
+            if mask.dtype == torch.bool:
+                # Finite, not -inf: a row with nothing to attend to must not become NaN. (TorchScript lacks
+                # torch.finfo.)
+                scores = scores.masked_fill(mask, -65504.0 if scores.dtype == torch.float16 else -3e38)
+            else:
+                scores = scores + mask
+        weights = F.softmax(scores, dim=-1)
+        return torch.matmul(self.attention_dropout_module(weights), value), weights
+
+    @torch.jit.unused
+    def _fused(self, query: Tensor, key: Tensor, value: Tensor, mask: Optional[Tensor], causal: bool) -> Tensor:
+        dropout = self.attention_dropout_module
+        return F.scaled_dot_product_attention(
+            query,
+            key,
+            value,
+            attn_mask=None if mask is None else mask.to(query.dtype),
+            dropout_p=dropout.p if self.training or dropout.apply_during_inference else 0.0,
+            is_causal=causal,
+        )
 
     def _project_self(
         self, x: Tensor, incremental_state: IncrementalState, real: Optional[RealPositions]
@@ -127,14 +157,15 @@ class AttentionSublayer(Sublayer):
         if real is not None:
             projected = pad(projected, real)
         # Rows that share their memory become one row's steps: [M, B / M * T, C].
-        query = self._split_heads(projected.view(memory.size(0), -1, self.width), 1)[0]
+        query = self._split_heads(projected.view(memory.size(0), -1, self.width), 1).squeeze(0)
         keys_values = self._cached(incremental_state)
         if keys_values is None:
             keys_values = self._split_heads(self.packed_linear(memory, memory_weight, memory_bias), 2)
             if incremental_state is not None:
                 keys_values = keys_values.contiguous()
                 self._cache(incremental_state, keys_values)
-        return query, keys_values[0], keys_values[1]
+        key, value = keys_values.unbind(0)  # one gradient, not a zeroed one for each
+        return query, key, value
 
     def _split_heads(self, x: Tensor, parts: int) -> Tensor:
         """[B, T, parts * C] -> [parts, B, H, T, D]."""

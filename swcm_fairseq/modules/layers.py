@@ -54,7 +54,7 @@ class EncoderLayer(nn.Module):
         self.ffn = sizes.feed_forward()
 
     def forward(self, x: Tensor, mask: Optional[Tensor] = None) -> Tensor:
-        """x [B, S, C], mask bool [B, 1, 1, S], True at padding -> [B, S, C]."""
+        """x [B, S, C], mask [B, 1, 1, S] as ``AttentionSublayer`` takes it -> [B, S, C]."""
         x, _ = self.self_attn(x, mask=mask)
         return self.ffn(x)
 
@@ -71,22 +71,24 @@ class DecoderLayer(nn.Module):
         incremental_state: IncrementalState = None,
         need_weights: bool = False,
         real: Optional[RealPositions] = None,
+        causal: bool = False,
     ) -> Tuple[Tensor, Optional[Tensor]]:
         """Run the layer.
 
         Args:
             x: [B, T, C]; with ``real``, [1, N, C].
             memory: the encoder's output [B, S, C].
-            mask: bool, broadcastable to [B, H, T, T], True where attending is forbidden.
-            memory_mask: bool [B, 1, 1, S], True at padding.
+            mask: broadcastable to [B, H, T, T], as ``AttentionSublayer`` takes it.
+            memory_mask: [B, 1, 1, S], likewise.
             incremental_state: fairseq's cache; x then holds the steps that are not in it yet.
             need_weights: also return the cross-attention's weights.
             real: the positions of [B, T] that x has; None for all.
+            causal: in the place of ``mask``, where ``masks.fuses``: no step attends to later ones.
 
         Returns:
             the output, shaped as x, and the weights [B, T, S] or None.
         """
-        x, _ = self.self_attn(x, mask=mask, incremental_state=incremental_state, real=real)
+        x, _ = self.self_attn(x, mask=mask, incremental_state=incremental_state, real=real, causal=causal)
         x = self.after_self_attention(x)
         x, weights = self.cross_attn(x, memory, memory_mask, incremental_state, need_weights, real)
         return self.after_cross_attention(x), weights

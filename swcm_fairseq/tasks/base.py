@@ -35,6 +35,9 @@ class SwcmTask(FairseqTask):
         dictionary: of source and target.
     """
 
+    #: Batches are padded on the right.
+    left_pad_target = False
+
     def __init__(self, cfg, dictionary: Dictionary):
         super().__init__(cfg)
         join_command(cfg)

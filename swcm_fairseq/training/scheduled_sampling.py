@@ -6,7 +6,7 @@ input are replaced by them; the second pass is trained as ever. No token-by-toke
 
 import contextlib
 import math
-from typing import Dict, List, NamedTuple
+from typing import Dict, List, NamedTuple, Sequence
 
 import numpy as np
 import torch
@@ -14,6 +14,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from ..errors import SwcmError
+from ..modules.padding import asking_waits
 
 SCHEDULES = ("none", "linear", "exponential", "inverse-sigmoid")
 
@@ -108,22 +109,29 @@ class ScheduledSampling:
         if forcing >= 1.0 or not sample:
             return sample
         inputs = sample["net_input"]["prev_output_tokens"]
-        chosen = self.choose(inputs, sample["id"], update, 1 - forcing)
-        rows, columns = chosen.nonzero(as_tuple=True)
+        # The numbers that the host keeps: to read them from the device means to wait for it.
+        ids = sample.get("host_ids") or sample["id"].tolist()
+        # Which inputs are padding is such a question too, so there some predictions are made for nothing.
+        chosen = (self._draw if asking_waits(inputs) else self.choose)(inputs, ids, update, 1 - forcing)
+        rows, columns = (places.to(inputs.device, non_blocking=True) for places in chosen.nonzero(as_tuple=True))
         if len(rows) == 0:
             return sample
         # The output at a position is the prediction of the next one's input.
         predicted = predict(model, sample["net_input"], rows, columns - 1, self.never)
-        inputs = inputs.clone()
-        inputs[rows, columns] = predicted
+        before = inputs[rows, columns]
+        inputs = inputs.index_put((rows, columns), torch.where(before.eq(self.pad), before, predicted))
         return dict(sample, net_input=dict(sample["net_input"], prev_output_tokens=inputs))
 
-    def choose(self, inputs: Tensor, ids: Tensor, update: int, probability: float) -> Tensor:
+    def choose(self, inputs: Tensor, ids: Sequence[int], update: int, probability: float) -> Tensor:
         """bool [B, T], each input with ``probability``; never the tag at position 0, never padding."""
-        key = np.random.SeedSequence([self.seed, update] + ids.tolist())
+        return self._draw(inputs, ids, update, probability).to(inputs.device) & inputs.ne(self.pad)
+
+    def _draw(self, inputs: Tensor, ids: Sequence[int], update: int, probability: float) -> Tensor:
+        """The same, padding not left out, on the CPU."""
+        key = np.random.SeedSequence([self.seed, update, *map(int, ids)])
         drawn = np.random.Generator(np.random.PCG64(key)).random(tuple(inputs.shape)) < probability
         drawn[:, 0] = False
-        return torch.from_numpy(drawn).to(inputs.device) & inputs.ne(self.pad)
+        return torch.from_numpy(drawn)
 
 
 @torch.no_grad()
@@ -133,23 +141,26 @@ def predict(model, net_input: Dict, rows: Tensor, columns: Tensor, never: List[i
     The model runs in evaluation mode: predictions are those of decoding, and the random state that the trained pass
     draws its dropout from stays as it is. Logits are computed at the asked positions alone, some at a time.
     """
-    with _evaluating(model):
+    with _evaluating(model, asking_waits(rows)):
         memory = model.encoder(net_input["src_tokens"], src_lengths=net_input["src_lengths"])
         features, _ = model.decoder(net_input["prev_output_tokens"], encoder_out=memory, features_only=True)
     asked = features[rows, columns]
     weight, bias = model.decoder.output_parameters()
     predicted = []
+    suppressed = torch.tensor(never).to(rows.device, non_blocking=True)
     for some in asked.split(max(64, 2**25 // weight.size(0))):
         logits = F.linear(some, weight, bias)
-        logits[:, never] = -math.inf
-        predicted.append(logits.argmax(1))
+        predicted.append(logits.index_fill_(1, suppressed, -math.inf).argmax(1))
     return torch.cat(predicted)
 
 
 @contextlib.contextmanager
-def _evaluating(model):
+def _evaluating(model, asking_is_slow: bool):
     training = model.training
     model.eval()
+    if asking_is_slow:
+        # Parts are to predict, but to look for padding no more than in training.
+        model.encoder.training = model.decoder.training = True
     try:
         yield
     finally:

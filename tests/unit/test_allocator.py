@@ -1,10 +1,14 @@
 """Freed memory goes back to the system; seen from outside, in processes that allocate as a training does."""
 
+import os
 import sys
 
 import pytest
+from fairseq.dataclass.configs import FairseqConfig
+from omegaconf import OmegaConf
 
 from swcm_fairseq import allocator
+from swcm_fairseq.fairseq_patches.commands import prepare
 from tests.support.toy import toy_dictionary, toy_model
 
 # Blocks of 8 MB, with small ones between them that stay.
@@ -55,3 +59,40 @@ def test_a_training_asks_now_and_then(monkeypatch):
     for update in range(2 * allocator.EVERY):
         model.set_num_updates(update)
     assert len(asked) == 2
+
+
+# A product of every size, as batches bring them.
+PRODUCTS = """
+import os, sys, torch
+from swcm_fairseq.allocator import keep_few_kernels
+if sys.argv[1] == "few":
+    keep_few_kernels()
+def resident():
+    with open("/proc/self/statm") as stream:
+        return int(stream.read().split()[1]) * os.sysconf("SC_PAGE_SIZE") / 2**20
+weight = torch.ones(1536, 384, dtype=torch.bfloat16)
+def multiply(rows):
+    torch.ones(rows, 384, dtype=torch.bfloat16) @ weight.t()
+for rows in range(400, 480):
+    multiply(rows)
+before = resident()
+for rows in range(480, 600):
+    multiply(rows)
+print(resident() - before)
+"""
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="looks into /proc")
+def test_products_of_ever_new_sizes_take_no_more_memory(run):
+    few = float(run(["python", "-c", PRODUCTS, "few"]).stdout)
+    assert few < 30, few
+
+
+@pytest.mark.parametrize("given, kept", [(None, str(allocator.KERNELS)), ("7", "7")])
+def test_commands_keep_few_kernels_unless_the_user_says_how_many(monkeypatch, given, kept):
+    name = "ONEDNN_PRIMITIVE_CACHE_CAPACITY"
+    monkeypatch.setenv(name, given or "")
+    if given is None:
+        monkeypatch.delenv(name)
+    prepare(OmegaConf.structured(FairseqConfig))
+    assert os.environ[name] == kept

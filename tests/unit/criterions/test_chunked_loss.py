@@ -222,3 +222,20 @@ def test_chunk_sizes():
     assert default_chunk_size(12500, torch.empty(1)) == 1342  # 64 MiB of float32
     with pytest.raises(ValueError, match="chunk_size"):
         chunked_cross_entropy(*inputs(), chunk_size=0)
+
+
+def test_logits_of_batches_of_any_size_lie_in_few_sizes_of_memory(monkeypatch):
+    """An allocator uses memory again only for what fits; a batch's tokens are a new number each time."""
+    sizes = set()
+    real = chunked_loss._softmax_errors
+
+    def watched(logits, *rest):
+        sizes.add((logits if logits._base is None else logits._base).numel())
+        return real(logits, *rest)
+
+    monkeypatch.setattr(chunked_loss, "_softmax_errors", watched)
+    for tokens in range(300, 601, 7):
+        chunked_cross_entropy(*inputs(tokens=tokens))
+    assert len(sizes) <= 6
+    for rows in range(1, 3000):
+        assert rows <= chunked_loss._rounded(rows) <= rows + max(15, rows / 4)

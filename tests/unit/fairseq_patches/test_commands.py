@@ -80,6 +80,7 @@ def test_what_a_process_of_several_says_to_the_user(monkeypatch, main, said):
         distributed_init_method=address, distributed_world_size=1, distributed_rank=0, tpu=False
     )
     processes.distributed_no_spawn, processes.distributed_backend = False, "gloo"
+    processes.ddp_backend, processes.zero_sharding = "legacy_ddp", "none"
     common = SimpleNamespace(tpu=False, cpu=True, model_parallel_size=1)
     cfg = SimpleNamespace(common=common, distributed_training=processes, checkpoint=SimpleNamespace())
     cfg.checkpoint.write_checkpoints_asynchronously = False
@@ -105,3 +106,18 @@ def test_what_a_terminal_lacks_is_escaped(monkeypatch):
     commands._run(None, lambda cfg: print("D-0\tқала"), None)
     stream.flush()
     assert stream.buffer.getvalue() == b"D-0\t\\u049b\\u0430\\u043b\\u0430\n"
+
+
+@pytest.mark.parametrize(
+    "flags, words",
+    [
+        ({"ddp_backend": "fully_sharded"}, "--ddp-backend fully_sharded wants fairscale"),
+        ({"zero_sharding": "os"}, "--zero-sharding os wants fairscale"),
+    ],
+)
+def test_what_wants_fairscale_is_refused_in_one_line(flags, words):
+    cfg = settings()
+    cfg.distributed_training.update(flags)
+    with pytest.raises(SwcmError, match=words) as caught:
+        prepare(cfg)
+    assert "\n" not in str(caught.value)

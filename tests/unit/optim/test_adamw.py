@@ -8,7 +8,7 @@ import pytest
 import torch
 from fairseq import options
 from fairseq.dataclass.utils import convert_namespace_to_omegaconf
-from fairseq.optim import FP16Optimizer, build_optimizer
+from fairseq.optim import FP16Optimizer, MemoryEfficientFP16Optimizer, build_optimizer
 
 from swcm_fairseq.errors import SwcmError
 from swcm_fairseq.optim import SwcmAdamW, adamw
@@ -193,3 +193,13 @@ def test_fused_where_this_torch_has_it():
     except (TypeError, RuntimeError):
         fused = False
     assert bool(SwcmAdamW(settings(), parameters()).kernel.get("fused")) == fused
+
+
+@pytest.mark.parametrize(
+    "flag, dtype", [("--memory-efficient-fp16", "float16"), ("--memory-efficient-bf16", "bfloat16")]
+)
+def test_runs_that_keep_no_float32_weights_are_refused_in_one_line(flag, dtype):
+    params = [torch.nn.Parameter(param.detach().to(getattr(torch, dtype))) for param in parameters()]
+    with pytest.raises(SwcmError, match="or take --optimizer adam") as caught:
+        MemoryEfficientFP16Optimizer.build_optimizer(command_line("--cpu", flag), params)
+    assert flag in str(caught.value) and "\n" not in str(caught.value)

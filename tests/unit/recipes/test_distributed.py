@@ -9,6 +9,7 @@ SCRIPT = """
 SWCM_PY=answer
 answer() {
     echo asked >&2
+    case "$*" in *--pieces*) echo "${FITS:-5000}"; return ;; esac
     [ -n "${TORCH_SEES:-}" ] || { echo "error: no GPU for this torch" >&2; return 1; }
     echo "$TORCH_SEES"
 }
@@ -140,10 +141,14 @@ def test_a_cpu_can_be_meant(commands):
         (2, {"UPDATE_FREQ": 3}, (100, 3)),
         (2, {"MAX_TOKENS": 500}, (500, 1)),
         (2, {"NNODES": 2, "UPDATE_FREQ": 3}, (50, 3)),
+        # Where memory does not hold the share, in several batches.
+        (1, {"FITS": 256}, (200, 3)),
+        (2, {"FITS": 256}, (150, 2)),
+        (2, {"FITS": 10, "MAX_TOKENS": 500}, (500, 1)),
     ],
 )
 def test_an_update_has_as_many_pieces_on_any_number_of_devices(recipe, gpus, given, expected):
-    share = SCRIPT + 'share_batch 600; echo "$MAX_TOKENS $UPDATE_FREQ"; echo "$batch_line"'
+    share = SCRIPT + 'share_batch 600 encoder; echo "$MAX_TOKENS $UPDATE_FREQ"; echo "$batch_line"'
     numbers, line = recipe(share, MACHINE_SHOWS=1, TORCH_SEES=gpus, **given).stdout.splitlines()
     assert tuple(map(int, numbers.split())) == expected
     devices = gpus * given.get("NNODES", 1)
@@ -154,7 +159,7 @@ def test_an_update_has_as_many_pieces_on_any_number_of_devices(recipe, gpus, giv
 
 
 def test_no_device_can_have_less_than_a_piece(recipe):
-    done = recipe(SCRIPT + "share_batch 3", check=False, MACHINE_SHOWS=1, TORCH_SEES=8)
+    done = recipe(SCRIPT + "share_batch 3 encoder", check=False, MACHINE_SHOWS=1, TORCH_SEES=8)
     assert done.returncode == 1 and "too few for 8 devices" in done.stderr
 
 
