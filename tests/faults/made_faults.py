@@ -32,7 +32,7 @@ MODELS = [
         "models/decoder.py",
         ("step=prev_output_tokens.size(1) + 1)", "step=prev_output_tokens.size(1))", "decoding counts from elsewhere"),
         (".triu(1)[None, None]", ".triu(2)[None, None]", "every position sees the piece that it has to write"),
-        ("bool(padding[:, 1].any()):", "bool(padding[:, 0].any()):", "padding on the left is attended to"),
+        ("bool(padding[:, 1].any())", "bool(padding[:, 0].any())", "padding on the left is attended to"),
         ("incremental_state, moves[1])", "incremental_state, memory_rows)", "rows lose their sentence after a reorder"),
         ("index + 1 == len(self.layers)", "index == 0", "alignments of the first layer"),
         ("layer.cross_attn.reorder_cache(incremental_state, moves[0])", "pass", "rows keep another sentence's source"),
@@ -44,7 +44,7 @@ MODELS = [
     ),
     *_faults(
         "models/encoder.py",
-        ("mask = padding[:, None, None, :] if has_padding else None", "mask = None", "padding is attended to"),
+        (") if has_padding else None", ") if False else None", "padding is attended to"),
         (
             'name in ("encoder_out", "encoder_states", "memories")',
             'name == "encoder_out"',
