@@ -12,6 +12,8 @@ from . import resampling
 from .evaluation import Evaluation, as_json, evaluate
 from .metrics import METRICS
 from .normalization import NORMALIZERS
+from .processes import processors
+from .statistics import MANY
 from .table import table
 from .testsets import BASELINES, COPY, FIRST_SENTENCE, FIRST_WORDS, SHUFFLED, read_test_set
 
@@ -100,6 +102,13 @@ def parser() -> argparse.ArgumentParser:
         help="exchanges drawn for the paired test between systems (%(default)s); 0: no tests",
     )
     what.add_argument("--seed", type=int, default=resampling.SEED, help="of both (%(default)s)")
+    what.add_argument(
+        "--workers",
+        type=_positive,
+        default=processors(),
+        metavar="N",
+        help=f"processes, for more than {MANY:,} sentences (%(default)s here)",
+    )
 
     how = result.add_argument_group("what comes out")
     how.add_argument("--json", action="store_true", help="print JSON instead of a table")
@@ -122,6 +131,13 @@ def _count(text: str) -> int:
     number = int(text)
     if number < 0:
         raise argparse.ArgumentTypeError("must be 0 or more")
+    return number
+
+
+def _positive(text: str) -> int:
+    number = int(text)
+    if number < 1:
+        raise argparse.ArgumentTypeError("must be 1 or more")
     return number
 
 
@@ -183,6 +199,7 @@ def evaluate_all(arguments: argparse.Namespace, metrics: Sequence[str]) -> List[
                 arguments.resamples,
                 arguments.permutations,
                 arguments.seed,
+                arguments.workers,
             )
         )
     return results

@@ -34,6 +34,7 @@ def evaluate(
     resamples: int = resampling.RESAMPLES,
     permutations: int = resampling.PERMUTATIONS,
     seed: int = resampling.SEED,
+    workers: int = 1,
 ) -> Evaluation:
     """Score every system of a test set; the first is the baseline that the others are tested against.
 
@@ -41,7 +42,7 @@ def evaluate(
     tests; ``permutations`` 0 no tests.
     """
     measured: Measured = {
-        name: measure(outputs, test_set.references, lang, metrics, normalizer)
+        name: measure(outputs, test_set.references, lang, metrics, normalizer, workers)
         for name, outputs in test_set.systems.items()
     }
     scores = {name: summary(found, resamples, seed) for name, found in measured.items()}

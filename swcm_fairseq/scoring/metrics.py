@@ -1,6 +1,10 @@
 """The metrics by name, and ``score``, which puts them together."""
 
+import functools
+import itertools
 from typing import Any, Callable, Dict, Iterator, List, NamedTuple, Sequence, Tuple, Union
+
+import numpy as np
 
 from ..errors import SwcmError
 from ..languages import Language, language
@@ -8,6 +12,7 @@ from . import answers, bleu, checks, chrf, resampling, rouge
 from .corpus import in_one_order
 from .lines import Mapped
 from .normalization import NORMALIZERS, normalize
+from .processes import ordered
 from .statistics import MANY, Statistics, compact, joined
 
 # One reference a sentence, or several.
@@ -65,8 +70,12 @@ def measure(
     lang: str,
     metrics: Sequence[str] = ("bleu", "chrf", "chrfpp"),
     normalizer: str = "nmt_nfkc",
+    workers: int = 1,
 ) -> Dict[str, Statistics]:
-    """The statistics of each metric, from which ``score`` and the paired tests come; arguments are ``score``'s."""
+    """The statistics of each metric, from which ``score`` and the paired tests come; arguments are ``score``'s.
+
+    ``workers`` processes share the work where there are more than ``MANY`` sentences.
+    """
     lists = Mapped(references, lambda some: [some] if isinstance(some, str) else some)
     problems = [f"unknown metric {name!r}" for name in metrics if name not in METRICS]
     if not metrics:
@@ -84,11 +93,18 @@ def measure(
         raise SwcmError("these sentences cannot be scored (metrics: {})".format(", ".join(METRICS)), problems)
     target = language(lang)
     parts: Dict[str, List[Statistics]] = {name: [] for name in metrics}
-    for some, their_references in _in_parts(hypotheses, lists, normalizer):
-        for name in metrics:
-            if METRICS[name].alone:
-                found = METRICS[name].compute(some, their_references, target)
-                parts[name].append(compact(found) if len(hypotheses) > MANY else found)
+    alone = [name for name in metrics if METRICS[name].alone]
+    many = len(hypotheses) > MANY
+    cut = _in_parts(hypotheses, lists, normalizer)
+    # The first part is measured here in any case: its formulas, which cannot be sent, are those of all.
+    for part in itertools.islice(cut, 1 if many and workers > 1 else None) if alone else ():
+        for name in alone:
+            found = METRICS[name].compute(*part, target)
+            parts[name].append(compact(found) if many else found)
+    if alone and many and workers > 1:
+        for rows in ordered(functools.partial(_counted, alone, target), cut, workers):
+            for name, (numbers, signature) in zip(alone, rows):
+                parts[name].append(parts[name][0]._replace(rows=numbers, signature=signature))
     for name in metrics:
         if not METRICS[name].alone:
             outputs = Mapped(hypotheses, lambda text: normalize([text], normalizer)[0])
@@ -96,6 +112,14 @@ def measure(
             parts[name].append(METRICS[name].compute(outputs, every, target))
     measured = {name: joined(found) for name, found in parts.items()}
     return {name: found._replace(signature=f"norm:{normalizer}|{found.signature}") for name, found in measured.items()}
+
+
+def _counted(
+    names: Sequence[str], target: Language, part: Tuple[List[str], List[List[str]]]
+) -> List[Tuple[np.ndarray, str]]:
+    """Rows and signature of each metric, of one part of many."""
+    found = [compact(METRICS[name].compute(*part, target)) for name in names]
+    return [(one.rows, one.signature) for one in found]
 
 
 def _in_parts(

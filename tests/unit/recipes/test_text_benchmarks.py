@@ -52,3 +52,14 @@ def test_sample_text_is_the_same_every_time():
     lines = list(sample_text.lines("bo", 20000))
     assert lines == list(sample_text.lines("bo", 20000)) and len(set(lines)) < len(lines)
     assert 20000 <= sum(len(line.encode("utf-8")) + 1 for line in lines) < 25000
+
+
+def test_big_files_count_every_line(run, repo, tmp_path):
+    command = ["bash", repo / "recipes" / "benchmark" / "big_files.sh", tmp_path / "out"]
+    done = run(command, env={"MEGABYTES": 1, "WORKERS": 2, "METRICS": "length_ratio"})
+    number = int(done.stdout.split(" lines, ")[0].split()[-1])
+    assert number > 1000
+    assert done.stdout.count(f"read {number}, kept ") == 2
+    rows = [line.split() for line in done.stdout.splitlines() if "largest process" in line]
+    assert [row[0] for row in rows] == ["read", "clean", "encode", "score"]
+    assert all(10 < float(row[-2]) < 500 for row in rows)

@@ -3,11 +3,13 @@
 import json
 import random
 
+import numpy as np
 import pytest
 
 from swcm_fairseq.errors import SwcmError
 from swcm_fairseq.languages import language
 from swcm_fairseq.scoring import METRICS, score
+from swcm_fairseq.scoring.metrics import measure
 from swcm_fairseq.scoring.rouge import rougeL
 from swcm_fairseq.scoring.tokenizers import tokenizer_for
 
@@ -255,6 +257,11 @@ def test_measuring_in_parts_changes_nothing(monkeypatch):
         monkeypatch.setattr("swcm_fairseq.scoring.metrics.MANY", many)
         found.append(score(hypotheses, lists, "en", ALL, resamples=50))
     assert found[0] == found[1] == found[2]
+    # The last setting again, in several processes, which take parts out of order.
+    one, two = (measure(hypotheses, lists, "en", ALL, workers=workers) for workers in (1, 2))
+    for name in ALL:
+        assert np.array_equal(one[name].rows, two[name].rows) and one[name].signature == two[name].signature
+        assert one[name].values() == two[name].values()
     assert "|nrefs:var|" in found[0]["signatures"]["bleu"] and "|nrefs:var|" in found[0]["signatures"]["rougeL"]
 
 
