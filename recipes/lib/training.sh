@@ -154,6 +154,7 @@ train_shown() {
     mkdir -p "$out"
     # The folder is the same for all machines; the first one writes of the training as a whole.
     if [ "$NODE_RANK" -eq 0 ]; then
+        [ ! -e "$out/command.txt" ] || mv "$out/command.txt" "$out/.command.txt.old"
         {
             printf '# %s\n' "$precision_line"
             printf '%q ' fairseq-train "$@"
@@ -166,7 +167,13 @@ train_shown() {
     [ -z "${batch_line:-}" ] || say "$batch_line"
     swcm_train "$@" 2>&1 | tee -a "$log" |
         "$SWCM_PY" "$SWCM_ROOT/recipes/lib/show_progress.py" --updates "$updates" \
-            --scores "$VALIDATION_SCORES" ||
+            --scores "$VALIDATION_SCORES" || {
+        # dict.txt is written where a training begins. One that could not has left the checkpoints as they were, and
+        # the command that made them stays beside them.
+        [ ! -e "$out/.command.txt.old" ] || [ "$out/dict.txt" -nt "$out/command.txt" ] ||
+            mv "$out/.command.txt.old" "$out/command.txt"
         die "training failed; see $log"
+    }
+    rm -f "$out/.command.txt.old"
     echo "$updates" >"$out/done"
 }

@@ -75,3 +75,25 @@ def test_a_training_goes_on_in_the_precision_it_began_with(precision, tmp_path):
 def test_another_precision_is_wrong_usage(precision):
     done = precision(PRECISION="int8")
     assert done.returncode == 2 and "PRECISION is auto, bf16, fp16 or fp32, not int8" in done.stderr
+
+
+STARTED = """
+. "$1/recipes/lib/common.sh"; . "$1/recipes/lib/training.sh"
+NODE_RANK=0 VALIDATION_SCORES= SWCM_PY=shown precision_line="precision: $3"
+swcm_train() {
+    [ "$1" = cannot ] || { sleep 0.05; touch "$2/dict.txt"; }
+    return 1
+}
+shown() { cat >/dev/null; }
+train_shown "$2" 10 "$3" "$2"
+"""
+
+
+@pytest.mark.parametrize("how", ["cannot", "begins"])
+def test_the_command_beside_checkpoints_is_the_one_that_made_them(run, repo, tmp_path, how):
+    (tmp_path / "dict.txt").write_text("a 1\n")
+    (tmp_path / "command.txt").write_text("the first")
+    done = run(["bash", "-euo", "pipefail", "-c", STARTED, "bash", repo, tmp_path, how], check=False)
+    assert done.returncode == 1 and "training failed" in done.stderr
+    command = (tmp_path / "command.txt").read_text()
+    assert command == "the first" if how == "cannot" else "fairseq-train begins" in command
