@@ -5,7 +5,10 @@ run that goes on would begin to wait anew and stop later than the run that was n
 """
 
 import functools
+import logging
 import sys
+
+logger = logging.getLogger(__name__)
 
 KEY = "swcm_patience"
 _NAMES = ("best", "num_runs")
@@ -29,7 +32,7 @@ def save_checkpoint(stock):
 
 
 def load_checkpoint(stock):
-    """The trainer's, which sets the count as the checkpoint has it."""
+    """The trainer's, which sets the count as the checkpoint has it; a run that had stopped early trains no more."""
 
     @functools.wraps(stock)
     def load_checkpoint(
@@ -39,6 +42,11 @@ def load_checkpoint(stock):
         if extra is not None and _counter() is not None and not (reset_optimizer or reset_meters):
             for name, value in extra.get(KEY, {}).items():
                 setattr(_counter(), name, value)
+            if 0 < self.cfg.checkpoint.patience <= getattr(_counter(), "num_runs", 0):
+                # fairseq would train until the next validation before it looks. No epoch comes before this one, and 0
+                # means any number.
+                self.cfg.optimization.max_epoch = -1
+                logger.info("this training has stopped early; a higher --patience goes on with it")
         return extra
 
     return load_checkpoint

@@ -100,6 +100,17 @@ def finish_interrupted_save(folder: str, suffix: str = "") -> None:
     copy(newest.path, last)
 
 
+def _load(stock, cfg, trainer, options):
+    """fairseq's, which also makes the optimizer; a schedule that refuses its flags is one error."""
+    try:
+        return stock(cfg, trainer, **options)
+    except (AssertionError, ValueError, ArithmeticError) as error:
+        if trainer._optimizer is None or trainer._lr_scheduler is not None:
+            raise
+        names = trainer.cfg.optimizer._name, trainer.cfg.lr_scheduler._name
+        raise SwcmError("--optimizer {} with --lr-scheduler {}: {}".format(*names, error or "these flags do not fit"))
+
+
 def load_checkpoint(stock):
     """Interrupted saves are finished before fairseq looks for the checkpoint to go on from."""
 
@@ -111,7 +122,10 @@ def load_checkpoint(stock):
             if torch.distributed.is_available() and torch.distributed.is_initialized():
                 torch.distributed.barrier()
         refuse_cut_file(cfg.finetune_from_model or cfg.restore_file)
-        found = stock(cfg, trainer, **options)
+        found = _load(stock, cfg, trainer, options)
+        if not trainer.cfg.dataset.disable_validation:
+            for split in trainer.cfg.dataset.valid_subset.split(","):
+                trainer.get_valid_iterator(split)  # whose limits may be too small
         begin(trainer.cfg)
         return found
 

@@ -3,12 +3,14 @@
 ``--lr-scheduler reduce_lr_on_plateau`` waits for some validations without progress. fairseq's checkpoints hold the best
 score and not how long it has waited; and they are written at the end of an epoch before the schedule is told of that
 epoch's score, which a run that goes on never tells it. The other schedules are functions of the number of updates or of
-the epoch.
+the epoch, but for one flag, which is refused.
 """
 
 import functools
 
 from fairseq.optim.lr_scheduler.reduce_lr_on_plateau import ReduceLROnPlateauLRSchedule
+
+from ..errors import SwcmError
 
 KEY = "swcm_plateau"
 _NAMES = ("num_bad_epochs", "cooldown_counter")
@@ -41,10 +43,20 @@ def load_state_dict(stock):
 
 
 def load_checkpoint(stock):
-    """The schedule is told of the epoch that a checkpoint ended."""
+    """The schedule is told of the epoch that a checkpoint ended; one that could not go on is refused.
+
+    polynomial_decay with ``--force-anneal`` makes each epoch's rate of the one that the epoch before ended with, and
+    keeps neither in checkpoints.
+    """
 
     @functools.wraps(stock)
     def load_checkpoint(cfg, trainer, **options):
+        schedule = trainer.cfg.lr_scheduler
+        if schedule._name == "polynomial_decay" and schedule.force_anneal is not None:
+            raise SwcmError(
+                "--force-anneal with --lr-scheduler polynomial_decay: a run that is stopped would go on with another "
+                "rate; leave it out, or take --lr-scheduler fixed"
+            )
         extra, epochs = stock(cfg, trainer, **options)
         went_on = extra is not None and not (cfg.reset_lr_scheduler or cfg.reset_optimizer or cfg.reset_dataloader)
         if went_on and isinstance(trainer.lr_scheduler, ReduceLROnPlateauLRSchedule):

@@ -2,7 +2,7 @@
 
 import logging
 import os
-from typing import List, Optional
+from typing import List, Optional, Tuple
 
 import numpy as np
 import torch
@@ -46,6 +46,10 @@ class SwcmTask(FairseqTask):
         self.flags = GivenFlags.of(cfg)
         #: Names of the groups that the criterion reports apart, ``objective.languages``.
         self.loss_groups: List[str] = []
+        #: Whether an epoch of training is drawn from the examples, so that not every one is in each.
+        self.draws_examples = False
+        #: Whether all text is cut to ``max_positions``.
+        self.cuts_text = False
         #: Name of the split that is trained on.
         self.train_split = "train"
         # The longest source of each model that was built.
@@ -115,6 +119,7 @@ class SwcmTask(FairseqTask):
             check_dictionary_of(path, self.dictionary.symbols)
         model = super().build_model(cfg, from_checkpoint)
         self._note_positions(model)
+        self._check_later_epochs(run, model)
         run.at_start(lambda: self._save_decoding_files(run, pieces))
         return model
 
@@ -149,15 +154,7 @@ class SwcmTask(FairseqTask):
         Raises:
             SwcmError: one does not, and such are not to be left out; or none of a whole split does.
         """
-        kept, ignored = dataset.filter_indices_by_size(indices, max_positions)
-        kept = np.asarray(kept, dtype=np.int64)
-        reason = "the limits are {} on the source side and {} on the target's".format(*max_positions)
-        if self._most_tokens:
-            lengths = _lengths(dataset, kept)
-            if len(ignored) == 0 and (lengths > self._most_tokens).any():
-                reason = f"--max-tokens is {self._most_tokens}"
-            ignored = [*ignored, *kept[lengths > self._most_tokens]]
-            kept = kept[lengths <= self._most_tokens]
+        kept, ignored, reason = self._fitting(indices, dataset, max_positions)
         if len(ignored) == 0:
             return kept
         split = next((name for name, one in self.datasets.items() if one is dataset), None)
@@ -167,13 +164,46 @@ class SwcmTask(FairseqTask):
         if len(kept) == 0 and split is not None:
             raise SwcmError(f"nothing is left of {split}: {first}, and {reason}")
         if not ignore_invalid_inputs:
-            raise SwcmError(
-                f"{first}, but {reason}; shorten it, cut sources with --truncate-source, or leave such sentences "
-                "out with "
-                "--skip-invalid-size-inputs-valid-test"
-            )
+            raise _too_long(first, reason)
         logger.warning("%d sentences of %d are left out; %s, and %s", len(ignored), len(indices), first, reason)
         return kept
+
+    def _fitting(self, indices, dataset, max_positions) -> Tuple[np.ndarray, List[int], str]:
+        """Of ``indices`` those that fit, those that do not, and the limits that these are over."""
+        kept, ignored = dataset.filter_indices_by_size(indices, max_positions)
+        kept = np.asarray(kept, dtype=np.int64)
+        reason = "the limits are {} on the source side and {} on the target's".format(*max_positions)
+        if self._most_tokens:
+            lengths = _lengths(dataset, kept)
+            if len(ignored) == 0 and (lengths > self._most_tokens).any():
+                reason = f"--max-tokens is {self._most_tokens}"
+            ignored = [*ignored, *kept[lengths > self._most_tokens]]
+            kept = kept[lengths <= self._most_tokens]
+        return kept, ignored, reason
+
+    def _check_later_epochs(self, run: TrainingRun, model) -> None:
+        """Raise for a sentence that a later epoch cannot hold: of another folder, or not drawn in the first epoch.
+
+        The first epoch's batches are made before training begins anyway.
+        """
+        settings = run.root.dataset
+        if settings.skip_invalid_size_inputs_valid_test:
+            return
+        limits = utils.resolve_max_positions(self.max_positions(), model.max_positions())
+        if self.cuts_text and limits == self.max_positions() and (settings.max_tokens or max(limits)) >= max(limits):
+            return
+        self._most_tokens = settings.max_tokens
+        for number, folder in enumerate(self.folders, start=1):
+            if number == 1 and not self.draws_examples:
+                continue
+            self.load_dataset(run.train_split, epoch=number)
+            whole = self.datasets.pop(run.train_split)
+            for dataset in getattr(whole, "datasets", [whole]):
+                _, ignored, reason = self._fitting(np.arange(len(dataset)), dataset, limits)
+                if len(ignored):
+                    found = folder, run.train_split, self.loss_groups[dataset.group], ignored[0]
+                    sizes = dataset.size(ignored[0])
+                    raise _too_long("{}: {} {}: sentence {} has {} and {} pieces".format(*found, *sizes), reason)
 
     def _sentencepiece_model(self) -> Optional[str]:
         """Path of the SentencePiece model beside the data, or None; raises where it is not the dictionary's."""
@@ -247,6 +277,13 @@ class SwcmTask(FairseqTask):
         if tag is None:
             raise SwcmError("several target languages: say which with --target-lang or --target-tag")
         return tag
+
+
+def _too_long(first: str, reason: str) -> SwcmError:
+    return SwcmError(
+        f"{first}, but {reason}; shorten it, cut sources with --truncate-source, or leave such sentences out with "
+        "--skip-invalid-size-inputs-valid-test"
+    )
 
 
 def _lengths(dataset, indices: np.ndarray) -> np.ndarray:

@@ -76,6 +76,7 @@ class SwcmFinetuningTask(SwcmTask):
         self.pairs = pairs
         self.tags = self.language_indices([pair.language for pair in pairs])
         self.loss_groups = [f"mt.{pair}" for pair in pairs]
+        self.draws_examples = len(pairs) > 1 and cfg.sampling_alpha != 1
         self.score_names = score_names(cfg)
         self._scores: Optional[ValidationScores] = None
 

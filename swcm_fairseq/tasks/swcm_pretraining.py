@@ -100,6 +100,7 @@ class SwcmPretrainingTask(SwcmTask):
         super().__init__(cfg, dictionary)
         self.plan = plan
         self.loss_groups = plan.groups
+        self.draws_examples = self.cuts_text = True
         if plan.languages and MASK not in dictionary:
             raise SwcmError(f"the dictionary in {self.folders[0]} has no {MASK}, which denoising needs")
         self.noise = NoiseSettings(cfg.mask_ratio, cfg.poisson_lambda, cfg.permute_sentences).check()

@@ -44,7 +44,13 @@ ORDERS = {
     "cosine": ["--warmup-updates", "2", "--lr-period-updates", "7", "--t-mult", "2"],
     "triangular": ["--max-lr", "4e-3", "--lr-period-updates", "6", "--lr-shrink", "0.5"],
     "reduce_lr_on_plateau": ["--lr-patience", "1", "--lr-shrink", "0.5", "--lr-threshold", "0.9"],
+    "inverse_sqrt": ["--warmup-updates", "4"],
+    "polynomial_decay": ["--warmup-updates", "4", "--total-num-update", "15", "--lr", "2e-3,1e-3,3e-3"],
+    "tri_stage": ["--warmup-steps", "3", "--hold-steps", "3", "--decay-steps", "6"],
+    "step": ["--warmup-updates", "2", "--lr-deacy-period", "3"],
+    "manual": ["--epoch2lr", "{{'2':1e-3,'4':3e-3}}", "--update2lr", "{{'11-12':4e-3}}"],
 }
+WITHIN = {"inverse_sqrt", "polynomial_decay", "tri_stage", "step", "manual"}
 
 
 @pytest.fixture(scope="module")
@@ -65,8 +71,9 @@ def work(tmp_path_factory):
     for code in lines:  # a blank source, and one that is longer than the model's positions
         sides["odd.zh-kk." + code] = cut[code] + [cut[code][0]] * 2
     sides["odd.zh-kk.zh"][5:] = ["▁", " ".join(cut["zh"] * 9)]
-    for name, pieces in (("data", names), ("other", names[::-1])):
-        write_data_bin(root / name, toy_dictionary(pieces), sides)
+    long = {"train.zh-kk." + code: sides["odd.zh-kk." + code] for code in lines}
+    for name, pieces, text in (("data", names, sides), ("other", names[::-1], sides), ("long", names, long)):
+        write_data_bin(root / name, toy_dictionary(pieces), text)
         toy_dictionary(pieces).save(str(root / name / "dict.txt"))
         (root / name / "sentencepiece.bpe.model").write_bytes(model)
     return root
@@ -77,17 +84,18 @@ class Runs:
 
     def __init__(self, root):
         self.root, self.jobs, self.done = root, {}, {}
-        self.places = {"data": root / "data", "other": root / "other", "model": root / "model"}
+        self.places = {"data": root / "data", "other": root / "other", "long": root / "long", "model": root / "model"}
 
     def add(self, name, command, flags, stdin=""):
         base = {"train": TRAIN, "validate": VALIDATE}.get(command, DECODE)
-        places = dict(self.places, data=self.places["other"]) if name.startswith("other-") else self.places
+        data = {"other": self.places["other"], "later": "{data}:{long}".format(**self.places)}
+        places = dict(self.places, data=data.get(name.split("-")[0], self.places["data"]))
         args = f"{base} {flags}".format(**places).split()
         self.jobs[name] = Job(command, args, stdin)
 
     def __getitem__(self, name):
         if not self.done:
-            found = run_commands(self.root, list(self.jobs.values()), timeout=1200)
+            found = run_commands(self.root, list(self.jobs.values()), timeout=1800)
             self.done = dict(zip(self.jobs, found))
         return self.done[name]
 
@@ -106,8 +114,16 @@ def runs(work):
         whole, parts = work / (name + ".whole"), work / (name + ".parts")
         flags = "--batch-size 10 --max-tokens 400 {} --save-dir {} --max-epoch {}"
         runs.add(name + ".whole", "train", flags.format(extra, whole, 5))
-        runs.add(name + ".first", "train", flags.format(extra, parts, 2))
+        # Stopped at the end of the second epoch, or within it.
+        first = (extra, parts, 5, "--max-update 5") if name in WITHIN else (extra, parts, 2, "")
+        runs.add(name + ".first", "train", (flags + " {}").format(*first))
         runs.add(name + ".then", "train", flags.format(extra, parts, 5))
+    # Stops before its tenth epoch: no loss is as low as none at all.
+    flags = "--save-dir {} --max-epoch {} --patience 2 --lr 0 --lr-scheduler fixed"
+    runs.add("patience.whole", "train", flags.format(work / "patience.whole", 9))
+    runs.add("patience.first", "train", flags.format(work / "patience.parts", 2))
+    runs.add("patience.then", "train", flags.format(work / "patience.parts", 9))
+    runs.add("patience.again", "train", flags.format(work / "patience.parts", 9))
     return runs
 
 
@@ -164,6 +180,14 @@ CASES = {
         "--save-dir {model}.late --max-update 1 --max-tokens-valid 2 --skip-invalid-size-inputs-valid-test",
         "",
     ),
+    "bad-rate": ("train", "--save-dir {model}.late --max-update 1 --lr-scheduler tri_stage --phase-ratio (1,1,1)", ""),
+    "passed": ("train", "--save-dir {model}.late --max-update 1 --lr-scheduler pass_through", ""),
+    "annealed": (
+        "train",
+        "--save-dir {model}.late --max-update 1 --lr-scheduler polynomial_decay --total-num-update 9 --force-anneal 2",
+        "",
+    ),
+    "later-folder": ("train", "--save-dir {model}.late --max-update 1", ""),
     "bad-byte": ("interactive", "--beam 1 --buffer-size 2", "学校\n".encode() * 2 + b"\xb2\xbb\n"),
     "no-input": ("interactive", "--beam 1 --input {model}/none", ""),
     # Another dictionary.
@@ -312,6 +336,16 @@ def test_what_is_too_long_is_named_cut_or_left_out(runs):
     assert re.search("sentence [0-9]+ of valid has .* and --max-tokens is 5", runs["few-tokens-valid"].error)
 
 
+def test_limits_that_come_later_are_checked_before_anything_is_written(runs, work):
+    assert (
+        "error: --optimizer adamw with --lr-scheduler tri_stage: phase ratios must add up to 1"
+        in runs["bad-rate"].error
+    )
+    error = runs["later-folder"].error
+    assert re.search(r"long: train mt\.zh-kk: sentence 6 has [0-9]+ and [0-9]+ pieces, but the limits are 40 ", error)
+    assert not list((work / "model.late").glob("[!.]*"))
+
+
 def test_input_that_cannot_be_read_is_named(runs):
     assert "error: line 3 of the input is not UTF-8" in runs["bad-byte"].error
     assert len(printed(runs["bad-byte"].output, "D")) == 2
@@ -352,8 +386,24 @@ def test_a_schedule_goes_on_as_if_nothing_had_been(runs, name):
 
     whole, first, then = (rates(f"{name}.{part}") for part in ("whole", "first", "then"))
     assert {**first, **then} == whole and set(first) and not set(first) & set(then)
-    if name == "reduce_lr_on_plateau":
+    if name != "fixed":
         assert len(set(whole.values())) > 1
+
+
+def test_a_schedule_that_cannot_go_on_is_refused_by_name(runs, work):
+    assert "--force-anneal with --lr-scheduler polynomial_decay: " in runs["annealed"].error
+    assert "error: --optimizer adamw with --lr-scheduler pass_through: Pass-through " in runs["passed"].error
+    assert not list((work / "model.late").glob("[!.]*"))
+
+
+def test_early_stopping_comes_when_it_would_have_come(runs):
+    def ends(part):
+        assert runs["patience." + part].code == 0, runs["patience." + part].output[-2000:]
+        return re.findall(r"end of epoch ([0-9]+)", runs["patience." + part].output)
+
+    assert ends("whole") == ["1", "2", "3"]
+    assert (ends("first"), ends("then"), ends("again")) == (["1", "2"], ["3"], [])
+    assert "a higher --patience goes on" in runs["patience.again"].output
 
 
 # ---------------------------------------------------------------------- the table

@@ -32,8 +32,15 @@ def fresh_process(monkeypatch):
     return start
 
 
+def trainer_of(patience=0):
+    trainer = Trainer.__new__(Trainer)
+    settings = SimpleNamespace(patience=patience), SimpleNamespace(max_epoch=9)
+    trainer.cfg = SimpleNamespace(checkpoint=settings[0], optimization=settings[1])
+    return trainer
+
+
 def test_a_new_process_has_waited_as_long(kept, fresh_process):
-    trainer, before = Trainer.__new__(Trainer), fresh_process()
+    trainer, before = trainer_of(), fresh_process()
     before.best, before.num_runs = 2.5, 3
     trainer.save_checkpoint("a.pt", {"val_loss": 2.75})
     assert kept["a.pt"]["val_loss"] == 2.75
@@ -42,9 +49,19 @@ def test_a_new_process_has_waited_as_long(kept, fresh_process):
     assert (after.best, after.num_runs) == (2.5, 3)
 
 
+@pytest.mark.parametrize("waits, epochs", [(3, -1), (4, 9), (0, 9)])
+def test_a_run_that_had_stopped_early_trains_no_more(kept, fresh_process, waits, epochs):
+    trainer, before = trainer_of(patience=waits), fresh_process()
+    before.best, before.num_runs = 2.5, 3
+    trainer.save_checkpoint("a.pt", {})
+    fresh_process()
+    trainer.load_checkpoint("a.pt")
+    assert trainer.cfg.optimization.max_epoch == epochs
+
+
 @pytest.mark.parametrize("flags", [{"reset_optimizer": True}, {"reset_meters": True}])
 def test_another_training_that_starts_from_it_has_not_waited(kept, fresh_process, flags):
-    trainer, before = Trainer.__new__(Trainer), fresh_process()
+    trainer, before = trainer_of(), fresh_process()
     before.best, before.num_runs = 2.5, 3
     trainer.save_checkpoint("a.pt", {})
     after = fresh_process()
@@ -54,7 +71,7 @@ def test_another_training_that_starts_from_it_has_not_waited(kept, fresh_process
 
 def test_no_patience_leaves_checkpoints_as_they_were(kept, fresh_process):
     fresh_process()
-    trainer, extra = Trainer.__new__(Trainer), {"val_loss": 1.0}
+    trainer, extra = trainer_of(), {"val_loss": 1.0}
     trainer.save_checkpoint("a.pt", extra)
     assert kept["a.pt"] == {"val_loss": 1.0}
     trainer.load_checkpoint("a.pt")
