@@ -94,7 +94,8 @@ def _pipeline(source: str, code: str, alone: bool) -> str:
     )
     return (
         f"In transformers 4 (version 5 has no such pipeline) also as below.{advice}\n\n"
-        f'```python\nfrom transformers import pipeline\n\nprint(pipeline("{task}", model="FOLDER")("..."))\n```'
+        f'```python\nfrom transformers import pipeline\n\ntranslator = pipeline("{task}", model="FOLDER")\n'
+        'print(translator("...", num_beams=5))  # else it takes its own 4, not this folder\'s 5\n```'
     )
 
 
