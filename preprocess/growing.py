@@ -13,10 +13,9 @@ from torch import Tensor
 from swcm_fairseq.models.embedding_rows import TABLES, Start, start_rows, tag_rows
 from swcm_fairseq.pretrained.encoder import OpenedEncoder
 from swcm_fairseq.pretrained.encoder_folder import TOKEN_TYPES, hugging_face_tensors, write_encoder_folder
+from swcm_fairseq.pretrained.layouts import TOKENS
 from swcm_fairseq.vocabulary.sentencepiece_model import Piece, SentencePieceModel
 from swcm_fairseq.vocabulary.symbols import MASK, SPECIALS
-
-_TOKENS = "embed_tokens.weight"
 
 
 def grown_model(model: SentencePieceModel, new: Sequence[Piece]) -> SentencePieceModel:
@@ -36,7 +35,7 @@ def grow_encoder(folder: str, encoder: OpenedEncoder, model: SentencePieceModel,
     tensors: Dict[str, Tensor] = {}
     for name in encoder.match.origins:
         tensor = encoder.tensor(name)
-        if name == _TOKENS:
+        if name == TOKENS:
             # In the SentencePiece model's order, which is not everywhere the rows' own.
             old = model.pieces[len(SPECIALS) - 1 : len(model.pieces) - len(starts)]
             rows = list(range(len(SPECIALS))) + [row_of[piece.text] for piece in old]

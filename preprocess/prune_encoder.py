@@ -23,7 +23,7 @@ from swcm_fairseq.files import atomic_folder, refuse_overwrite, write_json
 from swcm_fairseq.input_files import check_inputs, pipes_kept
 from swcm_fairseq.pretrained.encoder import OpenedEncoder, open_encoder
 from swcm_fairseq.pretrained.encoder_folder import TOKEN_TYPES, hugging_face_tensors, write_encoder_folder
-from swcm_fairseq.pretrained.layouts import layer_tensor_names
+from swcm_fairseq.pretrained.layouts import TOKENS, layer_tensor_names
 from swcm_fairseq.vocabulary.pieces import Pieces
 from swcm_fairseq.vocabulary.sentencepiece_model import NORMAL, Piece, SentencePieceModel
 from swcm_fairseq.vocabulary.symbols import CARD, SPACE, SPECIALS
@@ -146,7 +146,7 @@ def pruned_tensors(encoder: OpenedEncoder, pieces: Optional[List[str]], layers: 
         names.update(zip(layer_tensor_names(new), layer_tensor_names(old)))
     for new, old in names.items():
         tensor = encoder.tensor(old)
-        if new == "embed_tokens.weight" and pieces is not None:
+        if new == TOKENS and pieces is not None:
             row_of = {piece: row for row, piece in enumerate(encoder.vocabulary.pieces or [], start=len(SPECIALS))}
             rows = list(range(len(SPECIALS))) + [row_of[piece] for piece in pieces]
             rows.append(encoder.vocabulary.rows() - 1)  # <mask>

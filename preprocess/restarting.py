@@ -9,13 +9,7 @@ import json
 import os
 from typing import IO, Any, Dict, List, Optional, Sequence
 
-from swcm_fairseq.errors import SwcmError
-from swcm_fairseq.files import atomic_write, neighbour
-
-try:
-    import fcntl
-except ImportError:  # not on every system; there nothing hinders two runs of one output
-    fcntl = None
+from swcm_fairseq.files import atomic_write, neighbour, only_writer
 
 
 class RestartableOutputs:
@@ -38,11 +32,12 @@ class RestartableOutputs:
         self.journal = neighbour(self.paths[-1], "journal")
         self.settings = json.loads(json.dumps(settings))
         os.makedirs(os.path.dirname(self.paths[0]), exist_ok=True)
+        self._alone = contextlib.ExitStack()
+        self._alone.enter_context(only_writer(self.paths[-1]))
         # In append mode the position is the end, and opening destroys nothing.
         self.streams: List[IO[str]] = []
         for path in self.partial:
             self.streams.append(open(path, "a", encoding="utf-8", newline="\n"))
-        self._lock()
         self.state: Optional[Dict[str, Any]] = self._read_journal()
         sizes = self.state.pop("sizes") if self.state else [0] * len(self.streams)
         for stream, size in zip(self.streams, sizes):
@@ -68,6 +63,7 @@ class RestartableOutputs:
             os.replace(partial, path)
         with contextlib.suppress(FileNotFoundError):
             os.remove(self.journal)
+        self._alone.close()
 
     def discard(self) -> None:
         """Leave nothing behind, as if the run had never been."""
@@ -75,10 +71,12 @@ class RestartableOutputs:
         for path in self.partial + [self.journal]:
             with contextlib.suppress(FileNotFoundError):
                 os.remove(path)
+        self._alone.close()
 
     def close(self) -> None:
         """Leave all for another run to go on from."""
         self._close(sync=False)
+        self._alone.close()
 
     def _close(self, sync: bool) -> None:
         for stream in self.streams:
@@ -87,17 +85,6 @@ class RestartableOutputs:
                 if sync:
                     os.fsync(stream.fileno())
                 stream.close()
-
-    def _lock(self) -> None:
-        if fcntl is None:
-            return
-        try:
-            # Of this process alone: worker processes, which outlive a killed parent for a moment, do not inherit it.
-            fcntl.lockf(self.streams[-1].fileno(), fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError:
-            for stream in self.streams:
-                stream.close()
-            raise SwcmError(f"{self.paths[-1]} is being written by another process; give another --out")
 
     def _read_journal(self) -> Optional[Dict[str, Any]]:
         try:

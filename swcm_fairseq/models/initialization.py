@@ -27,19 +27,6 @@ NOT_COPIED = {
     "random": ("self_attn", "cross_attn", "ffn1", "ffn2", "ffn"),
 }
 
-# Module of the encoder <- its name where encoders are read (pretrained/layouts.py), which is fairseq's.
-ENCODER_FROM_READER = {
-    "embeddings.tokens": "embed_tokens",
-    "embeddings.positions": "embed_positions",
-    "embeddings.layer_norm": "layernorm_embedding",
-    "self_attn.in_proj": "self_attn.in_proj",
-    "self_attn.out_proj": "self_attn.out_proj",
-    "self_attn.layer_norm": "self_attn_layer_norm",
-    "ffn.fc1": "fc1",
-    "ffn.fc2": "fc2",
-    "ffn.layer_norm": "final_layer_norm",
-}
-
 
 class Origin(NamedTuple):
     """Where one tensor of the model came from.
@@ -104,7 +91,7 @@ def _sources(state: Dict[str, Tensor], plan: List[PlannedLayer], decoder_init: s
     """Name in the model's state -> name among the encoder's tensors, for all that is copied."""
     found = {name: name for name in state if name.startswith("encoder.")}
     found.update(copied_in_decoder(state, plan, decoder_init))
-    return {name: _read_name(origin[len("encoder.") :]) for name, origin in found.items()}
+    return {name: origin[len("encoder.") :] for name, origin in found.items()}
 
 
 def copied_in_decoder(names: Iterable[str], plan: List[PlannedLayer], decoder_init: str) -> Dict[str, str]:
@@ -124,16 +111,6 @@ def copied_in_decoder(names: Iterable[str], plan: List[PlannedLayer], decoder_in
             origin = DECODER_FROM_ENCODER[planned.kind][part_name]
             found[name] = f"encoder.layers.{layer}.{origin}.{tensor_name}"
     return found
-
-
-def _read_name(name: str) -> str:
-    """``layers.3.ffn.fc1.weight``, a name in the encoder's state -> ``layers.3.fc1.weight``, where it was read."""
-    layer = ""
-    if name.startswith("layers."):
-        _, number, name = name.split(".", 2)
-        layer = f"layers.{number}."
-    module, tensor = name.rsplit(".", 1)
-    return f"{layer}{ENCODER_FROM_READER[module]}.{tensor}"
 
 
 def _decoder_part(name: str) -> Optional[Tuple[int, str, str]]:

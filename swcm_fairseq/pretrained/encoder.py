@@ -8,7 +8,7 @@ import torch
 
 from ..errors import SwcmError
 from ..vocabulary.encoder_vocabulary import SENTENCEPIECE_NAMES, Vocabulary, read_vocabulary
-from .layouts import FAIRSEQ, HUGGING_FACE, Match, match_names
+from .layouts import FAIRSEQ, HUGGING_FACE, POSITIONS, Match, match_names
 from .settings import EncoderConfig, read_fairseq_settings, read_hugging_face_settings, size_problems
 from .tensor_files import FLOATS, TensorFiles, open_weights
 
@@ -22,11 +22,11 @@ class PretrainedEncoder:
 
     Attributes:
         config: sizes, activation and eps.
-        tensors: our name -> float32 tensor. ``embed_tokens.weight`` [V, C], ``embed_positions.weight``
-            [max_positions + 2, C] with token type 0 added in, ``layernorm_embedding.*`` [C], and for each
-            layer N ``layers.N.self_attn.in_proj.{weight,bias}`` ([3C, C], [3C]: q, k, v in this order),
-            ``layers.N.self_attn.out_proj.*``, ``layers.N.self_attn_layer_norm.*``, ``layers.N.fc1.*``,
-            ``layers.N.fc2.*``, ``layers.N.final_layer_norm.*``.
+        tensors: name in the model's ``encoder`` -> float32 tensor. ``embeddings.tokens.weight`` [V, C],
+            ``embeddings.positions.weight`` [max_positions + 2, C] with token type 0 added in,
+            ``embeddings.layer_norm.*`` [C], and for each layer N ``layers.N.self_attn.in_proj.{weight,bias}``
+            ([3C, C], [3C]: q, k, v in this order), ``layers.N.self_attn.{out_proj,layer_norm}.*``,
+            ``layers.N.ffn.{fc1,fc2,layer_norm}.*``.
         sources: our name -> the name, or names in braces, in the file.
         unused: names in the file that an encoder has no use for, such as those of a language model's head.
         pieces: the pieces in row order, from row 4 on; None where no vocabulary lies beside the weights.
@@ -64,7 +64,7 @@ class OpenedEncoder:
     def tensor(self, name: str) -> torch.Tensor:
         """The tensor that is called ``name`` here, in float32, token types not added in."""
         parts = [self.files.read(each) for each in self.match.origins[name]]
-        if name == "embed_positions.weight" and self.first_position < POSITION_OFFSET:
+        if name == POSITIONS and self.first_position < POSITION_OFFSET:
             parts.insert(0, parts[0].new_zeros(POSITION_OFFSET - self.first_position, parts[0].size(1)))
         return parts[0] if len(parts) == 1 else torch.cat(parts)
 
@@ -102,8 +102,8 @@ def read_encoder(path: str) -> PretrainedEncoder:
     token_types = opened.token_types()
     if token_types is not None:
         # Every token has type 0, so its row is part of every position.
-        tensors["embed_positions.weight"] = tensors["embed_positions.weight"] + token_types[0]
-        sources["embed_positions.weight"] += f" + {opened.match.token_types}[0]"
+        tensors[POSITIONS] = tensors[POSITIONS] + token_types[0]
+        sources[POSITIONS] += f" + {opened.match.token_types}[0]"
     return PretrainedEncoder(
         opened.config,
         tensors,

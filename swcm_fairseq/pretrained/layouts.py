@@ -1,4 +1,4 @@
-"""The names that encoders' tensors have in files, beside the names they have here.
+"""The names that encoders' tensors have in files, beside those of the model's ``encoder``, which are ours everywhere.
 
 In a template ``{n}`` is the layer's number, ``{w}`` is weight or bias, ``{g}`` is gamma or beta (the names of
 the two in old TensorFlow conversions), and ``{query,key,value}`` are tensors stacked in this order along
@@ -11,26 +11,29 @@ from typing import Dict, Iterable, Iterator, List, Optional, Tuple
 
 from .tensor_files import Shape
 
+#: The tables of pieces and of positions, under our names.
+TOKENS, POSITIONS = "embeddings.tokens.weight", "embeddings.positions.weight"
+
 # Our names -> shapes: V vocabulary rows, P position rows, C channels, F the feed-forward network's inner width.
 _SHAPES = {
-    "embed_tokens.weight": ("V", "C"),
-    "embed_positions.weight": ("P", "C"),
-    "layernorm_embedding.weight": ("C",),
-    "layernorm_embedding.bias": ("C",),
+    TOKENS: ("V", "C"),
+    POSITIONS: ("P", "C"),
+    "embeddings.layer_norm.weight": ("C",),
+    "embeddings.layer_norm.bias": ("C",),
 }
 _LAYER_SHAPES = {
     "self_attn.in_proj.weight": ("3C", "C"),
     "self_attn.in_proj.bias": ("3C",),
     "self_attn.out_proj.weight": ("C", "C"),
     "self_attn.out_proj.bias": ("C",),
-    "self_attn_layer_norm.weight": ("C",),
-    "self_attn_layer_norm.bias": ("C",),
-    "fc1.weight": ("F", "C"),
-    "fc1.bias": ("F",),
-    "fc2.weight": ("C", "F"),
-    "fc2.bias": ("C",),
-    "final_layer_norm.weight": ("C",),
-    "final_layer_norm.bias": ("C",),
+    "self_attn.layer_norm.weight": ("C",),
+    "self_attn.layer_norm.bias": ("C",),
+    "ffn.fc1.weight": ("F", "C"),
+    "ffn.fc1.bias": ("F",),
+    "ffn.fc2.weight": ("C", "F"),
+    "ffn.fc2.bias": ("C",),
+    "ffn.layer_norm.weight": ("C",),
+    "ffn.layer_norm.bias": ("C",),
 }
 
 
@@ -55,18 +58,18 @@ class Layout:
 
 HUGGING_FACE = Layout(
     modules={
-        "embed_tokens": ("embeddings.word_embeddings.{w}",),
-        "embed_positions": ("embeddings.position_embeddings.{w}",),
-        "layernorm_embedding": ("embeddings.LayerNorm.{w}", "embeddings.LayerNorm.{g}"),
+        "embeddings.tokens": ("embeddings.word_embeddings.{w}",),
+        "embeddings.positions": ("embeddings.position_embeddings.{w}",),
+        "embeddings.layer_norm": ("embeddings.LayerNorm.{w}", "embeddings.LayerNorm.{g}"),
         "self_attn.in_proj": ("encoder.layer.{n}.attention.self.{query,key,value}.{w}",),
         "self_attn.out_proj": ("encoder.layer.{n}.attention.output.dense.{w}",),
-        "self_attn_layer_norm": (
+        "self_attn.layer_norm": (
             "encoder.layer.{n}.attention.output.LayerNorm.{w}",
             "encoder.layer.{n}.attention.output.LayerNorm.{g}",
         ),
-        "fc1": ("encoder.layer.{n}.intermediate.dense.{w}",),
-        "fc2": ("encoder.layer.{n}.output.dense.{w}",),
-        "final_layer_norm": (
+        "ffn.fc1": ("encoder.layer.{n}.intermediate.dense.{w}",),
+        "ffn.fc2": ("encoder.layer.{n}.output.dense.{w}",),
+        "ffn.layer_norm": (
             "encoder.layer.{n}.output.LayerNorm.{w}",
             "encoder.layer.{n}.output.LayerNorm.{g}",
         ),
@@ -79,15 +82,15 @@ HUGGING_FACE = Layout(
 
 FAIRSEQ = Layout(
     modules={
-        "embed_tokens": ("embed_tokens.{w}",),
-        "embed_positions": ("embed_positions.{w}",),
-        "layernorm_embedding": ("layernorm_embedding.{w}", "emb_layer_norm.{w}"),
+        "embeddings.tokens": ("embed_tokens.{w}",),
+        "embeddings.positions": ("embed_positions.{w}",),
+        "embeddings.layer_norm": ("layernorm_embedding.{w}", "emb_layer_norm.{w}"),
         "self_attn.in_proj": ("layers.{n}.self_attn.{q_proj,k_proj,v_proj}.{w}", "layers.{n}.self_attn.in_proj_{w}"),
         "self_attn.out_proj": ("layers.{n}.self_attn.out_proj.{w}",),
-        "self_attn_layer_norm": ("layers.{n}.self_attn_layer_norm.{w}",),
-        "fc1": ("layers.{n}.fc1.{w}",),
-        "fc2": ("layers.{n}.fc2.{w}",),
-        "final_layer_norm": ("layers.{n}.final_layer_norm.{w}",),
+        "self_attn.layer_norm": ("layers.{n}.self_attn_layer_norm.{w}",),
+        "ffn.fc1": ("layers.{n}.fc1.{w}",),
+        "ffn.fc2": ("layers.{n}.fc2.{w}",),
+        "ffn.layer_norm": ("layers.{n}.final_layer_norm.{w}",),
     },
     # The encoder was called decoder before fairseq 0.10.
     prefixes=("encoder.sentence_encoder.", "decoder.sentence_encoder."),
@@ -123,7 +126,7 @@ def match_names(layout: Layout, shapes: Dict[str, Shape]) -> Match:
     """Find an encoder's tensors among ``shapes`` (name -> shape) and check that their shapes agree."""
     prefix = next((p for p in layout.prefixes if any(_is_encoder_name(layout, p, name) for name in shapes)), None)
     if prefix is None:
-        wanted = " or ".join(p + _templates(layout, "embed_tokens.weight")[0] for p in layout.prefixes)
+        wanted = " or ".join(p + _templates(layout, TOKENS)[0] for p in layout.prefixes)
         return Match({}, {}, None, [], {}, [f"no tensor is named {wanted}"])
 
     layers = _count_layers(prefix + layout.layer_prefix, shapes)
@@ -171,7 +174,7 @@ def hugging_face_names(name: str) -> List[str]:
 
 
 def _is_encoder_name(layout: Layout, prefix: str, name: str) -> bool:
-    return name.startswith(prefix) and name[len(prefix) :] in _templates(layout, "embed_tokens.weight")
+    return name.startswith(prefix) and name[len(prefix) :] in _templates(layout, TOKENS)
 
 
 def _templates(layout: Layout, name: str) -> List[str]:

@@ -143,3 +143,36 @@ def make_encoder_folder(
     tensors = random_tensors(rows, layers, width, ffn, positions, seed)
     save_file(tensors, os.path.join(path, "model.safetensors"), metadata={"format": "pt"})
     return path
+
+
+def fairseq_tensors(tensors: Dict[str, torch.Tensor], fused: bool = False) -> Dict[str, torch.Tensor]:
+    """Hugging Face's ``tensors`` under fairseq's names, without prefix; ``fused`` as its older versions had them.
+
+    Token types, which fairseq has not, are added into the positions.
+    """
+    renamed = {
+        "embed_tokens.weight": tensors["embeddings.word_embeddings.weight"],
+        "embed_positions.weight": tensors["embeddings.position_embeddings.weight"]
+        + tensors["embeddings.token_type_embeddings.weight"][0],
+    }
+    embedding_norm = "emb_layer_norm" if fused else "layernorm_embedding"
+    parts = {
+        "attention.output.dense": "self_attn.out_proj",
+        "attention.output.LayerNorm": "self_attn_layer_norm",
+        "intermediate.dense": "fc1",
+        "output.dense": "fc2",
+        "output.LayerNorm": "final_layer_norm",
+    }
+    for kind in ("weight", "bias"):
+        renamed[f"{embedding_norm}.{kind}"] = tensors["embeddings.LayerNorm." + kind]
+        for layer in range(sum(name.endswith("query.bias") for name in tensors)):
+            theirs, ours = f"encoder.layer.{layer}.", f"layers.{layer}."
+            for old, new in parts.items():
+                renamed[f"{ours}{new}.{kind}"] = tensors[f"{theirs}{old}.{kind}"]
+            projections = [tensors[f"{theirs}attention.self.{p}.{kind}"] for p in ("query", "key", "value")]
+            if fused:
+                renamed[f"{ours}self_attn.in_proj_{kind}"] = torch.cat(projections)
+            else:
+                for letter, projection in zip("qkv", projections):
+                    renamed[f"{ours}self_attn.{letter}_proj.{kind}"] = projection
+    return renamed

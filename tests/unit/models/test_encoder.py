@@ -9,7 +9,7 @@ import pytest
 import torch
 from safetensors.torch import load_file, save_file
 
-from tests.support.tiny_encoder import make_encoder_folder
+from tests.support.tiny_encoder import fairseq_tensors, make_encoder_folder
 from tests.support.toy import start_from, toy_dictionary, toy_model, toy_sources
 
 # Odd sizes, in which two axes that are mixed up do not fit, and both epsilons that are in use.
@@ -69,36 +69,6 @@ def as_bin_shards(folder):
     return as_shards(folder, "pytorch_model.bin", torch.save)
 
 
-def fairseq_names(tensors, fused):
-    """XLM-R's names in fairseq, without prefix; token types, which fairseq has not, are added into the positions."""
-    renamed = {
-        "embed_tokens.weight": tensors["embeddings.word_embeddings.weight"],
-        "embed_positions.weight": tensors["embeddings.position_embeddings.weight"]
-        + tensors["embeddings.token_type_embeddings.weight"][0],
-    }
-    embedding_norm = "emb_layer_norm" if fused else "layernorm_embedding"
-    parts = {
-        "attention.output.dense": "self_attn.out_proj",
-        "attention.output.LayerNorm": "self_attn_layer_norm",
-        "intermediate.dense": "fc1",
-        "output.dense": "fc2",
-        "output.LayerNorm": "final_layer_norm",
-    }
-    for kind in ("weight", "bias"):
-        renamed[f"{embedding_norm}.{kind}"] = tensors["embeddings.LayerNorm." + kind]
-        for layer in range(sum(name.endswith("query.bias") for name in tensors)):
-            theirs, ours = f"encoder.layer.{layer}.", f"layers.{layer}."
-            for old, new in parts.items():
-                renamed[f"{ours}{new}.{kind}"] = tensors[f"{theirs}{old}.{kind}"]
-            projections = [tensors[f"{theirs}attention.self.{p}.{kind}"] for p in ("query", "key", "value")]
-            if fused:
-                renamed[f"{ours}self_attn.in_proj_{kind}"] = torch.cat(projections)
-            else:
-                for letter, projection in zip("qkv", projections):
-                    renamed[f"{ours}self_attn.{letter}_proj.{kind}"] = projection
-    return renamed
-
-
 def as_fairseq(folder, prefix, fused):
     with open(os.path.join(folder, "config.json")) as stream:
         config = json.load(stream)
@@ -110,7 +80,7 @@ def as_fairseq(folder, prefix, fused):
         encoder_attention_heads=config["num_attention_heads"],
         activation_fn="gelu",
     )
-    state = {prefix + name: tensor for name, tensor in fairseq_names(tensors_of(folder), fused).items()}
+    state = {prefix + name: tensor for name, tensor in fairseq_tensors(tensors_of(folder), fused).items()}
     state[prefix.split(".")[0] + ".lm_head.bias"] = torch.randn(3)
     torch.save({"args": args, "model": state}, os.path.join(folder, "model.pt"))
     os.remove(os.path.join(folder, "model.safetensors"))

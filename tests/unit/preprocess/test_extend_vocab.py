@@ -108,11 +108,11 @@ def test_encoder_grows_in_step_and_no_old_row_changes(extend, folder, texts, tmp
     long = sum(len(piece) > 1 for piece in added)
     assert 30 < long <= 60 and "\u0f0b" in added and "\u0fd0" in added
     assert all(set(piece) & set(TIBETAN_BLOCK) for piece in added)
-    table, grown = old.tensors["embed_tokens.weight"], new.tensors["embed_tokens.weight"]
+    table, grown = old.tensors["embeddings.tokens.weight"], new.tensors["embeddings.tokens.weight"]
     assert torch.equal(grown[: len(table) - 1], table[:-1]) and torch.equal(grown[-1], table[-1])
     assert grown.size(0) == table.size(0) + len(added) == new.config.vocab_size
     for name, tensor in old.tensors.items():
-        assert name == "embed_tokens.weight" or torch.equal(new.tensors[name], tensor), name
+        assert name == "embeddings.tokens.weight" or torch.equal(new.tensors[name], tensor), name
 
     for line in list(CORPUS) + CHINESE:
         assert after.encode(line) == before.encode(line)
@@ -305,8 +305,8 @@ def test_known_script_is_left_alone_unless_asked_for(extend, folder, texts, tmp_
     piece = next(p for p in new.pieces[len(old.pieces) :] if len(p) > 5)
     scores = {p.text: p.score for p in SentencePieceModel.read(old.sentencepiece_model).pieces[3:]}
     rows = [4 + old.pieces.index(part) for part in spell(piece, scores)]
-    expected = old.tensors["embed_tokens.weight"][rows].mean(dim=0)
-    torch.testing.assert_close(new.tensors["embed_tokens.weight"][4 + new.pieces.index(piece)], expected)
+    expected = old.tensors["embeddings.tokens.weight"][rows].mean(dim=0)
+    torch.testing.assert_close(new.tensors["embeddings.tokens.weight"][4 + new.pieces.index(piece)], expected)
 
 
 def test_characters_of_other_scripts_are_added_when_asked_for(extend, folder, texts, tmp_path):
@@ -374,9 +374,8 @@ def test_growing_twice(extend, folder, tmp_path, texts):
     extend("--encoder", tmp_path / "grown", out="twice", lang="hy", text=armenian)
     once, twice = read_encoder(str(tmp_path / "grown")), read_encoder(str(tmp_path / "twice"))
     assert twice.pieces[: len(once.pieces)] == once.pieces
-    assert torch.equal(
-        twice.tensors["embed_tokens.weight"][: once.config.vocab_size - 1], once.tensors["embed_tokens.weight"][:-1]
-    )
+    tables = [encoder.tensors["embeddings.tokens.weight"] for encoder in (once, twice)]
+    assert torch.equal(tables[1][: once.config.vocab_size - 1], tables[0][:-1])
     one, two = processor(tmp_path / "grown"), processor(tmp_path / "twice")
     assert all(one.encode(line) == two.encode(line) for line in DZONGKHA + list(CORPUS))
 

@@ -12,7 +12,7 @@ from safetensors.torch import load_file, save_file
 from swcm_fairseq.pretrained import read_encoder
 from swcm_fairseq.vocabulary.sentencepiece_model import BYTE, CONTROL, UNKNOWN, Piece, SentencePieceModel
 from tests.support.in_process import import_script, run_script
-from tests.support.tiny_encoder import CORPUS, make_encoder_folder
+from tests.support.tiny_encoder import CORPUS, fairseq_tensors, make_encoder_folder
 
 WORDS = "embeddings.word_embeddings.weight"
 TEXT = list(CORPUS[:7]) + ["", "ཀཁ ཀ 马 unknown"]  # Chinese and some Kazakh; most Uyghur pieces go
@@ -63,10 +63,10 @@ def test_kept_rows_are_equal_bit_for_bit_and_text_keeps_its_pieces(prune, folder
         before.get_score(before.piece_to_id(p)) for p in new.pieces
     ]
     rows = [0, 1, 2, 3] + [4 + old.pieces.index(piece) for piece in new.pieces] + [old.config.vocab_size - 1]
-    assert torch.equal(new.tensors["embed_tokens.weight"], old.tensors["embed_tokens.weight"][rows])
+    assert torch.equal(new.tensors["embeddings.tokens.weight"], old.tensors["embeddings.tokens.weight"][rows])
     for name, tensor in new.tensors.items():
         name = name.replace("layers.1.", "layers.2.")
-        if name != "embed_tokens.weight":
+        if name != "embeddings.tokens.weight":
             assert torch.equal(tensor, old.tensors[name]), name
     assert new.config == old.config.__class__(**dict(vars(old.config), vocab_size=len(rows), encoder_layers=2))
 
@@ -241,11 +241,9 @@ def test_fairseq_rows_in_another_order_follow_the_sentencepiece_model(prune, fol
     source = tmp_path / "fairseq"
     source.mkdir()
     rows = torch.tensor([0, 1, 2, 3] + [4 + i for i in order] + [encoder.config.vocab_size - 1])
-    state = {
-        "encoder.sentence_encoder." + name.replace("in_proj.", "in_proj_"): tensor
-        for name, tensor in encoder.tensors.items()
-    }
-    state["encoder.sentence_encoder.embed_tokens.weight"] = encoder.tensors["embed_tokens.weight"][rows]
+    weights = load_file(os.path.join(folder, "model.safetensors"))
+    state = {"encoder.sentence_encoder." + name: tensor for name, tensor in fairseq_tensors(weights).items()}
+    state["encoder.sentence_encoder.embed_tokens.weight"] = encoder.tensors["embeddings.tokens.weight"][rows]
     sizes = {"encoder_layers": 4, "encoder_embed_dim": 15, "encoder_ffn_embed_dim": 17, "encoder_attention_heads": 3}
     args = argparse.Namespace(activation_fn="gelu", **sizes)
     torch.save({"args": args, "model": state}, str(source / "model.pt"))

@@ -13,7 +13,7 @@ from safetensors.torch import load_file, save_file
 from swcm_fairseq.errors import SwcmError
 from swcm_fairseq.pretrained import read_encoder
 from swcm_fairseq.pretrained.tensor_files import TensorFiles
-from tests.support.tiny_encoder import make_encoder_folder, sentencepiece_pieces, train_sentencepiece
+from tests.support.tiny_encoder import fairseq_tensors, make_encoder_folder, sentencepiece_pieces, train_sentencepiece
 
 LAYERS, WIDTH, HEADS, FFN = 3, 15, 5, 22
 WORDS = "embeddings.word_embeddings.weight"
@@ -48,19 +48,19 @@ def edit_config(folder, **changes):
 def expected_tensors(weights):
     """The mapping spelled out, one tensor after the other."""
     position = weights["embeddings.position_embeddings.weight"] + weights["embeddings.token_type_embeddings.weight"][0]
-    tensors = {"embed_tokens.weight": weights[WORDS], "embed_positions.weight": position}
+    tensors = {"embeddings.tokens.weight": weights[WORDS], "embeddings.positions.weight": position}
     for kind in ("weight", "bias"):
-        tensors["layernorm_embedding." + kind] = weights["embeddings.LayerNorm." + kind]
+        tensors["embeddings.layer_norm." + kind] = weights["embeddings.LayerNorm." + kind]
         for n in range(LAYERS):
             theirs, ours = "encoder.layer.%d." % n, "layers.%d." % n
             attention = theirs + "attention.self.{}." + kind
             stacked = [weights[attention.format(part)] for part in ("query", "key", "value")]
             tensors[ours + "self_attn.in_proj." + kind] = torch.cat(stacked)
             tensors[ours + "self_attn.out_proj." + kind] = weights[theirs + "attention.output.dense." + kind]
-            tensors[ours + "self_attn_layer_norm." + kind] = weights[theirs + "attention.output.LayerNorm." + kind]
-            tensors[ours + "fc1." + kind] = weights[theirs + "intermediate.dense." + kind]
-            tensors[ours + "fc2." + kind] = weights[theirs + "output.dense." + kind]
-            tensors[ours + "final_layer_norm." + kind] = weights[theirs + "output.LayerNorm." + kind]
+            tensors[ours + "self_attn.layer_norm." + kind] = weights[theirs + "attention.output.LayerNorm." + kind]
+            tensors[ours + "ffn.fc1." + kind] = weights[theirs + "intermediate.dense." + kind]
+            tensors[ours + "ffn.fc2." + kind] = weights[theirs + "output.dense." + kind]
+            tensors[ours + "ffn.layer_norm." + kind] = weights[theirs + "output.LayerNorm." + kind]
     return tensors
 
 
@@ -139,7 +139,7 @@ def test_config_sources_and_pieces(folder):
     assert (config.encoder_ffn_embed_dim, config.max_positions, config.layer_norm_eps) == (FFN, 64, 1e-5)
     assert config.activation_fn == "gelu"
     assert encoder.pieces == sentencepiece_pieces(train_sentencepiece())
-    assert config.vocab_size == 4 + len(encoder.pieces) + 1 == encoder.tensors["embed_tokens.weight"].size(0)
+    assert config.vocab_size == 4 + len(encoder.pieces) + 1 == encoder.tensors["embeddings.tokens.weight"].size(0)
     assert encoder.sentencepiece_model == os.path.join(folder, "sentencepiece.bpe.model")
     assert sorted(encoder.sources) == sorted(encoder.tensors)
     assert encoder.sources["layers.2.self_attn.in_proj.bias"] == "encoder.layer.2.attention.self.{query,key,value}.bias"
@@ -158,17 +158,9 @@ def test_eps_that_config_leaves_out_is_hugging_faces_default(folder):
     assert read_encoder(folder).config.layer_norm_eps == 1e-12
 
 
-def fairseq_state(weights, prefix, fused, old_norm):
+def fairseq_state(weights, prefix, fused):
     state = {prefix + "version": torch.ones(1), "encoder.lm_head.bias": torch.ones(5)}
-    for name, tensor in expected_tensors(weights).items():
-        if "in_proj" in name and fused:
-            state[prefix + name.replace("in_proj.", "in_proj_")] = tensor
-        elif "in_proj" in name:
-            for part, value in zip(("q_proj", "k_proj", "v_proj"), tensor.chunk(3)):
-                state[prefix + name.replace("in_proj", part)] = value.clone()
-        else:
-            state[prefix + (name.replace("layernorm_embedding", "emb_layer_norm") if old_norm else name)] = tensor
-    return state
+    return {**state, **{prefix + name: tensor for name, tensor in fairseq_tensors(weights, fused).items()}}
 
 
 SETTINGS = {
@@ -186,9 +178,9 @@ SETTINGS = {
 def test_every_fairseq_layout_gives_the_same_tensors(folder, tmp_path, names, settings):
     weights = weights_of(folder)
     state = (
-        fairseq_state(weights, "encoder.sentence_encoder.", fused=False, old_norm=False)
+        fairseq_state(weights, "encoder.sentence_encoder.", fused=False)
         if names == "new"
-        else fairseq_state(weights, "decoder.sentence_encoder.", fused=True, old_norm=True)
+        else fairseq_state(weights, "decoder.sentence_encoder.", fused=True)
     )
     checkpoint = {"model": state, "args": None, "cfg": None, "extra_state": {"epoch": 1}}
     if settings == "args":
@@ -219,7 +211,7 @@ def plain_encoder(encoder, ids):
 
     real = ids != 1
     positions = torch.where(real, real.long().cumsum(1) + 1, torch.ones_like(ids))
-    x = norm(w["embed_tokens.weight"][ids] + w["embed_positions.weight"][positions], "layernorm_embedding")
+    x = norm(w["embeddings.tokens.weight"][ids] + w["embeddings.positions.weight"][positions], "embeddings.layer_norm")
     for n in range(config.encoder_layers):
         p = "layers.%d." % n
         q, k, v = F.linear(x, w[p + "self_attn.in_proj.weight"], w[p + "self_attn.in_proj.bias"]).chunk(3, dim=-1)
@@ -228,9 +220,9 @@ def plain_encoder(encoder, ids):
         scores = scores.masked_fill(~real[:, None, None, :], float("-inf"))
         mixed = (scores.softmax(-1) @ heads[2]).transpose(1, 2).reshape(x.shape)
         mixed = F.linear(mixed, w[p + "self_attn.out_proj.weight"], w[p + "self_attn.out_proj.bias"])
-        x = norm(x + mixed, p + "self_attn_layer_norm")
-        inner = F.gelu(F.linear(x, w[p + "fc1.weight"], w[p + "fc1.bias"]))
-        x = norm(x + F.linear(inner, w[p + "fc2.weight"], w[p + "fc2.bias"]), p + "final_layer_norm")
+        x = norm(x + mixed, p + "self_attn.layer_norm")
+        inner = F.gelu(F.linear(x, w[p + "ffn.fc1.weight"], w[p + "ffn.fc1.bias"]))
+        x = norm(x + F.linear(inner, w[p + "ffn.fc2.weight"], w[p + "ffn.fc2.bias"]), p + "ffn.layer_norm")
     return x
 
 
@@ -399,7 +391,7 @@ def test_surplus_rows_are_named_with_the_command_that_cuts_them(folder):
 
 
 def test_fairseq_files_that_cannot_be_followed(folder, tmp_path):
-    state = fairseq_state(weights_of(folder), "encoder.sentence_encoder.", fused=False, old_norm=False)
+    state = fairseq_state(weights_of(folder), "encoder.sentence_encoder.", fused=False)
     state["encoder.sentence_encoder.layer_norm.weight"] = torch.ones(WIDTH)
     path = tmp_path / "checkpoint.pt"
     torch.save({"args": argparse.Namespace(**dict(SETTINGS, no_scale_embedding=False)), "model": state}, str(path))
@@ -414,7 +406,7 @@ def test_fairseq_files_that_cannot_be_followed(folder, tmp_path):
 def test_of_two_files_the_one_that_cannot_run_anything_is_read(folder):
     other = {name: tensor + 1 for name, tensor in weights_of(folder).items()}
     torch.save(other, os.path.join(folder, "pytorch_model.bin"))
-    assert torch.equal(read_encoder(folder).tensors["embed_tokens.weight"], weights_of(folder)[WORDS])
+    assert torch.equal(read_encoder(folder).tensors["embeddings.tokens.weight"], weights_of(folder)[WORDS])
 
 
 def test_what_is_read_is_the_readers_own(folder):
@@ -474,7 +466,7 @@ def test_a_bert_with_xlm_rs_pieces_is_the_same_encoder(folder, prefix):
     assert found.config == expected.config and found.pieces == expected.pieces
     assert set(found.tensors) == set(expected.tensors)
     for name, tensor in expected.tensors.items():
-        first = 2 if name == "embed_positions.weight" else 0  # no token has the rows before
+        first = 2 if name == "embeddings.positions.weight" else 0  # no token has the rows before
         assert torch.equal(found.tensors[name][first:], tensor[first:]), name
 
 

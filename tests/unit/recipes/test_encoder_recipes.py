@@ -110,18 +110,18 @@ def test_packed_file_becomes_an_encoder_folder(packed, e5_small):
     config, tensors = encoder.config, encoder.tensors
     assert (config.vocab_size, config.encoder_layers, config.max_positions) == (rows - 5, 2, 11)
     assert (config.encoder_ffn_embed_dim, config.encoder_attention_heads, config.layer_norm_eps) == (64, 4, 1e-12)
-    assert torch.equal(tensors["embed_tokens.weight"], meant["emb.word"][: rows - 5])
+    assert torch.equal(tensors["embeddings.tokens.weight"], meant["emb.word"][: rows - 5])
     # Position 0 of the file is row 2, and token type 0 belongs to every position.
-    assert torch.equal(tensors["embed_positions.weight"][2:], meant["emb.pos"] + meant["emb.type"][0])
+    assert torch.equal(tensors["embeddings.positions.weight"][2:], meant["emb.pos"] + meant["emb.type"][0])
     for kind, letter in (("weight", "w"), ("bias", "b")):
         stacked = torch.cat([meant["l1.%s.%s" % (part, letter)] for part in "qkv"])
         assert torch.equal(tensors["layers.1.self_attn.in_proj." + kind], stacked)
         for ours, theirs in [
             ("self_attn.out_proj", "ao"),
-            ("fc1", "fi"),
-            ("fc2", "fo"),
-            ("self_attn_layer_norm", "aln"),
-            ("final_layer_norm", "oln"),
+            ("ffn.fc1", "fi"),
+            ("ffn.fc2", "fo"),
+            ("self_attn.layer_norm", "aln"),
+            ("ffn.layer_norm", "oln"),
         ]:
             assert torch.equal(tensors["layers.1.%s.%s" % (ours, kind)], meant["l1.%s.%s" % (theirs, letter)])
 
