@@ -22,14 +22,6 @@ set -euo pipefail
 : "${OMP_NUM_THREADS:=1}"
 export OMP_NUM_THREADS
 
-use_environment
-cd "$SWCM_ROOT"
-# A file's tests stay together, since they share what takes long to make.
-pytest=("$SWCM_PY" -m pytest --numprocesses "$JOBS" --dist loadfile --durations=20)
-if [ "${1:-}" = fast ]; then
-    shift
-    exec "${pytest[@]}" tests/unit -m "not network and not slow" "$@"
-fi
 # browser_for_tests: there is one on PATH, and what drives it; where CI=true, both are installed, since the tests of
 # swcm-score's report and of swcm-serve's page then want them.
 browser_for_tests() {
@@ -42,8 +34,17 @@ browser_for_tests() {
         say "Chromium could not be installed; the tests of pages will fail"
 }
 
-if [ "${CI:-}" = true ]; then
-    browser_for_tests
+# apt works while pip does.
+[ "${CI:-}" != true ] || browser_for_tests &
+use_environment
+wait
+cd "$SWCM_ROOT"
+# A file's tests stay together, since they share what takes long to make. Files are taken in their order: the longest,
+# tests/faults and tests/integration, before the many short ones that fill up the end.
+pytest=("$SWCM_PY" -m pytest --numprocesses "$JOBS" --dist loadfile --no-loadscope-reorder --durations=20)
+if [ "${1:-}" = fast ]; then
+    shift
+    exec "${pytest[@]}" tests/unit -m "not network and not slow" "$@"
 fi
 # The tests of another Python use the second processor meanwhile; what they print comes after.
 others=

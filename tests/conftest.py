@@ -9,6 +9,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.support.preloaded import Preloaded
+
 # Before torch is imported by any test: more threads only wait for each other on tensors this small.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 # No test may depend on a model hub, nor wait for one.
@@ -56,31 +58,57 @@ def repo():
 
 
 @pytest.fixture(scope="session")
-def run():
+def tracked(repo):
+    """All files that belong to the project, as paths under the checkout."""
+    listed = subprocess.check_output(["git", "ls-files", "-z"], cwd=str(repo)).decode().split("\0")
+    return [name for name in listed if name and (repo / name).exists()]
+
+
+@pytest.fixture(scope="session")
+def preloaded():
+    """A function that returns the folder of programs that have torch and fairseq loaded, made when first asked for."""
+    servers = []
+
+    def folder():
+        if not servers:
+            servers.append(Preloaded())
+        return servers[0].folder
+
+    yield folder
+    for server in servers:
+        server.close()
+
+
+@pytest.fixture(scope="session")
+def run(preloaded):
     """``run(arguments, check=True, timeout=300, **options)``: run a command and return its CompletedProcess.
 
     ``python``, fairseq's commands and recipes use the environment that runs the tests; the checkout is on
     PYTHONPATH; output is text. With ``check``, a failure shows both of the command's outputs. ``options`` go to
-    subprocess.run; ``env`` adds to the environment, and a value of None takes a variable out of it.
+    subprocess.Popen, ``input`` is typed; ``env`` adds to the environment, and a value of None takes a variable out of it.
+
+    Commands and scripts go on from a process that has torch and fairseq loaded (``tests.support.preloaded``), unless
+    ``anew``; ``python -c`` and ``python -m`` start from nothing always.
     """
 
-    def run_command(arguments, check=True, timeout=300, env=None, **options):
+    def run_command(arguments, check=True, timeout=300, env=None, anew=False, **options):
         environment = dict(os.environ)
-        environment["PATH"] = os.path.dirname(sys.executable) + os.pathsep + environment.get("PATH", "")
+        arguments = [str(argument) for argument in arguments]
+        folder = sys.prefix if anew or arguments[:2] in (["python", "-c"], ["python", "-m"]) else preloaded()
+        environment["PATH"] = os.path.join(folder, "bin") + os.pathsep + environment.get("PATH", "")
         checkout = [str(ROOT), str(ROOT / "preprocess")]
         environment["PYTHONPATH"] = os.pathsep.join(filter(None, checkout + [environment.get("PYTHONPATH")]))
         environment["PYTHONIOENCODING"] = "utf-8"
         # Recipes take this environment too, whoever made it.
-        environment["SWCM_VENV"] = sys.prefix
+        environment["SWCM_VENV"] = folder
         environment["SWCM_SKIP_SETUP"] = "1"
         for name, value in (env or {}).items():
             if value is None:
                 environment.pop(name, None)
             else:
                 environment[name] = str(value)
-        arguments = [str(argument) for argument in arguments]
         if arguments[0] == "python":
-            arguments[0] = sys.executable
+            arguments[0] = os.path.join(folder, "bin", "python")
         given = options.pop("input", None)
         if given is not None:
             options["stdin"] = subprocess.PIPE

@@ -84,24 +84,3 @@ def contents(folder, visible: bool = True) -> Dict[str, bytes]:
     names = {str(path.relative_to(folder)): path for path in paths}
     hidden = [name for name in names if any(part.startswith(".") for part in name.split(os.sep))]
     return {name: path.read_bytes() for name, path in names.items() if not visible or name not in hidden}
-
-
-def forked(work: Callable[[], int], log) -> int:
-    """Do ``work`` in a child process, whose output goes to the file ``log``; returns its id at once.
-
-    Python and its modules are there already, so kills fall into the work and not into its preparation.
-    """
-    pid = os.fork()
-    if pid:
-        return pid
-    code = 1
-    try:
-        os.setsid()
-        handle = os.open(str(log), os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o666)
-        os.dup2(handle, 1)
-        os.dup2(handle, 2)
-        code = work() or 0
-    except SystemExit as ended:
-        code = int(ended.code or 0)
-    finally:
-        os._exit(code)

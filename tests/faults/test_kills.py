@@ -12,8 +12,9 @@ import sys
 from pathlib import Path
 
 from swcm_fairseq.errors import run_command
-from tests.faults.kills import contents, forked, kill_again_and_again, run_to_its_end, wanted
+from tests.faults.kills import contents, kill_again_and_again, run_to_its_end, wanted
 from tests.faults.train_kills import train_and_kill
+from tests.support.forked import forked
 from tests.support.generation import hypotheses
 from tests.support.in_process import import_script
 from tests.support.tiny_encoder import CORPUS, make_encoder_folder, train_sentencepiece
@@ -28,7 +29,7 @@ class Stage:
         self.log = folder / (name + ".log")
 
     def start(self) -> int:
-        return forked(self.work, self.log)
+        return forked(self.work, self.log, session=True)
 
     def unfinished(self):
         """The files that are being written, whatever a stage calls them meanwhile."""

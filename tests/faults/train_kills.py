@@ -56,7 +56,7 @@ def train_and_kill(folder, kills: int, timeout: int = 1200) -> str:
 
 def _train(folder: Path, name: str, data: str, updates: int, saving: str) -> int:
     """Start the training in a child process; returns its id."""
-    from tests.faults.kills import forked
+    from tests.support.forked import forked
     from tests.support.trainings import _train as watched
 
     flags = SETTINGS.format(root=ROOT, updates=updates).split() + saving.split() + ["--save-dir", str(folder / name)]
@@ -65,7 +65,7 @@ def _train(folder: Path, name: str, data: str, updates: int, saving: str) -> int
         watched([data, *flags], str(folder / (name + ".probe")), {})
         return 0
 
-    return forked(work, folder / (name + ".log"))
+    return forked(work, folder / (name + ".log"), session=True)
 
 
 def main(folder: Path) -> None:

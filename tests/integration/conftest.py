@@ -1,7 +1,6 @@
 """The commands of README.md and recipes/README.md, run once for all tests of them and of what they leave behind."""
 
 import shutil
-import subprocess
 import sys
 
 import pytest
@@ -10,11 +9,10 @@ from tests.support.readme import TINY, blocks
 
 
 @pytest.fixture(scope="session")
-def checkout(repo, tmp_path_factory):
+def checkout(repo, tracked, tmp_path_factory):
     """A copy of what git tracks, with this environment as its .venv, in which every README block has run."""
     copy = tmp_path_factory.mktemp("clone of it")  # a path with spaces, as users have them
-    names = subprocess.check_output(["git", "ls-files", "-z"], cwd=str(repo)).decode().split("\0")
-    for name in filter(None, names):
+    for name in tracked:
         (copy / name).parent.mkdir(parents=True, exist_ok=True)
         shutil.copy2(str(repo / name), str(copy / name))
     (copy / ".venv").symlink_to(sys.prefix)

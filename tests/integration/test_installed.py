@@ -1,6 +1,7 @@
 """The package from its installed files alone, and from a checkout, in folders with spaces, by every form of path."""
 
 import os
+import re
 import shutil
 import zipfile
 
@@ -18,19 +19,25 @@ def model(tmp_path_factory):
 
 
 @pytest.fixture(scope="module")
-def installed(run, repo, tmp_path_factory):
-    """What a wheel brings, in a folder of its own."""
-    folder = tmp_path_factory.mktemp("site packages")
-    for package in ("swcm_fairseq", "preprocess"):
-        shutil.copytree(str(repo / package), str(folder / "copy" / package))
-    for name in ("setup.py", "README.md", "LICENSE"):
+def wheel(run, repo, tracked, tmp_path_factory):
+    """The wheel of a clean copy, opened."""
+    folder = tmp_path_factory.mktemp("a wheel")
+    for name in tracked:
+        (folder / "copy" / name).parent.mkdir(parents=True, exist_ok=True)
         shutil.copy(str(repo / name), str(folder / "copy" / name))
     build = ["python", "-m", "pip", "wheel", "--no-deps", "--no-build-isolation", "--disable-pip-version-check"]
     run([*build, "--wheel-dir", folder, folder / "copy"])
-    (wheel,) = folder.glob("*.whl")
-    with zipfile.ZipFile(str(wheel)) as archive:
-        archive.extractall(str(folder / "site"))
-    return folder / "site"
+    (path,) = folder.glob("*.whl")
+    with zipfile.ZipFile(str(path)) as archive:
+        yield archive
+
+
+@pytest.fixture(scope="module")
+def installed(wheel, tmp_path_factory):
+    """What a wheel brings, in a folder of its own."""
+    folder = tmp_path_factory.mktemp("site packages")
+    wheel.extractall(str(folder))
+    return folder
 
 
 @pytest.mark.parametrize("form", ["absolute", "relative", "checkout"])
@@ -41,7 +48,7 @@ def test_decoding_from_another_folder(run, repo, model, installed, tmp_path, for
         plugin = os.path.relpath(plugin, str(tmp_path))
     flags = ["--user-dir", plugin, "--task", "swcm_finetuning", "--target-lang", "kk", "--cpu", "--beam", "2"]
     command = ["fairseq-interactive", model, *flags, "--path", model / "checkpoint_best.pt", "--max-len-b", "8"]
-    done = run(command, input="打开文件\n", cwd=str(tmp_path), env={"PYTHONPATH": str(root)})
+    done = run(command, input="打开文件\n", cwd=str(tmp_path), env={"PYTHONPATH": str(root)}, anew=True)
     assert len(hypotheses(done.stdout)) == 1
     where = ["python", "-c", "import swcm_fairseq; print(swcm_fairseq.__file__)"]
     found = run(where, cwd=str(tmp_path), env={"PYTHONPATH": str(root)}).stdout.strip()
@@ -79,3 +86,30 @@ def test_stages_by_path_and_from_the_installed_files(run, repo, installed, tmp_p
         arguments = ["--text", "a.kk", "--lang", "kk", "--workers", "2", "--out", way]
         run([*command, *arguments], cwd=str(tmp_path), env=environment)
         assert (tmp_path / (way + ".kk")).read_text(encoding="utf-8") == "Бүгін ауа райы жақсы\n"
+
+
+def test_the_wheel_holds_both_packages_and_nothing_else(wheel, tracked):
+    names = set(wheel.namelist())
+    about = {name for name in names if ".dist-info/" in name}
+    own = {name for name in tracked if name.startswith(("swcm_fairseq/", "preprocess/"))}
+    assert names - about == {re.sub(r"\Apreprocess/", "swcm_preprocess/", name) for name in own}
+    assert {name.split("/")[-1] for name in about} == {
+        "METADATA",
+        "WHEEL",
+        "RECORD",
+        "entry_points.txt",
+        "top_level.txt",
+        "LICENSE",
+    }
+    (top,) = (name for name in about if name.endswith("top_level.txt"))
+    assert wheel.read(top).split() == [b"swcm_fairseq", b"swcm_preprocess"]
+
+
+def test_the_wheels_commands_are_there(wheel):
+    (points,) = (name for name in wheel.namelist() if name.endswith("entry_points.txt"))
+    targets = dict(re.findall(r"^(swcm-[\w-]+) = ([\w.]+):cli$", wheel.read(points).decode(), re.MULTILINE))
+    stages = {"read", "clean", "split", "prune", "extend-vocab", "build-dict", "encode", "mrc"}
+    assert {"swcm-" + name for name in stages | {"average", "pack", "score"}} <= set(targets)
+    for module in targets.values():
+        path = module.replace(".", "/") + ".py"
+        assert b"def cli(" in wheel.read(path), path

@@ -10,6 +10,8 @@ import sys
 from pathlib import Path
 from typing import List, NamedTuple, Sequence, Union
 
+from tests.support.forked import exit_code, forked
+
 ROOT = Path(__file__).resolve().parent.parent.parent
 
 
@@ -53,29 +55,12 @@ def run_commands(folder, jobs: Sequence[Job], timeout: int = 600) -> List[Done]:
 
 
 def _run(command: str, args: List[str], stdin: str, log: str) -> int:
-    sys.stdout.flush()
-    child = os.fork()
-    if child:
-        status = os.waitpid(child, 0)[1]
-        return -os.WTERMSIG(status) if os.WIFSIGNALED(status) else os.WEXITSTATUS(status)
-    code = 1
-    try:
-        os.dup2(os.open(stdin, os.O_RDONLY), 0)
-        file = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o666)
-        os.dup2(file, 1)
-        os.dup2(file, 2)
+    def work() -> None:
         module = __import__("fairseq_cli." + command, fromlist=["cli_main"])
         sys.argv = ["fairseq-" + command, *args, "--user-dir", str(ROOT / "swcm_fairseq")]
         module.cli_main()
-        code = 0
-    except SystemExit as ended:
-        code = ended.code if isinstance(ended.code, int) else 1
-    except BaseException:
-        sys.excepthook(*sys.exc_info())
-    finally:
-        sys.stdout.flush()
-        sys.stderr.flush()
-        os._exit(code)
+
+    return exit_code(forked(work, log, stdin))
 
 
 if __name__ == "__main__":

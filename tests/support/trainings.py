@@ -18,6 +18,8 @@ import threading
 from pathlib import Path
 from typing import Dict, List, NamedTuple, Sequence
 
+from tests.support.forked import exit_code, forked
+
 ROOT = Path(__file__).resolve().parent.parent.parent
 
 
@@ -189,24 +191,7 @@ def _train(args: List[str], probe: str, kill: Dict) -> None:
 
 
 def _run_job(job: Dict) -> int:
-    sys.stdout.flush()
-    child = os.fork()
-    if child:
-        status = os.waitpid(child, 0)[1]
-        return -os.WTERMSIG(status) if os.WIFSIGNALED(status) else os.WEXITSTATUS(status)
-    code = 1
-    try:
-        log = os.open(job["log"], os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o666)
-        os.dup2(log, 1)
-        os.dup2(log, 2)
-        _train(job["args"], job["probe"], job.get("kill"))
-        code = 0
-    except BaseException:
-        sys.excepthook(*sys.exc_info())
-    finally:
-        sys.stdout.flush()
-        sys.stderr.flush()
-        os._exit(code)
+    return exit_code(forked(lambda: _train(job["args"], job["probe"], job.get("kill")), job["log"]))
 
 
 if __name__ == "__main__":
