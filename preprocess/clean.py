@@ -229,11 +229,13 @@ def parse_arguments(argv=None) -> Tuple[argparse.Namespace, List[str], Shards]:
     if options.src_lang and options.src_lang == options.tgt_lang:
         parser.error("the sides of a pair need different codes, since the outputs are named by them")
     if options.text:
-        codes, shards = [options.lang], [(path,) for path in options.text]
+        codes = [options.lang]
+        shards: List[Sequence[str]] = [(path,) for path in options.text]
     else:
         if len(options.src) != len(options.tgt):
             parser.error(f"--src has {len(options.src)} parts and --tgt {len(options.tgt)}")
-        codes, shards = [options.src_lang, options.tgt_lang], list(zip(options.src, options.tgt))
+        codes = [options.src_lang, options.tgt_lang]
+        shards = list(zip(options.src, options.tgt))
     if options.transliterate and options.transliterate not in codes:
         parser.error(f"--transliterate {options.transliterate}: not a language of this run")
     return options, codes, shards

@@ -143,9 +143,9 @@ class Cleaner:
         if None in row:
             return (), UNDECODABLE
         for side, text in enumerate(row):
-            if len(text) > self._longest_raw and "too_long" not in self.settings.without:
+            if text is not None and len(text) > self._longest_raw and "too_long" not in self.settings.without:
                 return (), self._of_side("too_long", side)
-        texts = tuple([normalize(text) for normalize, text in zip(self._normalize, row)])
+        texts = tuple([normalize(text) for normalize, text in zip(self._normalize, row) if text is not None])
         if texts != row:
             for side, text in enumerate(texts):
                 changed[side] += text != row[side]

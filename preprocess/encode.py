@@ -176,8 +176,8 @@ def main(argv=None) -> int:
     paths = [] if there else [beside]
     with atomic_files(paths + targets, ["wb"] * len(paths + targets), args.force) as opened:
         streams = opened[len(paths) :]
-        for stream in opened[: len(paths)]:
-            stream.write(model_bytes)
+        for copy in opened[: len(paths)]:
+            copy.write(model_bytes)
         counts = encode_files(Settings(args.spm, args.documents), args.inputs, streams, args.workers)
     for target, count in zip(targets, counts):
         share = 100.0 * count.unknown / count.pieces if count.pieces else 0.0

@@ -7,7 +7,7 @@ away runs of the others.
 
 import functools
 import re
-from typing import Callable
+from typing import Callable, List
 
 import regex
 
@@ -17,7 +17,7 @@ _FURTHER = re.compile("[\U00010000-\U0010ffff]")
 
 def ranges(members: str) -> str:
     """Sorted characters as the inside of a character class: ``abcx`` -> ``a-cx``, everything escaped."""
-    spans = []
+    spans: List[List[int]] = []
     for member in map(ord, members):
         if spans and spans[-1][1] == member - 1:
             spans[-1][1] = member

@@ -105,7 +105,7 @@ def without_mark(start: bytes, path: str) -> bytes:
     return start[len(_UTF8_MARK) :] if start.startswith(_UTF8_MARK) else start
 
 
-def split_lines(block: AnyStr, end: AnyStr = b"\n", carriage: AnyStr = b"\r") -> List[AnyStr]:
+def split_lines(block: AnyStr, end: Any = b"\n", carriage: Any = b"\r") -> List[AnyStr]:
     """The lines of a block, without their ends; of text where the ends are given as text."""
     lines = block.split(end)
     if not lines[-1]:

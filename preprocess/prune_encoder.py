@@ -142,8 +142,8 @@ def pruned_tensors(encoder: OpenedEncoder, pieces: Optional[List[str]], layers: 
     """
     tensors: Dict[str, torch.Tensor] = {}
     names = {name: name for name in encoder.match.origins if not name.startswith("layers.")}
-    for new, old in enumerate(layers):
-        names.update(zip(layer_tensor_names(new), layer_tensor_names(old)))
+    for number, layer in enumerate(layers):
+        names.update(zip(layer_tensor_names(number), layer_tensor_names(layer)))
     for new, old in names.items():
         tensor = encoder.tensor(old)
         if new == TOKENS and pieces is not None:
@@ -237,7 +237,8 @@ def prune(args: argparse.Namespace) -> None:
         raise SwcmError(f"--keep-layers {numbers}: {args.encoder} has layers 0 to {last}")
     batches = read_batches(args.keep_pieces) if args.keep_pieces else []
     wanted = [line for batch in batches for line in batch if line]
-    model, changes = None, {}
+    model = None
+    changes: Dict[str, Any] = {}
     if args.corpus or encoder.vocabulary.pieces is not None:
         model, changes = prune_vocabulary(encoder, args.corpus, args.min_count, wanted, args.workers)
     with atomic_folder(args.out, args.force) as folder:

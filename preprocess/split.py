@@ -221,7 +221,7 @@ def distribute(
         limits = dict(wanted, train=max_train or len(lines))
         for part, all_lines in placed.items():
             if part in HELD_OUT:
-                first = {}
+                first: Dict[str, Tuple[str, str]] = {}
                 for line in all_lines:
                     first.setdefault(line[0], line)
                 all_lines = list(first.values())

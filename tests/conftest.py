@@ -85,7 +85,7 @@ def run(preloaded):
 
     ``python``, fairseq's commands and recipes use the environment that runs the tests; the checkout is on
     PYTHONPATH; output is text. With ``check``, a failure shows both of the command's outputs. ``options`` go to
-    subprocess.Popen, ``input`` is typed; ``env`` adds to the environment, and a value of None takes a variable out of it.
+    subprocess.Popen, but ``input``, which is typed; ``env`` adds to the environment, a value of None takes away.
 
     Commands and scripts go on from a process that has torch and fairseq loaded (``tests.support.preloaded``), unless
     ``anew``; ``python -c`` and ``python -m`` start from nothing always.

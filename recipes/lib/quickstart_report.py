@@ -7,6 +7,7 @@ ignores its source; ``copy``, the source as it is.
 import argparse
 import os
 import sys
+from typing import Dict, List, Tuple
 
 from swcm_fairseq.errors import run_command
 from swcm_fairseq.files import atomic_write, write_json
@@ -46,7 +47,8 @@ def main() -> None:
     parser.add_argument("--systems", nargs="+", required=True)
     args = parser.parse_args()
 
-    results, samples = {}, []
+    results: Dict[str, Dict] = {}
+    samples: List[List[Tuple[str, str, str, str]]] = []
     for lang in args.langs:
         sources, references, found = outputs(args.out, args.systems, lang)
         for system, hypotheses in found.items():

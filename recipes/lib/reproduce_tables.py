@@ -75,7 +75,7 @@ def against_first(rows: Sequence[Measured], langs: Sequence[str]) -> Dict[Tuple[
     for place, row in enumerate(rows):
         baseline = baselines.get(row.one.pairs)
         seeds = sorted(set(row.by_seed) & set(baseline.by_seed)) if baseline else []
-        if not seeds or row is baseline or row.one.updates != baseline.one.updates:
+        if baseline is None or not seeds or row is baseline or row.one.updates != baseline.one.updates:
             continue
         for lang in langs:
             pair = [together(which, lang, seeds) for which in (baseline, row)]
@@ -106,10 +106,10 @@ def table(plan: Sequence[Experiment], setting: Setting, entries: Dict[str, Dict]
                 scores.append(one.values()[SHOWN])
                 cells.append(f"{scores[-1]:.1f} ({low:.1f} to {high:.1f})")
             cells.append(f"{statistics.mean(scores):.1f}{_spread(row, langs)}")
-            tests = [compared.get((place, lang)) for lang in langs]
+            tests = [compared[place, lang] for lang in langs if (place, lang) in compared]
             cells.append(
                 ", ".join(f"{difference:+.1f}{'*' if p < 0.05 else ''}" for difference, p in tests)
-                if all(tests)
+                if len(tests) == len(langs)
                 else ""
             )
             cells += [papers[row.row].paper.replace("-", "")] if with_paper else []
@@ -159,7 +159,8 @@ def languages_table(entries: Sequence[Dict]) -> List[str]:
         if entry.get("experiment") == "languages":
             key = (tuple(entry["langs"]), entry["pairs"], entry["updates"], entry["rate"], entry["seed"])
             pairs.setdefault(key, {})[entry["row"]] = entry
-    lines, chances = [], {}
+    lines: List[str] = []
+    chances: Dict = {}
     for both in (one for _, one in sorted(pairs.items()) if {"shared", "random"} <= set(one)):
         for lang in both["shared"]["langs"]:
             shared, drawn = (counted(both[row], lang) for row in ("shared", "random"))

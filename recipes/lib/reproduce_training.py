@@ -5,7 +5,7 @@ import os
 import platform
 import re
 from importlib import metadata
-from typing import Dict, List, Optional
+from typing import Dict, List, Optional, Sequence
 
 from swcm_preprocess.overlap import closest, fingerprint, index, ngrams
 
@@ -55,7 +55,7 @@ def entry_of(training: str, split: str, langs: List[str], about: Dict) -> Dict:
     }
 
 
-def read_validation(log: List[str]) -> List[Dict]:
+def read_validation(log: Sequence[str]) -> List[Dict]:
     """``[{"update": 200, "nll": 5.1, "chrfpp": 12.3}, ...]``; of a run that went on the last word counts."""
     found = {}
     for line in log:
@@ -67,7 +67,7 @@ def read_validation(log: List[str]) -> List[Dict]:
     return [found[update] for update in sorted(found)]
 
 
-def seconds_of_steps(log: List[str]) -> float:
+def seconds_of_steps(log: Sequence[str]) -> float:
     """Seconds that the updates took, without validation; of updates that were made twice the last ones count."""
     spent = {}
     for line in log:

@@ -7,7 +7,7 @@ outputs, and of references, in a wrong language. The texts are taken whole, not 
 import argparse
 import os
 import sys
-from typing import Dict
+from typing import Dict, List, Sequence
 
 from swcm_fairseq.errors import run_command
 from swcm_fairseq.files import atomic_write, write_json
@@ -21,11 +21,15 @@ ALLOWED = 5.0
 SAMPLES = 3
 
 
-def outputs(options: argparse.Namespace, code: str) -> Dict[str, list]:
+def outputs(options: argparse.Namespace, code: str) -> Dict[str, Sequence[str]]:
     """Every system's and baseline's outputs in one language; the references and the sources too."""
     prefix = os.path.join(options.text, f"{options.part}.text_{code}-{code}.")
     references, sources = read_lines(prefix + code), read_lines(prefix + "text_" + code)
-    found = {"references": references, "shuffled": shuffled(references), "first-sentence": first_sentences(sources)}
+    found: Dict[str, Sequence[str]] = {
+        "references": references,
+        "shuffled": shuffled(references),
+        "first-sentence": first_sentences(sources),
+    }
     for name, folder in (("forced", options.forced), ("free", options.free)):
         found[name] = read_generated(os.path.join(folder, f"text_{code}-{code}.txt")).hypotheses
     return found
@@ -48,7 +52,8 @@ def main() -> None:
     parser.add_argument("--langs", nargs="+", required=True, metavar="XX")
     parser.add_argument("--out", required=True, metavar="FILE", help="JSON file to write")
     options = parser.parse_args()
-    results, samples = {}, []
+    results: Dict[str, Dict] = {}
+    samples: List[str] = []
     for code in options.langs:
         found = outputs(options, code)
         scores = {name: score(lines, found["references"], code, METRICS) for name, lines in found.items()}

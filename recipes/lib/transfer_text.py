@@ -81,7 +81,7 @@ def read_part(folder: str, part: str) -> Tuple[Records, Dict[str, int]]:
     return records, counts
 
 
-def hidden(records: Sequence[Record], most: int, random: Random) -> List[Sequence[str]]:
+def hidden(records: Sequence[Record], most: int, random: Random) -> List[Tuple[str, str]]:
     """At most so many summaries, each within the text of another record, and by themselves."""
     if len(records) < 2:
         raise SwcmError(f"a summary is hidden in another record's text, and there are {len(records)} records")

@@ -3,6 +3,7 @@
 import math
 from collections import OrderedDict
 from dataclasses import dataclass, field
+from typing import Dict, List
 
 import torch
 from fairseq import utils
@@ -140,7 +141,7 @@ class SwcmCrossEntropy(FairseqCriterion):
         _log(total, "nll_loss", "ppl", "accuracy", priority=10)
 
         groups = OrderedDict((key[len(GROUP) :], value) for key, value in sums.items() if key.startswith(GROUP))
-        objectives = OrderedDict()
+        objectives: Dict[str, List[float]] = OrderedDict()
         for name, values in groups.items():
             objective = objectives.setdefault(name.split(".")[0], [0.0, 0.0, 0.0])
             objective[:] = [a + b for a, b in zip(objective, values)]

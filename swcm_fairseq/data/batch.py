@@ -1,6 +1,6 @@
 """Examples and the batches made of them: one shape for every objective and task."""
 
-from typing import Dict, List, NamedTuple, Optional
+from typing import Any, Dict, List, NamedTuple, Optional
 
 import torch
 from fairseq.data import data_utils
@@ -19,7 +19,7 @@ class Example(NamedTuple):
         constraints: packed lexical constraints of fairseq, or None.
     """
 
-    index: int
+    index: int  # type: ignore[assignment]  # tuples have a method of that name
     source: Tensor
     target: Optional[Tensor]
     tag: int
@@ -36,7 +36,7 @@ def collate(examples: List[Example], pad: int, eos: int, pad_to_multiple: int = 
         return {}
     sources = [example.source for example in examples]
     src_tokens = data_utils.collate_tokens(sources, pad, eos, pad_to_multiple=pad_to_multiple)
-    batch = {
+    batch: Dict[str, Any] = {
         "id": torch.tensor([example.index for example in examples]),
         "host_ids": [example.index for example in examples],  # stays with the host, wherever tensors go
         "nsentences": len(examples),
@@ -50,7 +50,7 @@ def collate(examples: List[Example], pad: int, eos: int, pad_to_multiple: int = 
         "group": torch.tensor([example.group for example in examples]),
     }
     if examples[0].target is not None:
-        targets = [example.target for example in examples]
+        targets = [example.target for example in examples if example.target is not None]
         target = data_utils.collate_tokens(targets, pad, eos, pad_to_multiple=pad_to_multiple)
         previous = torch.full_like(target, pad)
         previous[:, 0] = batch["tag"]
@@ -61,9 +61,9 @@ def collate(examples: List[Example], pad: int, eos: int, pad_to_multiple: int = 
         batch["target"] = target
         batch["ntokens"] = sum(len(one) for one in targets)
     if examples[0].constraints is not None:
-        longest = max(example.constraints.size(0) for example in examples)
-        constraints = torch.zeros(len(examples), longest, dtype=torch.long)
-        for row, example in zip(constraints, examples):
-            row[: example.constraints.size(0)] = example.constraints
+        given = [example.constraints for example in examples if example.constraints is not None]
+        constraints = torch.zeros(len(examples), max(one.size(0) for one in given), dtype=torch.long)
+        for row, one in zip(constraints, given):
+            row[: one.size(0)] = one
         batch["constraints"] = constraints
     return batch

@@ -1,6 +1,6 @@
 """Source and target side by side: translation, summarization, reading comprehension, and text to decode."""
 
-from typing import Optional, Sequence
+from typing import Any, Optional, Sequence, Tuple
 
 import numpy as np
 import torch
@@ -78,7 +78,8 @@ class PairDataset(ExampleDataset):
         return torch.cat([pieces, pieces.new_tensor([eos])])
 
     def prefetch(self, indices) -> None:
-        for side in (self.sources, self.targets):
+        sides: Tuple[Any, Any] = (self.sources, self.targets)
+        for side in sides:
             if getattr(side, "supports_prefetch", False):
                 side.prefetch(indices)
 

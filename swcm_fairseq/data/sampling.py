@@ -12,8 +12,8 @@ def sampling_shares(sizes: Sequence[float], alpha: float) -> np.ndarray:
         sizes: how much data each language has, in any unit; zero is never drawn.
         alpha: 1 draws by size, 0 draws all alike, the paper has 0.3.
     """
-    sizes = np.asarray(sizes, dtype=np.float64)
-    weights = np.where(sizes > 0, (sizes / sizes.sum()) ** alpha, 0.0)
+    amounts = np.asarray(sizes, dtype=np.float64)
+    weights = np.where(amounts > 0, (amounts / amounts.sum()) ** alpha, 0.0)
     return weights / weights.sum()
 
 

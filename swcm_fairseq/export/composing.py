@@ -7,7 +7,7 @@ composed already. Unicode's form NFC does all of that. So a separator goes where
 
 import unicodedata
 from collections import defaultdict
-from typing import DefaultDict, Dict, FrozenSet, Iterable, Set, Tuple
+from typing import DefaultDict, Dict, FrozenSet, Iterable, List, Set, Tuple
 
 _HANGUL = range(0xAC00, 0xD7A4)  # syllables, composed by rule
 _FINALS = 28  # of which every 28th has no final consonant
@@ -71,7 +71,8 @@ def _kept_together(composed: Iterable[str]) -> Dict[Tuple[str, FrozenSet[str]], 
 
 def _class(characters: Iterable[str]) -> str:
     """``[...]`` of characters that have no meaning in one."""
-    ranges, codes = [], sorted(map(ord, characters))
+    ranges: List[List[int]] = []
+    codes = sorted(map(ord, characters))
     for code in codes:
         if ranges and ranges[-1][1] == code - 1:
             ranges[-1][1] = code

@@ -69,6 +69,7 @@ def _set_layer(spec, layer: Layer, heads: int) -> None:
     if layer.self_attention is None:
         spec.self_attention = attention_spec.MultiHeadAttentionSpec(self_attention=True, head_dim=1)
     _set_attention(spec.self_attention, layer.self_attention, heads, width)
+    assert layer.self_norm is not None, "filled layers have all norms"
     _set_norm(spec.self_attention.layer_norm, layer.self_norm)
     if layer.cross_norm is not None:
         if layer.cross_attention is None:

@@ -129,6 +129,7 @@ def _tensors(model: StandardModel, decoder: List[Layer]) -> Dict[str, Tensor]:
 def _layer(prefix: str, layer: Layer) -> Dict[str, Tensor]:
     width = len(layer.ffn_norm.gain)
     tensors = _attention(prefix + "self_attn", layer.self_attention, width)
+    assert layer.self_norm is not None, "filled layers have all norms"
     tensors.update(_norm(prefix + "self_attn_layer_norm", layer.self_norm))
     if layer.cross_norm is not None:
         tensors.update(_attention(prefix + "encoder_attn", layer.cross_attention, width))

@@ -184,6 +184,7 @@ def with_idle(layers: List[Layer], eps: float) -> List[Layer]:
             filled[-1] = replace(filled[-1], ffn_norm=before)
             layer = replace(layer, self_norm=idle)
         if layer.cross_attention is None:
+            assert layer.self_norm is not None
             before, idle = _split(layer.self_norm, eps)
             layer = replace(layer, self_norm=before, cross_norm=idle)
         filled.append(layer)

@@ -198,7 +198,8 @@ def _cross_attention(graph: Graph, sublayer, x: str, keys_values: List[str], mas
     rows = graph.size(keys_values[0], 0)
     shape = graph.op("Concat", [rows, graph.constant([-1, heads, width // heads])], axis=0)
     query = graph.op("Transpose", [graph.op("Reshape", [query, shape])], perm=[0, 2, 1, 3])
-    attended, weights = _attended(graph, sublayer, query, *keys_values, mask)
+    keys, values = keys_values
+    attended, weights = _attended(graph, sublayer, query, keys, values, mask)
     attended = graph.op("Reshape", [attended, graph.op("Shape", [x])])
     output = graph.linear(attended, sublayer.out_proj.weight, sublayer.out_proj.bias)
     # [M, H, R / M * T, S] -> [M, R / M * T, H, S] -> [R, T, H, S] -> [R, H, T, S]

@@ -24,7 +24,7 @@ class XlmSwcmConfig(FairseqDataclass):
     insert_normal_every: int = field(
         default=3, metadata={"help": "insert a layer after every X layers that start from the encoder (0: none)"}
     )
-    decoder_init: ChoiceEnum(list(NOT_COPIED)) = field(
+    decoder_init: ChoiceEnum(list(NOT_COPIED)) = field(  # type: ignore[valid-type]
         default="shared",
         metadata={
             "help": "start decoder layers from the encoder's, or draw them (random: weight sharing removed). Others: "
@@ -32,10 +32,10 @@ class XlmSwcmConfig(FairseqDataclass):
             "feed-forward (these alone)"
         },
     )
-    decoder_layer_kind: ChoiceEnum(["custom", "normal"]) = field(
+    decoder_layer_kind: ChoiceEnum(["custom", "normal"]) = field(  # type: ignore[valid-type]
         default="custom", metadata={"help": "kind of the decoder layers that stand for an encoder layer"}
     )
-    inserted_layers: ChoiceEnum(list(INSERTED)) = field(
+    inserted_layers: ChoiceEnum(list(INSERTED)) = field(  # type: ignore[valid-type]
         default="normal",
         metadata={
             "help": "inserted layers: random normal ones; or second copies of the layer before (duplicate: BASE-B), "
@@ -43,7 +43,7 @@ class XlmSwcmConfig(FairseqDataclass):
             "are the identity at first (identity)"
         },
     )
-    cross_attention_memory: ChoiceEnum(list(CROSS_ATTENTION_MEMORIES)) = field(
+    cross_attention_memory: ChoiceEnum(list(CROSS_ATTENTION_MEMORIES)) = field(  # type: ignore[valid-type]
         default="last",
         metadata={
             "help": "what custom layers read: the encoder's output, or what the encoder layer that they start from has "

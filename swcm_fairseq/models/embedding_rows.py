@@ -18,7 +18,8 @@ mean of pieces, the same for all      8.87        stopped
 ====================================  ==========  ==========  ===========  ===========
 """
 
-from typing import Dict, List, NamedTuple, Optional, Sequence, Tuple
+import math
+from typing import Dict, List, NamedTuple, Optional, Sequence
 
 import numpy
 import torch
@@ -94,15 +95,14 @@ def spell(text: str, scores: Dict[str, float]) -> Optional[List[str]]:
 
     SentencePiece's own search, without the space that it puts in front of a text.
     """
-    best: List[Optional[Tuple[float, int]]] = [(0.0, 0)] + [None] * len(text)
+    # The best score of the text up to each place, and where its last piece begins.
+    best = [(0.0, 0)] + [(-math.inf, 0)] * len(text)
     for end in range(1, len(text) + 1):
         for start in range(end):
             piece = text[start:end]
-            if best[start] is not None and piece in scores:
-                score = best[start][0] + scores[piece]
-                if best[end] is None or score > best[end][0]:
-                    best[end] = (score, start)
-    if best[-1] is None:
+            if piece in scores:
+                best[end] = max(best[end], (best[start][0] + scores[piece], start), key=lambda each: each[0])
+    if best[-1][0] == -math.inf:
         return None
     pieces, end = [], len(text)
     while end:
@@ -124,7 +124,8 @@ def align(
     Args:
         new_side, old_side: sentences in pieces, line by line each other's translation.
     """
-    new_ids, old_ids = {"": 0}, {}  # the empty one stands for none
+    new_ids: Dict[str, int] = {"": 0}  # the empty one stands for none
+    old_ids: Dict[str, int] = {}
     news, olds, edges = [], [], []
     for new_pieces, old_pieces in zip(new_side, old_side):
         mine = [0] + [new_ids.setdefault(piece, len(new_ids)) for piece in new_pieces]

@@ -20,7 +20,7 @@ from .config import PRESETS, XlmSwcmConfig, fill_in, layer_sizes, resolve_sizes
 from .decoder import SwcmDecoder, kept_memories
 from .embedding_rows import add_rows
 from .encoder import SwcmEncoder
-from .initialization import initialize, tie_decoder
+from .initialization import Origin, initialize, tie_decoder
 from .prepare_training import prepare_for_training
 
 
@@ -35,7 +35,7 @@ class XlmSwcmModel(FairseqEncoderDecoderModel):
     def __init__(self, cfg, encoder: SwcmEncoder, decoder: SwcmDecoder):
         super().__init__(encoder, decoder)
         self.cfg = cfg
-        self.init_origins = {}
+        self.init_origins: Dict[str, Origin] = {}
         self.takes_further_tags = False
         self.returns_memory = False
 

@@ -7,9 +7,9 @@ root of the second moment after correcting it for its start at zero, fairseq bef
 
 import ast
 import logging
-from collections.abc import Collection
+from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Any, List, NamedTuple
+from typing import Any, Dict, List, NamedTuple
 
 import torch
 from fairseq.dataclass import FairseqDataclass
@@ -53,7 +53,7 @@ class SwcmAdamW(FairseqOptimizer):
     def optimizer_config(self):
         """What ``torch.optim.AdamW`` takes, from the command line's settings."""
         return {
-            "lr": float(self.cfg.lr[0] if isinstance(self.cfg.lr, Collection) else self.cfg.lr),
+            "lr": float(self.cfg.lr[0] if isinstance(self.cfg.lr, Sequence) else self.cfg.lr),
             "betas": _betas(self.cfg.adam_betas),
             "eps": self.cfg.adam_eps,
             "weight_decay": self.cfg.weight_decay,
@@ -103,7 +103,7 @@ class SwcmAdamW(FairseqOptimizer):
 
 def _groups(params):
     """Groups for ``torch.optim.AdamW``, by the parameters' ``ScaledRate``; one where none has any."""
-    groups = {}
+    groups: Dict[float, Dict] = {}
     for param in params:
         rate = getattr(param, "param_group", None)
         scale = rate.scale if isinstance(rate, ScaledRate) else 1.0

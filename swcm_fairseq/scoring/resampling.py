@@ -71,7 +71,7 @@ def compare(
 
 def signed(signature: str, resamples: int, seed: int = SEED) -> str:
     """A metric's signature with the bootstrap in it, in the place where sacreBLEU has it: behind the references."""
-    head, tail = re.match(r"(.*?\|nrefs:[^|]*)(.*)\Z", signature, re.DOTALL).groups()
+    ((head, tail),) = re.findall(r"\A(.*?\|nrefs:[^|]*)(.*)\Z", signature, re.DOTALL)
     return f"{head}|bs:{resamples}|seed:{seed}{tail}"
 
 

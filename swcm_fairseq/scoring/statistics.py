@@ -5,7 +5,7 @@ again, and all resamples at once.
 """
 
 import re
-from typing import Callable, Dict, NamedTuple, Sequence
+from typing import Callable, Dict, Mapping, NamedTuple, Sequence
 
 import numpy as np
 
@@ -52,7 +52,7 @@ def compact(found: Statistics) -> Statistics:
     return found
 
 
-def means(columns: Dict[str, Sequence[float]], signature: str, scale: float = 100.0) -> Statistics:
+def means(columns: Mapping[str, Sequence[float]], signature: str, scale: float = 100.0) -> Statistics:
     """Statistics of a metric that is a mean over sentences: ``columns`` holds the sentences' values by name."""
     names = list(columns)
     count = len(columns[names[0]])

@@ -64,6 +64,7 @@ def read_test_set(
         if known is not None and found != known:
             raise SwcmError(f"{origin} and {path} hold different references; score them one by one")
         known, origin = found, path
+    assert known is not None, "there are references, or an output that holds them"
     problems = [
         f"{paths[name]} has {len(sentences)} sentences, {origin} has {len(known)}"
         for name, sentences in systems.items()

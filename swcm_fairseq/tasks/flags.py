@@ -3,7 +3,7 @@
 import argparse
 import dataclasses
 import logging
-from typing import Dict, List, NamedTuple, Optional
+from typing import Any, Dict, List, NamedTuple, Optional
 
 from fairseq.dataclass.configs import FairseqConfig
 from omegaconf import open_dict
@@ -192,7 +192,7 @@ def _name(group) -> Optional[str]:
 
 
 def _field(group: str, name: str) -> Optional[dataclasses.Field]:
-    groups = {field.name: field.default for field in dataclasses.fields(FairseqConfig)}
+    groups: Dict[str, Any] = {field.name: field.default for field in dataclasses.fields(FairseqConfig)}
     return {field.name: field for field in dataclasses.fields(groups[group])}.get(name)
 
 

@@ -3,7 +3,7 @@
 import contextlib
 import logging
 from dataclasses import dataclass, field
-from typing import List, NamedTuple, Optional
+from typing import Any, List, NamedTuple, Optional, Sequence
 
 import numpy as np
 import torch
@@ -55,7 +55,7 @@ class SwcmPretrainingConfig(FairseqDataclass):
     mask_ratio: float = field(default=0.35, metadata={"help": "share of a text's words that are masked"})
     poisson_lambda: float = field(default=3.5, metadata={"help": "mean length of a masked span in words"})
     permute_sentences: float = field(default=1.0, metadata={"help": "share of sentences that change places"})
-    scheduled_sampling: ChoiceEnum(list(SCHEDULES)) = field(
+    scheduled_sampling: ChoiceEnum(list(SCHEDULES)) = field(  # type: ignore[valid-type]
         default="none", metadata={"help": "how teacher forcing gives way to the model's own predictions"}
     )
     sampling_start: int = field(default=0, metadata={"help": "update at which scheduled sampling begins"})
@@ -175,7 +175,7 @@ class SwcmPretrainingTask(SwcmTask):
         if not training:
             self.datasets[split] = MixtureDataset([one for one in found if one is not None])
             return
-        sizes = [len(one) for one in found]
+        sizes = [len(one) for one in found if one is not None]  # which is all of them
         number = len(self.plan.languages)
         shares, total = objective_shares(sizes[:number], sizes[number::2], self.cfg.sampling_alpha, self.cfg.mt_share)
         self.datasets[split] = MixtureDataset(found, seed=self.cfg.seed, shares=shares, examples=total)
@@ -212,7 +212,7 @@ class SwcmPretrainingTask(SwcmTask):
         )
         return dataset if len(dataset) else None
 
-    def _translation(self, folder: str, split: str, combine: bool, group: int) -> List[Optional[FairseqDataset]]:
+    def _translation(self, folder: str, split: str, combine: bool, group: int) -> Sequence[Optional[FairseqDataset]]:
         """The datasets of ``group`` and of its other direction, the next group."""
         source, target = self.plan.directions[group - len(self.plan.languages)]
         sides = load_pair(folder, split, source, target, self.dictionary, self.cfg.dataset_impl, combine)
@@ -224,7 +224,9 @@ class SwcmPretrainingTask(SwcmTask):
         datasets = []
         for number, names in ((group, ("source", "target")), (group + 1, ("target", "source"))):
             limits = (self.cfg.max_source_positions - 1, self.cfg.max_target_positions)  # <s> comes on top
-            cut = [CutSequences(sides[n], sides[n].sizes, eos, limit, chosen) for n, limit in zip(names, limits)]
+            cut: List[Any] = [
+                CutSequences(sides[n], sides[n].sizes, eos, limit, chosen) for n, limit in zip(names, limits)
+            ]
             logger.info(
                 "%s %s: %d of %d pairs, the others dropped for an empty side; %d sources and %d targets cut, "
                 "%d pieces lost",

@@ -129,7 +129,8 @@ def _some_lines(text: Iterable[str]) -> List[str]:
 
 def _train(words: List[str], count: int) -> List[Piece]:
     # Words of a line stand together: pieces do not cross spaces, so nothing is lost, and no line gets too long.
-    lines, line, size = [], [], 0
+    line: List[str] = []
+    lines, size = [], 0
     for word in words:
         if size + len(word) > _LONGEST_LINE and line:
             lines.append(" ".join(line))

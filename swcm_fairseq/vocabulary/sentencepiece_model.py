@@ -8,7 +8,7 @@ which other packages in the same environment often rule out; three fields do not
 
 import struct
 from dataclasses import dataclass
-from typing import Iterator, List, NamedTuple, Tuple, Union
+from typing import Any, Iterator, List, NamedTuple, Tuple
 
 from ..errors import SwcmError
 from ..input_files import check_fetched
@@ -32,7 +32,8 @@ UNIGRAM = 1  # TrainerSpec.ModelType, and its default
 
 _VARINT, _FIXED64, _BYTES, _FIXED32 = 0, 1, 2, 5
 
-FieldValue = Union[int, bytes]
+# An int or bytes, as the wire type says.
+FieldValue = Any
 
 
 @dataclass(frozen=True)
@@ -162,6 +163,7 @@ def _fields(data: bytes) -> Iterator[Tuple[int, int, FieldValue]]:
     while at < end:
         key, at = _read_varint(data, at)
         number, wire = key >> 3, key & 7
+        value: FieldValue
         if wire == _VARINT:
             value, at = _read_varint(data, at)
         elif wire in (_FIXED64, _FIXED32, _BYTES):

@@ -40,18 +40,18 @@ class Done(NamedTuple):
 def run_commands(folder, jobs: Sequence[Job], timeout: int = 600) -> List[Done]:
     """Run ``jobs`` one after the other, whatever becomes of them; ``folder`` holds what they print."""
     folder = Path(folder)
-    listed = []
+    listed, logs = [], []
     for number, job in enumerate(jobs):
         typed = job.stdin if isinstance(job.stdin, bytes) else job.stdin.encode()
         (folder / f"{number}.in").write_bytes(typed)
-        log = str(folder / f"{number}.log")
-        listed.append([job.command, list(map(str, job.args)), str(folder / f"{number}.in"), log])
+        logs.append(folder / f"{number}.log")
+        listed.append([job.command, list(map(str, job.args)), str(folder / f"{number}.in"), str(logs[-1])])
     (folder / "jobs.json").write_text(json.dumps(listed))
     environment = dict(os.environ, PYTHONPATH=str(ROOT), OMP_NUM_THREADS="1", PYTHONIOENCODING="utf-8")
     paths = [str(folder / "jobs.json"), str(folder / "results.json")]
     subprocess.run([sys.executable, __file__, *paths], env=environment, check=True, timeout=timeout)
     codes = json.loads((folder / "results.json").read_text())
-    return [Done(code, Path(job[3]).read_text(encoding="utf-8")) for code, job in zip(codes, listed)]
+    return [Done(code, log.read_text(encoding="utf-8")) for code, log in zip(codes, logs)]
 
 
 def _run(command: str, args: List[str], stdin: str, log: str) -> int:

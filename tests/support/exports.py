@@ -1,11 +1,13 @@
 """Models of every kind that standard layers can express, for tests of what leaves."""
 
+from typing import Any, Dict
+
 import torch
 
 from tests.support.toy import toy_dictionary, toy_model, toy_sources
 
 #: Name -> settings of ``toy_model``.
-EXPORTABLE = {
+EXPORTABLE: Dict[str, Dict[str, Any]] = {
     "custom": {"insert_normal_every": 0},
     "inserted": {},
     "duplicate": {"inserted_layers": "duplicate"},

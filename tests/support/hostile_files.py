@@ -76,9 +76,9 @@ def spoil(data: bytes, rng: random.Random) -> bytes:
         packed = gzip.compress(data)
         return packed[: rng.randrange(len(packed))]
     if kind == 8:
-        packed = bytearray(gzip.compress(data))
-        packed[rng.randrange(2, len(packed))] ^= 1 << rng.randrange(8)
-        return bytes(packed)
+        changed = bytearray(gzip.compress(data))
+        changed[rng.randrange(2, len(changed))] ^= 1 << rng.randrange(8)
+        return bytes(changed)
     if kind == 9:
         return data.decode("utf-8", "replace").encode(rng.choice(["utf-16", "utf-16-be", "gb18030", "utf-32"]))
     if kind == 10:

@@ -26,7 +26,7 @@ def run_script(name: str, arguments, capsys, check: bool = True) -> Done:
     try:
         code = run_command(lambda: script.main([str(argument) for argument in arguments]))
     except SystemExit as ended:  # argparse
-        code = ended.code
+        code = int(ended.code or 0)
     output = capsys.readouterr()
     assert not check or code == 0, output.err
     return Done(code, output.out, output.err)

@@ -18,7 +18,7 @@ import stat
 import sys
 
 #: What is read when Python or torch is loaded: with another value there, a command starts from nothing.
-AT_START = ("PYTHON", "LD_", "OMP_", "MKL_", "KMP_", "GOMP_", "OPENBLAS_", "ATEN_", "ONEDNN_", "MALLOC_", "TORCH", "LC_")
+AT_START = ("PYTHON", "LD_", "LC_", "OMP_", "MKL_", "KMP_", "OPENBLAS_", "ATEN_", "ONEDNN_", "MALLOC_", "TORCH")
 #: Of these, what a forked process can follow.
 FOLLOWED = ("PYTHONPATH", "OMP_WAIT_POLICY")
 SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT)
@@ -58,9 +58,15 @@ class Preloaded:
             listener.bind(os.path.join(self.folder, "socket"))
             listener.listen(64)
             command = [sys.executable, __file__, "--serve", str(listener.fileno())]
-            streams = {"stdin": subprocess.PIPE, "stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
-            streams["pass_fds"] = [listener.fileno()]
-            self._server = subprocess.Popen(command, env=environment, start_new_session=True, **streams)
+            self._server = subprocess.Popen(
+                command,
+                env=environment,
+                stdin=subprocess.PIPE,
+                stdout=subprocess.DEVNULL,
+                stderr=subprocess.DEVNULL,
+                pass_fds=[listener.fileno()],
+                start_new_session=True,
+            )
 
     def close(self):
         """End the server, and what a command that was given up has left running."""
@@ -87,16 +93,18 @@ def call():
     whole = len(start) == 2 and (start[0] or os.path.isfile(start[1]))
     import resource
 
+    mask = os.umask(0)
+    os.umask(mask)
+    ignored = [number for number in SIGNALS if signal.getsignal(number) == signal.SIG_IGN]
     request = {
         "start": start,
         "arguments": arguments,
         "environment": dict(os.environ),
         "folder": os.getcwd(),
-        "umask": os.umask(0),
-        "ignored": [number for number in SIGNALS if signal.getsignal(number) == signal.SIG_IGN],
+        "umask": mask,
+        "ignored": ignored,
         "limits": {name: resource.getrlimit(getattr(resource, name)) for name in LIMITS},
     }
-    os.umask(request["umask"])
     packed = json.dumps(request).encode()
     connection = socket.socket(socket.AF_UNIX)
     descriptors = [(socket.SOL_SOCKET, socket.SCM_RIGHTS, array.array("i", [0, 1, 2]))]
@@ -107,7 +115,7 @@ def call():
         connection.sendmsg([len(packed).to_bytes(4, "big")], descriptors)
     except OSError:
         os.execv(real, [real, *sys.argv[1:]])
-    for number in set(SIGNALS) - set(request["ignored"]):
+    for number in set(SIGNALS) - set(ignored):
         signal.signal(number, lambda number, _: connection.sendall(bytes([number])))
     connection.sendall(packed)
     status = b""
@@ -221,7 +229,6 @@ def become(request, path, as_loaded):
     """Make this process what a new Python would be, and run the program."""
     import builtins
     import importlib
-    import io
     import resource
     import runpy
     import tempfile
@@ -229,9 +236,9 @@ def become(request, path, as_loaded):
 
     import numpy
 
-    for number in SIGNALS:
-        usual = signal.default_int_handler if number == signal.SIGINT else signal.SIG_DFL
-        signal.signal(number, signal.SIG_IGN if number in request["ignored"] else usual)
+    for one in SIGNALS:
+        usual = signal.default_int_handler if one == signal.SIGINT else signal.SIG_DFL
+        signal.signal(one, signal.SIG_IGN if one in request["ignored"] else usual)
     for name, values in request["limits"].items():
         resource.setrlimit(getattr(resource, name), values)
     os.umask(request["umask"])
@@ -239,12 +246,11 @@ def become(request, path, as_loaded):
     os.environ.clear()
     os.environ.update(request["environment"])
     tempfile.tempdir = None
-    for number, name in enumerate(("stdin", "stdout", "stderr")):
-        file = io.open(number, "rb" if number == 0 else "wb", -1, closefd=False)
-        how = {"line_buffering": True, "errors": "backslashreplace"} if number == 2 else {}
-        stream = io.TextIOWrapper(file, "utf-8", newline=None if number == 0 else "\n", **how)
-        setattr(sys, name, stream)
-        setattr(sys, f"__{name}__", stream)
+    sys.stdin = sys.__stdin__ = open(0, encoding="utf-8", closefd=False)  # type: ignore[misc]
+    sys.stdout = sys.__stdout__ = open(1, "w", encoding="utf-8", newline="\n", closefd=False)  # type: ignore[misc]
+    sys.stderr = sys.__stderr__ = open(  # type: ignore[misc]
+        2, "w", 1, encoding="utf-8", errors="backslashreplace", newline="\n", closefd=False
+    )
     numpy.random.seed()
     usual_import = builtins.__import__
 
@@ -262,16 +268,16 @@ def become(request, path, as_loaded):
     sys.path[:] = [first, *added, *path]
     importlib.invalidate_caches()
     main = sys.modules["__main__"] = types.ModuleType("__main__")
-    main.__builtins__ = builtins
+    main.__dict__["__builtins__"] = builtins
     if kind == "-m":
-        runpy._run_module_as_main(what)
-        return
-    code = what
-    if not kind:
+        runpy._run_module_as_main(what)  # type: ignore[attr-defined]
+    elif kind == "-c":
+        exec(compile(what, "<string>", "exec"), main.__dict__)
+    else:
         main.__file__ = what
         with open(what, "rb") as stream:
-            code = stream.read()
-    exec(compile(code, what if not kind else "<string>", "exec"), main.__dict__)
+            code = compile(stream.read(), what, "exec")
+        exec(code, main.__dict__)
 
 
 def end(program):
@@ -283,18 +289,16 @@ def end(program):
     try:
         program()
     except SystemExit as ended:
-        code = ended.code
-        if code is not None and not isinstance(code, int):
-            print(code, file=sys.stderr)
-        code = 0 if code is None else code & 255 if isinstance(code, int) else 1
+        if isinstance(ended.code, str):
+            print(ended.code, file=sys.stderr)
+        code = ended.code & 255 if isinstance(ended.code, int) else int(ended.code is not None)
     except BaseException as error:
         code = 1
-        error.__traceback__ = error.__traceback__.tb_next.tb_next
-        sys.excepthook(type(error), error, error.__traceback__)
+        sys.excepthook(*sys.exc_info())
         if isinstance(error, KeyboardInterrupt):
             signal.signal(signal.SIGINT, signal.SIG_DFL)
             code = -signal.SIGINT
-    threading._shutdown()
+    threading._shutdown()  # type: ignore[attr-defined]
     atexit._run_exitfuncs()
     for stream in (sys.stdout, sys.stderr):
         try:

@@ -45,7 +45,7 @@ def build_model(source: Dictionary, target: Dictionary = None, seed: int = 1, **
 
 def start_from(folder: str, languages: Sequence[str] = LANGUAGES, **settings) -> XlmSwcmModel:
     """A model that starts from the encoder in ``folder``, with the dictionary that fits."""
-    dictionary = toy_dictionary(read_encoder(folder).pieces, languages)
+    dictionary = toy_dictionary(read_encoder(folder).pieces or (), languages)
     return build_model(dictionary, pretrained_encoder=folder, **settings)
 
 

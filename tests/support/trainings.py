@@ -179,7 +179,7 @@ def _kill_while_writing(name: str, update: int, trainer_class) -> None:
 
     checkpoint_utils.save_checkpoint = watched_save_checkpoint
     trainer_class.save_checkpoint = watched_trainer_save
-    torch.save, shutil.copyfile = watched_save, watched_copyfile
+    torch.save, shutil.copyfile = watched_save, watched_copyfile  # type: ignore[assignment]
 
 
 def _train(args: List[str], probe: str, kill: Dict) -> None:
@@ -191,7 +191,7 @@ def _train(args: List[str], probe: str, kill: Dict) -> None:
 
 
 def _run_job(job: Dict) -> int:
-    return exit_code(forked(lambda: _train(job["args"], job["probe"], job.get("kill")), job["log"]))
+    return exit_code(forked(lambda: _train(job["args"], job["probe"], job.get("kill") or {}), job["log"]))
 
 
 if __name__ == "__main__":

@@ -1,6 +1,6 @@
 """The plots of the report, each a ``Drawing``."""
 
-from typing import Dict, List, NamedTuple, Optional, Sequence, Tuple
+from typing import Callable, Dict, List, NamedTuple, Optional, Sequence, Tuple
 
 from .svg import Drawing, Scale, colour
 
@@ -83,8 +83,9 @@ def _lines(title: str, across: str, series: Dict[str, List[Tuple[float, Point]]]
     y = Scale(*_range((point for found in series.values() for _, point in found), bins is not None), bottom, top)
     places = [place for found in series.values() for place, _ in found]
     if bins is None:
-        x = Scale(min(places), max(places), _LEFT, right)
-        ticks = [(x(tick), x.label(tick)) for tick in x.ticks()]
+        scale = Scale(min(places), max(places), _LEFT, right)
+        x: Callable[[float], float] = scale
+        ticks = [(scale(tick), scale.label(tick)) for tick in scale.ticks()]
     else:
         step = (right - _LEFT) / len(bins)
 
