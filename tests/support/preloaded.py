@@ -247,10 +247,8 @@ def become(request, path, as_loaded):
     os.environ.update(request["environment"])
     tempfile.tempdir = None
     sys.stdin = sys.__stdin__ = open(0, encoding="utf-8", closefd=False)  # type: ignore[misc]
-    sys.stdout = sys.__stdout__ = open(1, "w", encoding="utf-8", newline="\n", closefd=False)  # type: ignore[misc]
-    sys.stderr = sys.__stderr__ = open(  # type: ignore[misc]
-        2, "w", 1, encoding="utf-8", errors="backslashreplace", newline="\n", closefd=False
-    )
+    sys.stdout = sys.__stdout__ = _output(1, "strict")  # type: ignore[misc]
+    sys.stderr = sys.__stderr__ = _output(2, "backslashreplace")  # type: ignore[misc]
     numpy.random.seed()
     usual_import = builtins.__import__
 
@@ -278,6 +276,15 @@ def become(request, path, as_loaded):
         with open(what, "rb") as stream:
             code = compile(stream.read(), what, "exec")
         exec(code, main.__dict__)
+
+
+def _output(number, errors):
+    import io
+
+    at_once = bool(os.environ.get("PYTHONUNBUFFERED"))
+    file = open(number, "wb", 0 if at_once else -1, closefd=False)
+    by_line = number == 2 and not at_once
+    return io.TextIOWrapper(file, "utf-8", errors, "\n", line_buffering=by_line, write_through=at_once)
 
 
 def end(program):
