@@ -87,7 +87,8 @@ setup(
         "zst": ["zstandard>=0.19"],
         # swcm-serve: the server, its framework, forms, numbers for Prometheus.
         "serve": SERVE,
-        "plots": ["matplotlib>=3.5", "tensorboard>=2.10"],
+        # What recipes/train.sh logs for.
+        "tensorboard": ["tensorboard>=2.10"],
     },
     entry_points={
         "console_scripts": [

@@ -6,7 +6,7 @@
 #   SWCM_PYTHON  the Python to use (default: the first of 3.11, 3.12, 3.8, 3.13, 3.10, 3.9 that is found)
 #   SWCM_TORCH   what pip is told to install as torch, to choose a build for a GPU, for example
 #                "torch==2.6.0 --index-url URL" (default: the pin in recipes/lib/constraints-*.txt)
-#   SWCM_EXTRAS  extras of setup.py (test,plots)
+#   SWCM_EXTRAS  extras of setup.py (test,tensorboard)
 #   SWCM_WHEELS  where a fairseq that was built here is kept (~/.cache/swcm-fairseq)
 #   fairseq comes as a wheel for Linux on x86-64 with Python 3.11, 3.12 and 3.8. Elsewhere (other Pythons, ARM, macOS) it
 #   is built from source, which wants a C++ compiler and Python's headers. Windows: within its Linux subsystem.
@@ -23,7 +23,7 @@ set -euo pipefail
 
 : "${SWCM_PYTHON:=}"
 : "${SWCM_TORCH:=}"
-: "${SWCM_EXTRAS:=test,plots}"
+: "${SWCM_EXTRAS:=test,tensorboard}"
 : "${SWCM_WHEELS:=${XDG_CACHE_HOME:-$HOME/.cache}/swcm-fairseq}"
 [ $# -eq 0 ] || usage_error "recipes/setup.sh takes no arguments; its settings are SWCM_VENV, SWCM_PYTHON, SWCM_TORCH"
 

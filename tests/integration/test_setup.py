@@ -93,7 +93,7 @@ def test_torch_comes_first_and_nothing_may_replace_it(bench, repo):
     assert calls[0] == f"venv --clear {bench.venv}"
     installs = [call for call in calls if call.startswith("pip install")]
     assert "constraints-py311.txt torch" in installs[0] and "-e" not in installs[0]
-    assert f"-e {repo}[test,plots]" in installs[-1]
+    assert f"-e {repo}[test,tensorboard]" in installs[-1]
     assert f"-c {bench.venv}/constraints.txt" in installs[-1]
     pins = (bench.venv / "constraints.txt").read_text().splitlines()
     assert "torch==9.9" in pins, "the version that was installed"
@@ -125,7 +125,7 @@ def test_what_a_failed_change_left_is_not_taken_for_finished(bench):
     python = bench.python("3.11")
     bench.setup(SWCM_PYTHON=python)
     (bench.folder / "calls.fail").write_text("-e ")
-    assert bench.setup(SWCM_PYTHON=python, SWCM_EXTRAS="plots").returncode == 1
+    assert bench.setup(SWCM_PYTHON=python, SWCM_EXTRAS="tensorboard").returncode == 1
     (bench.folder / "calls.fail").unlink()
     assert bench.setup(SWCM_PYTHON=python).returncode == 0
     assert bench.called() != []
