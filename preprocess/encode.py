@@ -14,9 +14,9 @@ from typing import IO, Iterator, List, NamedTuple, Sequence, Tuple
 from swcm_preprocess.lines import read_blocks, split_lines
 from swcm_preprocess.parallel import in_batches, ordered_map
 
+from swcm_fairseq.encodings import encoding_hint
 from swcm_fairseq.errors import SwcmError, run_command
 from swcm_fairseq.files import atomic_files
-from swcm_fairseq.input_files import encoding_hint
 from swcm_fairseq.vocabulary.pieces import Lines, Pieces
 from swcm_fairseq.vocabulary.symbols import EOS, SENTENCEPIECE_MODEL
 

@@ -10,17 +10,10 @@ import itertools
 import os
 from typing import Any, AnyStr, Dict, Iterator, List, Optional, Sequence, Tuple
 
+from swcm_fairseq.encodings import HEAD, encoding_hint, refuse_wide_characters
 from swcm_fairseq.errors import SwcmError
-from swcm_fairseq.input_files import (
-    HEAD,
-    DamagedInput,
-    encoding_hint,
-    input_problems,
-    is_pipe,
-    open_input,
-    refuse_wide_characters,
-    with_line_feeds,
-)
+from swcm_fairseq.input_files import input_problems, is_pipe, open_input, with_line_feeds
+from swcm_fairseq.packed_streams import DamagedInput
 
 # So many bad lines are named; the rest are counted.
 MOST_NAMED = 10

@@ -4,23 +4,20 @@ What is packed is told by its first bytes, not by its name: gzip, bzip2, xz and 
 of office programs, pointers of Git LFS and the like are refused by name, with what to do about them.
 """
 
-import bz2
 import collections
 import contextlib
-import gzip
 import io
 import json
-import lzma
 import os
 import shutil
 import stat
 import tempfile
-import zlib
-from typing import Any, BinaryIO, Callable, Dict, Iterator, List, NamedTuple, Optional, Sequence, Tuple
+from typing import Any, BinaryIO, Dict, Iterator, List, Sequence, Tuple
 
+from .encodings import HEAD, decode
 from .errors import SwcmError
+from .packed_streams import DamagedInput, Unpacked, packing_of
 
-HEAD = 4096  # bytes at the start of a file, which tell what it is
 _BUFFER = 1 << 18
 _COPIES: Dict[str, str] = {}  # pipe -> the file that holds its bytes
 
@@ -44,17 +41,6 @@ _REFUSED: Tuple[Tuple[bytes, str, str], ...] = (
     (b"<?xml", "an XML file", "take its text out first; of TMX, XLIFF and TS files translate-toolkit makes others"),
 )  # fmt: skip
 _OFFICE = (".xlsx", ".docx", ".ods", ".odt")
-
-#: What the unpacking of damaged data raises; of OSError those without a number, which the system's have.
-_DAMAGED = (EOFError, zlib.error, lzma.LZMAError, OSError)
-
-
-class DamagedInput(SwcmError):
-    """Packed data that is cut short or damaged; ``reason`` says how, without the file's name."""
-
-    def __init__(self, path: str, reason: str) -> None:
-        self.reason = reason
-        super().__init__(f"{path}: {reason}")
 
 
 def check_inputs(paths: Sequence[str]) -> None:
@@ -130,9 +116,9 @@ def open_input(path: str) -> BinaryIO:
     check_inputs([path])
     stream, head = _with_head(open(_COPIES.get(path, path), "rb"))
     try:
-        packing = _packing_of(head)
+        packing = packing_of(head)
         if packing:
-            stream = io.BufferedReader(_Unpacked(path, packing, stream), _BUFFER)
+            stream = io.BufferedReader(Unpacked(path, packing, stream), _BUFFER)
             head = b""
             with contextlib.suppress(DamagedInput):  # which reading it says, behind what could be read
                 head = stream.peek(HEAD)
@@ -174,16 +160,9 @@ def refuse_other_formats(path: str, head: bytes) -> None:
             raise SwcmError("{}: this is {}; {}".format(path, what, do.replace("PATH", path)))
     if head[257:262] == b"ustar":
         raise SwcmError(f"{path}: this is a tar archive; {_UNPACK}tar -xf {path}")
-    packing = _packing_of(head)
+    packing = packing_of(head)
     if packing:
         raise SwcmError(f"{path}: this is packed twice; unpack it first: {packing.command} < {path} > NEW")
-
-
-def refuse_wide_characters(path: str, head: bytes) -> None:
-    """Raise ``SwcmError`` where the first bytes of a text are UTF-16 or UTF-32, with the mark of its order or not."""
-    name = _wide_encoding(head)
-    if name:
-        raise SwcmError(f"{path}: this is {name}; convert it first: iconv -f {name} -t UTF-8 {path} > NEW")
 
 
 def read_text(path: str) -> str:
@@ -217,184 +196,6 @@ def _named_once(members: List[Tuple[str, Any]]) -> Dict[str, Any]:
         ((twice, _),) = collections.Counter(name for name, _ in members).most_common(1)
         raise ValueError(f"it has {twice!r} twice")
     return found
-
-
-def decode(path: str, data: bytes) -> str:
-    """The bytes of a whole file as ``read_text`` gives them; raises as that does."""
-    refuse_wide_characters(path, data[:HEAD])
-    try:
-        return data.decode("utf-8-sig")
-    except UnicodeDecodeError as error:
-        line = data.count(b"\n", 0, error.start) + 1
-        start = data.rfind(b"\n", 0, error.start) + 1
-        hint = encoding_hint(path, data[start:]) or "mend it, or convert the file with iconv"
-        raise SwcmError(f"{path}, line {line}: not UTF-8 (byte 0x{data[error.start]:02x}); {hint}")
-
-
-def encoding_hint(path: str, sample: bytes) -> str:
-    """The command that converts a text of which ``sample`` is no UTF-8, or "" where its encoding cannot be told."""
-    name = guess_encoding(sample)
-    return f"it looks like {name}: iconv -f {name} -t UTF-8 {path} > NEW" if name else ""
-
-
-def guess_encoding(sample: bytes) -> str:
-    """The encoding that text most likely has which is no UTF-8, by iconv's name, or "" where none fits.
-
-    Nearly all of its signs beyond ASCII are common ones of the script then. Bytes that are read in a wrong encoding
-    give rare characters, or words of capital letters.
-    """
-    fits = [_fit(sample[:HEAD], codec, weight) for _, codec, weight in _ENCODINGS]
-    best = max(fits)
-    return _ENCODINGS[fits.index(best)][0] if best >= 0.8 else ""
-
-
-def _fit(sample: bytes, codec: str, weight: Callable[[str], float]) -> float:
-    """The mean weight (0 to 1) of the signs beyond ASCII, or 0 where the sample cannot be read."""
-    for cut in range(4):  # the sample may end within a character
-        with contextlib.suppress(UnicodeDecodeError):
-            signs = [sign for sign in sample[: len(sample) - cut].decode(codec) if sign > "\x7f"]
-            return sum(map(weight, signs)) / len(signs) if signs else 0.0
-    return 0.0
-
-
-def _simplified(sign: str) -> float:
-    # GB 2312 has its commonest 3,755 characters in rows 0xB0 to 0xD7, and punctuation in 0xA1 and 0xA3.
-    code = sign.encode("gb18030")
-    return len(code) == 2 and (0xB0 <= code[0] <= 0xD7 or code[0] in (0xA1, 0xA3)) and code[1] >= 0xA1
-
-
-def _traditional(sign: str) -> float:
-    # Big5 has punctuation and its commonest 5,401 characters in these rows.
-    return 0xA1 <= sign.encode("big5")[0] <= 0xC6
-
-
-def _cyrillic(letters: str) -> Callable[[str], float]:
-    letters += "абвгдежзийклмнопрстуфхцчшщъыьэюя«»—–№“”…"
-    return lambda sign: 1.0 if sign in letters else 0.6 if sign.lower() in letters else 0.0
-
-
-#: Of two that fit as well the first counts.
-_ENCODINGS: Tuple[Tuple[str, str, Callable[[str], float]], ...] = (
-    ("GB18030", "gb18030", _simplified),
-    ("BIG5", "big5", _traditional),
-    ("WINDOWS-1251", "cp1251", _cyrillic("ё")),
-    ("RK1048", "kz1048", _cyrillic("ёәіңғүұқөһ")),
-    ("KOI8-R", "koi8-r", _cyrillic("ё")),
-    ("CP866", "cp866", _cyrillic("ё")),
-)
-
-
-def _wide_encoding(head: bytes) -> str:
-    if head.startswith((b"\xff\xfe\0\0", b"\0\0\xfe\xff")):
-        return "UTF-32"
-    if head.startswith((b"\xff\xfe", b"\xfe\xff")):
-        return "UTF-16"
-    # Without a mark: a line feed, a space, a letter or a sign of ASCII has its zeros always on the same side.
-    even, odd = head[: HEAD & ~1 : 2], head[1:HEAD:2]
-    if len(head) < 8 or min(even.count(0), odd.count(0)) > len(odd) // 50:
-        return ""
-    for zeros, name in ((odd, "UTF-16LE"), (even, "UTF-16BE")):
-        if zeros.count(0) > len(zeros) // 10:
-            return name
-    return ""
-
-
-class _Packing(NamedTuple):
-    """A way of packing: its first bytes, its name, the command that unpacks, and the stream that does so here."""
-
-    mark: bytes
-    name: str
-    command: str
-    open: Callable[[BinaryIO, str], Any]
-
-
-class _Unpacked(io.RawIOBase):
-    """The bytes of a packed stream; closing it closes that too."""
-
-    def __init__(self, path: str, packing: _Packing, packed: BinaryIO) -> None:
-        self._path, self._name, self._packed = path, packing.name, packed
-        self._stream = packing.open(packed, path)
-
-    def readable(self) -> bool:
-        return True
-
-    def readinto(self, buffer) -> int:
-        try:
-            data = self._stream.read1(len(buffer))
-        except _DAMAGED as error:
-            if isinstance(error, OSError) and error.errno:
-                raise
-            reason = f"the {self._name} data is cut short or damaged ({error}); fetch the file again"
-            raise DamagedInput(self._path, reason)
-        buffer[: len(data)] = data
-        return len(data)
-
-    def close(self) -> None:
-        if not self.closed:
-            self._stream.close()
-            self._packed.close()
-        super().close()
-
-
-class _Zstd:
-    """zstd frames, one after another; the library's own reader ends in silence where a frame is cut short."""
-
-    def __init__(self, packed: BinaryIO, path: str) -> None:
-        try:
-            import zstandard
-        except ImportError:
-            raise SwcmError(
-                f"{path}: this is packed by zstd; unpack it first: zstd -d {path}, or install what reads it: "
-                "pip install zstandard"
-            )
-        self._library = zstandard
-        self._packed = packed
-        self._frame: Optional[zstandard.ZstdDecompressionObj] = None
-        self._rest = b""
-
-    def read1(self, size: int) -> bytes:
-        """At most ``size`` bytes; the end where there are none."""
-        while not self._rest:
-            data = self._packed.read1(1 << 14)  # type: ignore[attr-defined]
-            if not data:
-                if self._frame is not None:
-                    raise EOFError("a frame has no end")
-                return b""
-            self._rest = self._decompress(data)
-        data, self._rest = self._rest[:size], self._rest[size:]
-        return data
-
-    def _decompress(self, data: bytes) -> bytes:
-        unpacked: List[bytes] = []
-        while data:
-            if self._frame is None:
-                self._frame = self._library.ZstdDecompressor().decompressobj()
-            try:
-                unpacked.append(self._frame.decompress(data))
-            except self._library.ZstdError as error:
-                raise EOFError(str(error))
-            if not self._frame.eof:
-                break
-            data, self._frame = self._frame.unused_data, None
-        return b"".join(unpacked)
-
-    def close(self) -> None:
-        """Nothing is held."""
-
-
-_PACKINGS = (
-    _Packing(b"\x1f\x8b", "gzip", "gzip -d", lambda packed, _: gzip.GzipFile(fileobj=packed, mode="rb")),
-    _Packing(b"BZh", "bzip2", "bzip2 -d", lambda packed, _: bz2.BZ2File(packed, "rb")),
-    _Packing(b"\xfd7zXZ\0", "xz", "xz -d", lambda packed, _: lzma.LZMAFile(packed, "rb")),
-    _Packing(b"\x5d\0\0", "lzma", "xz -d --format=lzma", lambda packed, _: lzma.LZMAFile(packed, "rb")),
-    _Packing(b"\x28\xb5\x2f\xfd", "zstd", "zstd -d", _Zstd),
-)
-
-
-def _packing_of(head: bytes) -> Optional[_Packing]:
-    # bzip2's mark is three letters, a digit, and the start of a block or the end.
-    text = head.startswith(b"BZh") and head[4:10] not in (b"1AY&SY", b"\x17rE8P\x90")
-    return next((packing for packing in _PACKINGS if head.startswith(packing.mark) and not text), None)
 
 
 class _Rejoined(io.RawIOBase):

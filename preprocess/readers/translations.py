@@ -17,8 +17,8 @@ from swcm_preprocess.lines import Problems, open_whole, without_mark
 
 import polib
 
+from swcm_fairseq.encodings import decode, encoding_hint
 from swcm_fairseq.errors import SwcmError
-from swcm_fairseq.input_files import decode, encoding_hint
 
 from .json_records import checked_text
 

@@ -5,8 +5,9 @@ from typing import IO, Any, BinaryIO, Callable, Iterator, Sequence
 
 import numpy as np
 
+from ..encodings import HEAD, encoding_hint, refuse_wide_characters
 from ..errors import SwcmError
-from ..input_files import HEAD, encoding_hint, open_input, refuse_wide_characters, with_line_feeds
+from ..input_files import open_input, with_line_feeds
 
 _BLOCK = 1 << 20  # bytes
 _RUN = 4096  # lines read at once where they stand behind one another

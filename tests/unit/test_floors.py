@@ -14,6 +14,8 @@ FLOORS = [
     ["swcm_fairseq.errors", "swcm_fairseq.version"],
     [
         "swcm_fairseq.allocator",
+        "swcm_fairseq.encodings",
+        "swcm_fairseq.packed_streams",
         "swcm_fairseq.files",
         "swcm_fairseq.input_files",
         "swcm_fairseq.hardware",
