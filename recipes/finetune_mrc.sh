@@ -52,7 +52,6 @@ case $# in
 esac
 
 recipes=$SWCM_ROOT/recipes preprocess=$SWCM_ROOT/preprocess
-python() { PYTHONPATH=$SWCM_ROOT${PYTHONPATH:+:$PYTHONPATH} "$SWCM_PY" "$@"; }
 
 begin 7
 
@@ -68,12 +67,12 @@ for file in "$@"; do
     part=${parts[0]}
     parts=("${parts[@]:1}")
     done_already "$OUT/raw/$part.counts.json" "questions of $file" ||
-        python "$preprocess/read.py" --format squad --out "$OUT/raw/$part" \
+        "$SWCM_PY" "$preprocess/read.py" --format squad --out "$OUT/raw/$part" \
             --take question=question passage=context answer=answer "${further[@]}" -- "$file"
 done
 split=$OUT/split
 done_already "$split/counts.json" "split" ||
-    python "$recipes/lib/split_questions.py" --questions "$OUT/raw" --out "$split" --valid "$VALID_QUESTIONS" \
+    "$SWCM_PY" "$recipes/lib/split_questions.py" --questions "$OUT/raw" --out "$split" --valid "$VALID_QUESTIONS" \
         --test "$TEST_QUESTIONS" --max-train "$MAX_TRAIN"
 
 step "4/7 a smaller encoder; question, separator and passage in pieces, binarized"
@@ -89,7 +88,7 @@ spm=$OUT/encoder/sentencepiece.bpe.model
 for part in train valid test; do
     source=$OUT/text/$part.question-answer.question
     done_already "$source" "questions with passages, $part" ||
-        python "$preprocess/mrc.py" --question "$split/$part.question" --passage "$split/$part.passage" \
+        "$SWCM_PY" "$preprocess/mrc.py" --question "$split/$part.question" --passage "$split/$part.passage" \
             --answer "$split/$part.answer" --spm "$spm" --max-pieces "$MAX_PIECES" --separator "$SEPARATOR" \
             --out "$source"
     for answer in "$split/$part".answer*; do cp "$answer" "$OUT/text/$part.question-answer.${answer##*/"$part."}"; done
@@ -106,14 +105,8 @@ if [ "$DENOISING" != 0 ]; then
 fi
 bash "$recipes/binarize.sh" "$OUT/pieces" "$OUT/dict.txt" "$OUT/data-bin" "${names[@]}"
 
-start=()
 step "5/7 denoising"
-if [ "$DENOISING" != 0 ]; then
-    UPDATES=$DENOISING LR=$DENOISING_LR EPOCHS=1000 WARMUP=50 SENTENCES=100 UPDATE_FREQ=1 MAX_LENGTH=$((MAX_PIECES + 2)) \
-        MAX_TOKENS=$((BATCH_TOKENS / 2)) SCHEDULED_SAMPLING=none \
-        bash "$recipes/pretrain.sh" "$OUT/data-bin" "$OUT/encoder" "$OUT/denoised" "$ANSWER_LANG"
-    start=(--finetune-from-model "$OUT/denoised/checkpoint_last.pt")
-fi
+denoise "$OUT" "$ANSWER_LANG" $((MAX_PIECES + 2))
 
 step "6/7 learning to answer"
 UPDATES=$UPDATES bash "$recipes/train.sh" "$OUT/data-bin" "$OUT/encoder" "$OUT/model" question-answer \
@@ -123,10 +116,7 @@ step "7/7 answering the test questions"
 metrics=exact_match,token_f1,rougeL,wrong_language
 TARGET_TAG=$ANSWER_LANG REFERENCES=$OUT/text/test METRICS=$metrics bash "$recipes/evaluate.sh" "$OUT/data-bin" \
     "$OUT/model/checkpoint_best.pt" "$OUT/test" question-answer
-score=(swcm-score --lang "$ANSWER_LANG" --generate-output "$OUT/test/question-answer.txt" --names model
-    --ref "$OUT"/text/test.question-answer.answer* --src "$split/test.passage" --metrics "$metrics" --shuffled
-    --first-words)
-"${score[@]}" --json >"$OUT/scores.json.tmp"
-mv "$OUT/scores.json.tmp" "$OUT/scores.json"
-"${score[@]}"
+score_into "$OUT/scores.json" --lang "$ANSWER_LANG" --generate-output "$OUT/test/question-answer.txt" --names model \
+    --ref "$OUT"/text/test.question-answer.answer* --src "$split/test.passage" --metrics "$metrics" --shuffled \
+    --first-words
 step "done: $OUT/scores.json"

@@ -57,9 +57,8 @@ case $# in
 esac
 
 recipes=$SWCM_ROOT/recipes preprocess=$SWCM_ROOT/preprocess
-python() { PYTHONPATH=$SWCM_ROOT${PYTHONPATH:+:$PYTHONPATH} "$SWCM_PY" "$@"; }
 # clean.py and split.py take the two suffixes for languages.
-with_sides() { SWCM_LANGUAGES=$OUT/languages.json python "$@"; }
+with_sides() { SWCM_LANGUAGES=$OUT/languages.json "$SWCM_PY" "$@"; }
 
 begin 7
 
@@ -70,7 +69,7 @@ if [ $# -eq 0 ]; then
     split=$OUT/raw/$SUMMARY_LANG
 else
     split=$OUT/split held_out=()
-    python "$recipes/lib/sides.py" --lang "$SUMMARY_LANG" --sides text summary --out "$OUT/languages.json"
+    "$SWCM_PY" "$recipes/lib/sides.py" --lang "$SUMMARY_LANG" --sides text summary --out "$OUT/languages.json"
     take train "$1" text "$text_field" summary "$summary_field"
     if [ $# -eq 3 ]; then
         take valid "$2" text "$text_field" summary "$summary_field"
@@ -112,13 +111,7 @@ fi
 bash "$recipes/binarize.sh" "$OUT/pieces" "$OUT/dict.txt" "$OUT/data-bin" "${names[@]}"
 
 step "5/7 denoising: the decoder learns to write the language, and to copy"
-start=()
-if [ "$DENOISING" != 0 ]; then
-    UPDATES=$DENOISING LR=$DENOISING_LR EPOCHS=1000 WARMUP=50 SENTENCES=100 UPDATE_FREQ=1 MAX_LENGTH=$MAX_SOURCE \
-        MAX_TOKENS=$((BATCH_TOKENS / 2)) SCHEDULED_SAMPLING=none \
-        bash "$recipes/pretrain.sh" "$OUT/data-bin" "$OUT/encoder" "$OUT/denoised" "$SUMMARY_LANG"
-    start=(--finetune-from-model "$OUT/denoised/checkpoint_last.pt")
-fi
+denoise "$OUT" "$SUMMARY_LANG" "$MAX_SOURCE"
 
 step "6/7 training"
 cut=(--truncate-source --max-source-positions "$MAX_SOURCE")
@@ -130,10 +123,7 @@ TARGET_TAG=$SUMMARY_LANG METRICS=rougeL SCORE_FLAGS="--resamples 0" bash "$recip
     "$OUT/model/checkpoint_best.pt" "$OUT/test" text-summary -- "${cut[@]}" >"$OUT/test.log" ||
     die "decoding failed; see $OUT/test.log"
 # Against the texts as they are, not as far as the model reads them and knows their pieces.
-score=(swcm-score --lang "$SUMMARY_LANG" --generate-output "$OUT/test/text-summary.txt" --names model
-    --ref "$split/test.text-summary.summary" --src "$split/test.text-summary.text" --shuffled --first-sentence
-    --metrics "rouge1,rouge2,rougeL,wrong_language,length_ratio,repeated")
-"${score[@]}" --json >"$OUT/.scores.json.tmp"
-mv "$OUT/.scores.json.tmp" "$OUT/scores.json"
-"${score[@]}"
+score_into "$OUT/scores.json" --lang "$SUMMARY_LANG" --generate-output "$OUT/test/text-summary.txt" --names model \
+    --ref "$split/test.text-summary.summary" --src "$split/test.text-summary.text" --shuffled --first-sentence \
+    --metrics "rouge1,rouge2,rougeL,wrong_language,length_ratio,repeated"
 step "done: $OUT/scores.json"

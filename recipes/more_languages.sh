@@ -47,7 +47,7 @@ in_ledger() {
 }
 
 begin 3
-export ENCODER TEXT PYTHONPATH="$SWCM_ROOT${PYTHONPATH:+:$PYTHONPATH}"
+export ENCODER TEXT
 report=("$SWCM_PY" -m recipes.lib.reproduce_report)
 here=()
 step "3/3 quickstarts"

@@ -63,7 +63,6 @@ encode_text "$OUT/encoder" "$OUT/pieces" "$OUT"/split/*.zh-*.*
 bash "$recipes/binarize.sh" "$OUT/pieces" "$OUT/dict.txt" "$OUT/data-bin" "${pairs[@]}"
 
 # How many updates fit is found out by making some, once for what is asked for.
-export PYTHONPATH="$SWCM_ROOT${PYTHONPATH:+:$PYTHONPATH}"
 plan=("$SWCM_PY" -m recipes.lib.quickstart_plan)
 if [ -z "$UPDATES" ]; then
     if [ ! -e "$OUT/updates" ] || [ "$(cut -f 1 "$OUT/updates")" != "$asked, COMPARE=$COMPARE" ]; then

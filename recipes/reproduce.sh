@@ -70,7 +70,6 @@ export VALIDATION_SCORES=chrfpp BEST_METRIC=chrfpp VALIDATION_SENTENCES=0 VALIDA
 export METRICS=chrfpp BEAM=5
 
 use_environment
-export PYTHONPATH="$SWCM_ROOT${PYTHONPATH:+:$PYTHONPATH}"
 report=("$SWCM_PY" -m recipes.lib.reproduce_report)
 commit=$(git -C "$SWCM_ROOT" rev-parse HEAD 2>/dev/null || true)
 [ -z "$commit" ] || [ -z "$(git -C "$SWCM_ROOT" status --porcelain --untracked-files=no)" ] || commit=$commit+changes

@@ -25,5 +25,4 @@ case $# in
 *) usage_error "recipes/results.sh [--write README.md]" ;;
 esac
 use_environment
-export PYTHONPATH="$SWCM_ROOT${PYTHONPATH:+:$PYTHONPATH}"
 exec "$SWCM_PY" -m recipes.lib.reproduce_report tables --ledger "$LEDGER" --size "$SIZE" --langs "${langs[@]}" "$@"

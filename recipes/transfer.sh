@@ -69,7 +69,6 @@ fi
 export BEAM MAX_LEN SEED
 
 recipes=$SWCM_ROOT/recipes
-python() { PYTHONPATH=$SWCM_ROOT${PYTHONPATH:+:$PYTHONPATH} "$SWCM_PY" "$@"; }
 read -r -a targets <<<"$TO"
 languages=("$FROM" "${targets[@]}")
 tests=() translations=() hidden=() few=()
@@ -95,7 +94,7 @@ if [ -z "$TEXT" ]; then
     LANGS=$TO bash "$recipes/data/debian_descriptions.sh" "$TEXT"
 fi
 done_already "$OUT/text" "text to train and test on" ||
-    python "$recipes/lib/transfer_text.py" --data "$TEXT" --source "$FROM" --targets "${targets[@]}" \
+    "$SWCM_PY" "$recipes/lib/transfer_text.py" --data "$TEXT" --source "$FROM" --targets "${targets[@]}" \
         --few-shot "$FEW_SHOT" --rehearse "$REHEARSE" --seed "$SEED" --out "$OUT/text"
 
 step "4/8 a smaller encoder: the pieces of the training text, layers ${KEEP_LAYERS:-all}"
@@ -137,6 +136,6 @@ decode "$OUT/forced"
 mkdir -p "$OUT/free"
 cp "$OUT/forced/text_$FROM-$FROM.txt" "$OUT/free/"
 decode "$OUT/free" --target-tag "$FROM"
-python "$recipes/lib/transfer_report.py" --text "$OUT/text" --forced "$OUT/forced" --free "$OUT/free" \
+"$SWCM_PY" "$recipes/lib/transfer_report.py" --text "$OUT/text" --forced "$OUT/forced" --free "$OUT/free" \
     --langs "${languages[@]}" --out "$OUT/scores.json"
 step "done: $OUT/scores.json"

@@ -20,6 +20,5 @@ set -euo pipefail
 [ $# -le 1 ] || usage_error "recipes/benchmark/gpu_check.sh [OUT_DIR]"
 use_environment
 find_gpus
-export PYTHONPATH="$SWCM_ROOT${PYTHONPATH:+:$PYTHONPATH}"
 # shellcheck disable=SC2086
 exec "$SWCM_PY" -m recipes.benchmark.gpu_check --out "${1:-$SWCM_ROOT/runs/gpu_check}" --gpus "$SWCM_GPUS" $STEPS

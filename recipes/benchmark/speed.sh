@@ -31,7 +31,6 @@ set -euo pipefail
 . "$(dirname "${BASH_SOURCE[0]}")/../lib/common.sh"
 
 use_environment
-export PYTHONPATH="$SWCM_ROOT${PYTHONPATH:+:$PYTHONPATH}"
 # bf16 is measured by default only where the machine has it: in a plain loop it would take hours.
 dtypes=(--dtype float32)
 [ "$("$SWCM_PY" -m swcm_fairseq.hardware | cut -f 1)" != bf16 ] || dtypes=(--dtype "float32,bf16")

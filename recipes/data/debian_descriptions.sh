@@ -59,10 +59,6 @@ code_of() {
     esac
 }
 
-sha256_of() {
-    if command -v sha256sum >/dev/null 2>&1; then sha256sum "$1"; else shasum -a 256 "$1"; fi | cut -d ' ' -f 1
-}
-
 # download FOLDER LANGUAGE...: Translation-XX of each into FOLDER, and its point release into FOLDER/version.
 download() {
     local folder=$1 language codes=() instead="SWCM_DEBIAN_DIR=FOLDER with the lists brings them from elsewhere"
@@ -118,16 +114,10 @@ files=()
 for language in "${languages[@]}"; do
     file=$folder/Translation-$(code_of "$language")
     files+=("$language=$file")
-    sha256=$(sha256_of "$file")
-    printf 'Translation-%s %s %s\n' "$(code_of "$language")" "$version" "$sha256" >>"$work/lists.txt"
-    known=$(known_sha256 "$language")
-    if [ -n "$known" ] && [ "$known" != "$sha256" ]; then
-        [ "$version" != "$known_version" ] ||
-            die "$file says it is of Debian $known_version, but its sha256 is $sha256, not $known; fetch it again"
-        say "note: the descriptions in $language are of Debian $version, not $known_version; counts and scores may differ"
-    fi
+    printf 'Translation-%s %s %s\n' "$(code_of "$language")" "$version" "$(sha256_of "$file")" >>"$work/lists.txt"
+    check_version "$file" "$language" "$version" "$known_version" "$(known_sha256 "$language")"
 done
-PYTHONPATH=$SWCM_ROOT${PYTHONPATH:+:$PYTHONPATH} "$SWCM_PY" "$SWCM_ROOT/recipes/data/debian_descriptions.py" \
+"$SWCM_PY" "$SWCM_ROOT/recipes/data/debian_descriptions.py" \
     --translations "${files[@]}" --out "$out" --valid "$VALID" --test "$TEST" --max-train "$MAX_TRAIN" --seed "$SEED" \
     "${force[@]+"${force[@]}"}"
 mv "$work/lists.txt" "$out/lists.txt"

@@ -47,6 +47,6 @@ if [ -z "$DESCRIPTIONS" ]; then
 fi
 force=()
 [ "${FORCE:-0}" != 1 ] || force=(--force)
-PYTHONPATH=$SWCM_ROOT${PYTHONPATH:+:$PYTHONPATH} "$SWCM_PY" "$SWCM_ROOT/recipes/data/debian_questions.py" \
+"$SWCM_PY" "$SWCM_ROOT/recipes/data/debian_questions.py" \
     --descriptions "$DESCRIPTIONS" --langs "${languages[@]}" --out "$out" "${force[@]+"${force[@]}"}"
 [ ! -e "$DESCRIPTIONS/lists.txt" ] || cp "$DESCRIPTIONS/lists.txt" "$out/lists.txt"

@@ -58,10 +58,6 @@ package_of() {
     esac
 }
 
-sha256_of() {
-    if command -v sha256sum >/dev/null 2>&1; then sha256sum "$1"; else shasum -a 256 "$1"; fi | cut -d ' ' -f 1
-}
-
 instead="give two line-aligned files per language in its place, or SWCM_LIBREOFFICE_DIR=FOLDER with the .deb files"
 
 # apt_here OPTIONS...: apt-get with its warning about the user _apt left out; it is harmless here.
@@ -135,18 +131,13 @@ for language in "$PIVOT" "${wanted[@]}"; do
     file=$(package_file "$folder" "$language")
     version=$(basename "$file" _all.deb)
     version=${version#*_}
-    sha256=$(sha256_of "$file")
-    printf '%s %s %s\n' "$(package_of "$language")" "${version//%3a/:}" "$sha256" >>"$work/packages.txt"
-    known=$(known_sha256 "$language")
-    if [ -n "$known" ] && [ "$known" != "$sha256" ]; then
-        [ "${version//%3a/:}" != "$known_version" ] ||
-            die "$file says it is version $known_version, but its sha256 is $sha256, not $known; fetch it again"
-        say "note: $language is version ${version//%3a/:}, not $known_version; counts and scores may differ"
-    fi
+    version=${version//%3a/:}
+    printf '%s %s %s\n' "$(package_of "$language")" "$version" "$(sha256_of "$file")" >>"$work/packages.txt"
+    check_version "$file" "$language" "$version" "$known_version" "$(known_sha256 "$language")"
     unpack "$file" "$work/$language"
 done
 for language in "${wanted[@]}"; do
-    PYTHONPATH=$SWCM_ROOT${PYTHONPATH:+:$PYTHONPATH} "$SWCM_PY" "$SWCM_ROOT/recipes/data/read_gettext.py" \
+    "$SWCM_PY" "$SWCM_ROOT/recipes/data/read_gettext.py" \
         --pivot "$PIVOT" --pivot-dir "$work/$PIVOT" --target "$language" --target-dir "$work/$language" \
         --out "$out/$PIVOT-$language" "${force[@]+"${force[@]}"}"
 done

@@ -51,5 +51,5 @@ for language in $LANGS; do
     [ -f "$page" ] || die "LANGS: the package has no page ${language#*=}.html"
     pages+=("${language%%=*}=$page")
 done
-PYTHONPATH=$SWCM_ROOT${PYTHONPATH:+:$PYTHONPATH} "$SWCM_PY" "$SWCM_ROOT/recipes/data/read_udhr.py" \
+"$SWCM_PY" "$SWCM_ROOT/recipes/data/read_udhr.py" \
     --pivot "$PIVOT" --out "$out" "${force[@]+"${force[@]}"}" "${pages[@]}"

@@ -92,7 +92,7 @@ find_gpus() {
     if [ "${SWCM_DEVICE:-}" != cuda ] && { [ -z "${CUDA_VISIBLE_DEVICES-all}" ] || ! shows_gpu; }; then
         SWCM_GPUS=0
     else
-        SWCM_GPUS=$(PYTHONPATH=$SWCM_ROOT${PYTHONPATH:+:$PYTHONPATH} "$SWCM_PY" -m swcm_fairseq.hardware --gpus) || exit 1
+        SWCM_GPUS=$("$SWCM_PY" -m swcm_fairseq.hardware --gpus) || exit 1
     fi
     SWCM_GPUS_ASKED=$asked
     export SWCM_GPUS SWCM_GPUS_ASKED
@@ -105,7 +105,8 @@ shows_gpu() { command -v nvidia-smi >/dev/null 2>&1 || [ -e /dev/nvidia0 ] || [ 
 # (nproc itself would count no more than OMP_NUM_THREADS.)
 swcm_cores() { env -u OMP_NUM_THREADS nproc 2>/dev/null || getconf _NPROCESSORS_ONLN 2>/dev/null || echo 1; }
 
-# use_environment: make the environment if need be, and put its commands (fairseq-train, swcm-score, ...) first.
+# use_environment: make the environment if need be, and put its commands (fairseq-train, swcm-score, ...) first, and the
+# checkout before whatever package is installed.
 # SWCM_SKIP_SETUP=1 takes the environment at SWCM_VENV as it is, for one that was not made by recipes/setup.sh.
 use_environment() {
     if [ "${SWCM_SKIP_SETUP:-0}" != 1 ]; then
@@ -114,6 +115,10 @@ use_environment() {
         share_lock 7 "$SWCM_VENV.used" || die "$SWCM_VENV is just being made anew; start again"
     fi
     export PATH="$SWCM_VENV/bin:$PATH"
+    case :${PYTHONPATH:-}: in
+    *:"$SWCM_ROOT":*) ;;
+    *) export PYTHONPATH="$SWCM_ROOT${PYTHONPATH:+:$PYTHONPATH}" ;;
+    esac
 }
 
 # begin STEPS: the first two of a recipe's steps. The environment; and ENCODER, which is multilingual-e5-small in OUT
@@ -127,6 +132,22 @@ begin() {
         ENCODER=$OUT/encoder-full
         bash "$SWCM_ROOT/recipes/encoders/e5_small.sh" "$ENCODER"
     }
+}
+
+# sha256_of FILE
+sha256_of() {
+    if command -v sha256sum >/dev/null 2>&1; then sha256sum "$1"; else shasum -a 256 "$1"; fi | cut -d ' ' -f 1
+}
+
+# check_version FILE WHAT VERSION KNOWN_VERSION KNOWN_SHA256: the FILE, of WHAT, says that it is of VERSION; that is told
+# where the recipe's expected counts belong to another, and where a file says the known one and isn't it, it is refused.
+# KNOWN_SHA256 is empty for what no counts are known of.
+check_version() {
+    local sha256
+    sha256=$(sha256_of "$1")
+    [ -n "$5" ] && [ "$5" != "$sha256" ] || return 0
+    [ "$3" != "$4" ] || die "$1 says it is version $4, but its sha256 is $sha256, not $5; fetch it again"
+    say "note: $2 is version $3, not $4; counts and scores may differ"
 }
 
 # take PART INPUT SIDE FIELD SIDE FIELD: OUT/raw/PART.SIDE of both sides, of whatever INPUT is: a file of records, which

@@ -36,6 +36,27 @@ encode_text() {
             --out "$pieces" "$@" "${files[@]}"
 }
 
+# denoise OUT LANG MAX_LENGTH: OUT/denoised, a decoder that has learnt to write LANG and to copy, by DENOISING updates on
+# OUT/data-bin; sets the array start to the flags that go on from it. Nothing where DENOISING is 0.
+# shellcheck disable=SC2034,SC2153
+denoise() {
+    start=()
+    [ "$DENOISING" != 0 ] || return 0
+    UPDATES=$DENOISING LR=$DENOISING_LR EPOCHS=1000 WARMUP=50 SENTENCES=100 UPDATE_FREQ=1 MAX_LENGTH=$3 \
+        MAX_TOKENS=$((BATCH_TOKENS / 2)) SCHEDULED_SAMPLING=none \
+        bash "$SWCM_ROOT/recipes/pretrain.sh" "$1/data-bin" "$1/encoder" "$1/denoised" "$2"
+    start=(--finetune-from-model "$1/denoised/checkpoint_last.pt")
+}
+
+# score_into FILE FLAGS OF swcm-score: its table on the terminal, and FILE, the same as JSON.
+score_into() {
+    local file=$1
+    shift
+    swcm-score "$@" --json >"$file.tmp"
+    mv "$file.tmp" "$file"
+    swcm-score "$@"
+}
+
 # libreoffice_pairs OUT LANGS: OUT/clean/zh-XX, clean LibreOffice text of Chinese with each of LANGS (spaces between
 # them), or that of the folder TEXT; at most MAX_PIECES of the encoder folder ENCODER a side.
 # shellcheck disable=SC2153

@@ -108,7 +108,7 @@ precision_flags() {
         reason="what this training began with; PRECISION chooses another"
     else
         IFS=$'\t' read -r name reason < <(
-            PYTHONPATH=$SWCM_ROOT${PYTHONPATH:+:$PYTHONPATH} "$SWCM_PY" -m swcm_fairseq.hardware --precision "$PRECISION"
+            "$SWCM_PY" -m swcm_fairseq.hardware --precision "$PRECISION"
         ) || die "the machine could not be asked for its precision"
     fi
     precision_line="precision: $name ($reason)"
