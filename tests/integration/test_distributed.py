@@ -38,11 +38,7 @@ def swcm_train(tmp_path_factory, repo, run):
     data = make_data(folder / "data", lines=180)
     watched = folder / "bin" / "fairseq-train"
     watched.parent.mkdir()
-    watched.write_text(
-        '#!/bin/sh\nexec {} {} "$@"\n'.format(
-            shlex.quote(sys.executable), shlex.quote(str(repo / "tests" / "support" / "trainings.py"))
-        )
-    )
+    watched.write_text(f'#!/bin/sh\nexec python {shlex.quote(str(repo / "tests/support/trainings.py"))} "$@"\n')
     watched.chmod(0o755)
     # run puts this environment's commands before all others, so the watched one is named after that.
     script = (

@@ -20,14 +20,14 @@ import sys
 #: What is read when Python or torch is loaded: with another value there, a command starts from nothing.
 AT_START = ("PYTHON", "LD_", "LC_", "OMP_", "MKL_", "KMP_", "OPENBLAS_", "ATEN_", "ONEDNN_", "MALLOC_", "TORCH")
 #: Of these, what a forked process can follow.
-FOLLOWED = ("PYTHONPATH", "OMP_WAIT_POLICY")
+FOLLOWED = ("PYTHONPATH", "OMP_WAIT_POLICY", "TORCHELASTIC", "TORCH_NCCL")
 SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT)
 LIMITS = ("RLIMIT_AS", "RLIMIT_CORE", "RLIMIT_CPU", "RLIMIT_DATA", "RLIMIT_FSIZE", "RLIMIT_NOFILE", "RLIMIT_STACK")
 
 
 def at_start(environment):
     """The part of ``environment`` that a forked process cannot follow."""
-    return {k: v for k, v in environment.items() if k.startswith(AT_START) and k not in FOLLOWED}
+    return {k: v for k, v in environment.items() if k.startswith(AT_START) and not k.startswith(FOLLOWED)}
 
 
 class Preloaded:
