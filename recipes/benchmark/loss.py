@@ -55,7 +55,7 @@ WAYS = {"ours": ours, "fairseq": fairseqs}
 
 
 def make_inputs(case):
-    """hidden (N, C), weight (V, C), targets (N,); logits are about as large as a trained model's."""
+    """hidden [N, C], weight [V, C], targets [N]; logits are about as large as a trained model's."""
     torch.manual_seed(1)
     tokens, channels, vocabulary = case["tokens"], case["channels"], case["vocabulary"]
     like = {"dtype": getattr(torch, case["dtype"]), "device": case["device"]}

@@ -23,16 +23,16 @@ def chunked_cross_entropy(hidden, weight, bias, targets, label_smoothing=0.0, ch
     which is what fairseq's label_smoothed_cross_entropy computes.
 
     Args:
-        hidden: decoder output, (N, C).
-        weight: output layer, (V, C); its gradient comes in its own dtype.
-        bias: (V,) or None.
-        targets: (N,), int64, every one a piece that counts.
+        hidden: decoder output, [N, C].
+        weight: output layer, [V, C]; its gradient comes in its own dtype.
+        bias: [V] or None.
+        targets: [N], int64, every one a piece that counts.
         label_smoothing: share of the probability that is spread, 0 for none.
         chunk_size: tokens a chunk; -1 makes chunks that are alike, none longer than ``default_chunk_size``.
 
     Returns:
-        The loss (scalar, natural logarithm, differentiable), the negative log-likelihood of each target (N,), and
-        whether each target is the most likely piece (N,), bool. Floats are float32 (float64 for float64 input).
+        The loss (scalar, natural logarithm, differentiable), the negative log-likelihood of each target [N], and
+        whether each target is the most likely piece [N], bool. Floats are float32 (float64 for float64 input).
     """
     if hidden.is_cuda and torch.is_autocast_enabled():
         hidden = hidden.to(torch.get_autocast_gpu_dtype())
@@ -61,7 +61,7 @@ class _ChunkedCrossEntropy(torch.autograd.Function):
     """See ``chunked_cross_entropy``.
 
     With P the softmax, the gradient of the loss by the logits is ``P - (1 - eps - eps_i) * onehot - eps_i``, where
-    eps_i is eps / (V - 1). The constant never touches an (N, V) matrix: as a matrix of rank one, its products with
+    eps_i is eps / (V - 1). The constant never touches an [N, V] matrix: as a matrix of rank one, its products with
     ``weight`` and ``hidden`` are the sums of their rows.
     """
 
@@ -93,7 +93,7 @@ class _ChunkedCrossEntropy(torch.autograd.Function):
 
 
 def _loss_and_gradients(hidden, weight, bias, targets, smoothing, chunk_size, wanted):
-    """Loss, nll (N,), correct (N,) and the three gradients, each None unless ``wanted``; all sums in float32."""
+    """Loss, nll [N], correct [N] and the three gradients, each None unless ``wanted``; all sums in float32."""
     exact = torch.promote_types(hidden.dtype, torch.float32)
     tokens, vocabulary = targets.size(0), weight.size(0)
     spread = smoothing / (vocabulary - 1)
@@ -216,9 +216,9 @@ def _is_argmax(logits, index, score, others):
 
 
 def _add_product(total, errors, hidden, start):
-    """``total`` (V, C) += ``errors.T`` (V, n) @ ``hidden`` (n, C), in ``total``'s dtype.
+    """``total`` [V, C] += ``errors.T`` [V, n] @ ``hidden`` [n, C], in ``total``'s dtype.
 
-    With ``start`` (C,), ``total`` holds nothing yet, and every row begins with it.
+    With ``start`` [C], ``total`` holds nothing yet, and every row begins with it.
     """
     if errors.dtype == total.dtype:
         torch.addmm(total if start is None else start.to(total.dtype), errors.t(), hidden, out=total)
@@ -235,7 +235,7 @@ def _add_product(total, errors, hidden, start):
 
 
 def _sum_of_rows(matrix, dtype):
-    """The rows' sum, (C,), in ``dtype``, without a copy of the whole matrix in it."""
+    """The rows' sum, [C], in ``dtype``, without a copy of the whole matrix in it."""
     total = matrix.new_zeros(matrix.size(1), dtype=dtype)
     buffer = None if matrix.dtype == dtype else matrix.new_empty(_block(matrix), matrix.size(1), dtype=dtype)
     for rows in matrix.split(_block(matrix)):

@@ -23,8 +23,8 @@ def chunked_symmetric_kl(hidden, weight, bias, chunk_size=-1):
 
     Args:
         hidden: decoder output, (2N, C): row i and row N + i are a token in the first run and in the second one.
-        weight: output layer, (V, C).
-        bias: (V,) or None.
+        weight: output layer, [V, C].
+        bias: [V] or None.
         chunk_size: tokens whose logits stand in memory at once; -1 chooses by vocabulary and device.
 
     Returns:

@@ -47,9 +47,9 @@ class SwcmCrossEntropy(FairseqCriterion):
     """Loss, nll, perplexity and accuracy of a batch, in total, per group and per objective.
 
     A group is "objective.languages", such as "mt.zh-kk" or "dae.bo". The task names them in ``loss_groups``, and
-    ``sample["group"]``, (B,), says which of them each sentence belongs to; without them only totals are logged.
+    ``sample["group"]``, [B], says which of them each sentence belongs to; without them only totals are logged.
 
-    A model that has ``output_parameters()``, weight (V, C) and bias (V,) or None, and returns its features (B, T, C)
+    A model that has ``output_parameters()``, weight [V, C] and bias [V] or None, and returns its features [B, T, C]
     when called with ``features_only=True`` never holds the logits of the whole batch. Any other model works too.
 
     With ``rdrop_alpha`` a batch is run twice in training. The loss is the mean of both, plus alpha times a quarter of
@@ -90,7 +90,7 @@ class SwcmCrossEntropy(FairseqCriterion):
         return loss, sample_size, logging_output
 
     def _chunked(self, model, sample, real, twofold):
-        """Loss, nll (N,), correct (N,) of the N real tokens, and how far both halves of the batch are apart or None.
+        """Loss, nll [N], correct [N] of the N real tokens, and how far both halves of the batch are apart or None.
 
         Never holds all their logits.
         """
