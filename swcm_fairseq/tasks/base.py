@@ -50,6 +50,8 @@ class SwcmTask(FairseqTask):
         self.draws_examples = False
         #: Whether all text is cut to ``max_positions``.
         self.cuts_text = False
+        #: Dictionary ids of the target languages' tags, one a group.
+        self.tags: List[int] = []
         #: Name of the split that is trained on.
         self.train_split = "train"
         # The longest source of each model that was built.
@@ -140,6 +142,16 @@ class SwcmTask(FairseqTask):
         if self._pace is not None:
             self._pace.note(update_num)
         return super().train_step(sample, model, criterion, optimizer, update_num, ignore_grad)
+
+    def max_positions(self):
+        """(source, target) limits in pieces."""
+        return self.cfg.max_source_positions, self.cfg.max_target_positions
+
+    def folder_of(self, epoch: int) -> str:
+        """The data of an epoch, which go through the folders in turn; raises for flags that decoding would ignore."""
+        if self.flags.decoding:
+            self.flags.check_generate()
+        return self.folders[(epoch - 1) % len(self.folders)]
 
     # ------------------------------------------------------------------ batches
 
@@ -245,7 +257,7 @@ class SwcmTask(FairseqTask):
 
     def default_tag_index(self) -> Optional[int]:
         """The tag that raw input is decoded into, or None when the task has several targets."""
-        raise NotImplementedError
+        return self.tags[0] if len(set(self.tags)) == 1 else None
 
     def inference_step(self, generator, models, sample, prefix_tokens=None, constraints=None):
         """Decode a batch; the decoder's first input is each sentence's tag, which forces the language."""

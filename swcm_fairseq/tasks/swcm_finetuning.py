@@ -86,9 +86,6 @@ class SwcmFinetuningTask(SwcmTask):
         suffixes = [suffix for pair in pairs for suffix in (pair.source, pair.target)]
         return cls(cfg, cls.read_dictionary(cfg, sorted(set(suffixes))), pairs)
 
-    def default_tag_index(self) -> Optional[int]:
-        return self.tags[0] if len(set(self.tags)) == 1 else None
-
     def check_data(self, run) -> None:
         """Raise one error for all pairs without files, or with sides of different length; one for useless scores."""
         parts = [(folder, run.train_split, True) for folder in self.folders]
@@ -121,9 +118,7 @@ class SwcmFinetuningTask(SwcmTask):
 
     def load_dataset(self, split, epoch=1, combine=False, **kwargs):
         """Load ``split`` of every pair, with ``combine`` all its parts; epochs go through the folders in turn."""
-        if self.flags.decoding:
-            self.flags.check_generate()
-        folder = self.folders[(epoch - 1) % len(self.folders)]
+        folder = self.folder_of(epoch)
         datasets = [
             PairDataset(
                 sides["source"],
@@ -189,10 +184,6 @@ class SwcmFinetuningTask(SwcmTask):
         if self._scores is not None:
             logging_outputs = self._scores.take_from(logging_outputs)
         super().reduce_metrics(logging_outputs, criterion)
-
-    def max_positions(self):
-        """(source, target) limits in pieces."""
-        return self.cfg.max_source_positions, self.cfg.max_target_positions
 
 
 def pairs_of(cfg) -> List[Pair]:

@@ -122,13 +122,6 @@ class SwcmPretrainingTask(SwcmTask):
         codes = set(plan.languages) | {code for direction in plan.directions for code in direction}
         return cls(cfg, cls.read_dictionary(cfg, sorted(codes)), plan)
 
-    def default_tag_index(self) -> Optional[int]:
-        return self.tags[0] if len(set(self.tags)) == 1 else None
-
-    def max_positions(self):
-        """(source, target) limits in pieces."""
-        return self.cfg.max_source_positions, self.cfg.max_target_positions
-
     # ------------------------------------------------------------------ data
 
     def check_data(self, run) -> None:
@@ -160,9 +153,7 @@ class SwcmPretrainingTask(SwcmTask):
 
     def load_dataset(self, split, epoch=1, combine=False, **kwargs):
         """Load ``split`` of every language and pair, with ``combine`` all its parts; epochs go through the folders."""
-        if self.flags.decoding:
-            self.flags.check_generate()
-        folder = self.folders[(epoch - 1) % len(self.folders)]
+        folder = self.folder_of(epoch)
         found = [self._denoising(folder, split, combine, group) for group in range(len(self.plan.languages))]
         for number in range(0, len(self.plan.directions), 2):
             found += self._translation(folder, split, combine, len(self.plan.languages) + number)
