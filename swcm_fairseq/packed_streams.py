@@ -36,18 +36,23 @@ class Unpacked(io.RawIOBase):
     def __init__(self, path: str, packing: Packing, packed: BinaryIO) -> None:
         self._path, self._name, self._packed = path, packing.name, packed
         self._stream = packing.open(packed, path)
+        # Kept: asked once more, gzip takes a header that was cut short for the end.
+        self._damage: Optional[DamagedInput] = None
 
     def readable(self) -> bool:
         return True
 
     def readinto(self, buffer) -> int:
+        if self._damage:
+            raise self._damage
         try:
             data = self._stream.read1(len(buffer))
         except _DAMAGED as error:
             if isinstance(error, OSError) and error.errno:
                 raise
             reason = f"the {self._name} data is cut short or damaged ({error}); fetch the file again"
-            raise DamagedInput(self._path, reason)
+            self._damage = DamagedInput(self._path, reason)
+            raise self._damage
         buffer[: len(data)] = data
         return len(data)
 

@@ -12,7 +12,7 @@ import zipfile
 
 import pytest
 import zstandard
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from swcm_fairseq import input_files
@@ -159,6 +159,7 @@ def test_text_that_begins_like_another_format_is_text(tmp_path, text):
 
 
 @given(st.binary(max_size=300))
+@example(b"\x1f\x8b")
 def test_any_bytes_come_out_or_are_refused(data):
     path = os.path.join(os.environ.get("TMPDIR", "/tmp"), f"swcm-any-bytes-{os.getpid()}")
     with open(path, "wb") as stream:
