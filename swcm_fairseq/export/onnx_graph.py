@@ -1,7 +1,7 @@
 """Writing an ONNX graph node by node, with weights as float32 or 8-bit numbers."""
 
 import os
-from typing import List, Optional, Sequence, Union
+from typing import Any, Dict, List, Optional, Sequence, Union
 
 import numpy as np
 import onnx
@@ -48,7 +48,7 @@ class Graph:
         self.nodes: List[onnx.NodeProto] = []
         self.weights: List[onnx.TensorProto] = []
         self._count = 0
-        self._small = {}
+        self._small: Dict[Any, str] = {}
 
     def op(self, kind: str, inputs: Sequence[str], outputs: Union[int, str] = 1, **attributes):
         """Add a node.
@@ -160,7 +160,7 @@ class Graph:
         model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", OPSET)], producer_name="swcm_fairseq")
         model.ir_version = _IR_VERSION
         many = sum(len(weight.raw_data) for weight in self.weights) > _MOST_IN_ONE_FILE
-        beside = {"save_as_external_data": True, "location": name + "_data"} if many else {}
+        beside: Dict[str, Any] = {"save_as_external_data": True, "location": name + "_data"} if many else {}
         onnx.save_model(model, path, **beside)
 
     def _name(self, kind: str) -> str:
