@@ -1,6 +1,7 @@
 """The commands of README.md and recipes/README.md, run once for all tests of them and of what they leave behind."""
 
 import shutil
+import sys
 
 import pytest
 
@@ -8,14 +9,13 @@ from tests.support.readme import TINY, blocks
 
 
 @pytest.fixture(scope="session")
-def checkout(repo, tracked, preloaded, tmp_path_factory):
+def checkout(repo, tracked, tmp_path_factory):
     """A copy of what git tracks, with this environment as its .venv, in which every README block has run."""
     copy = tmp_path_factory.mktemp("clone of it")  # a path with spaces, as users have them
     for name in tracked:
         (copy / name).parent.mkdir(parents=True, exist_ok=True)
         shutil.copy2(str(repo / name), str(copy / name))
-    # What recipes start goes on from there; what is typed behind `source .venv/bin/activate` starts Python anew.
-    (copy / ".venv").symlink_to(preloaded())
+    (copy / ".venv").symlink_to(sys.prefix)
     return copy
 
 

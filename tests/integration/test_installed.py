@@ -48,7 +48,7 @@ def test_decoding_from_another_folder(run, repo, model, installed, tmp_path, for
         plugin = os.path.relpath(plugin, str(tmp_path))
     flags = ["--user-dir", plugin, "--task", "swcm_finetuning", "--target-lang", "kk", "--cpu", "--beam", "2"]
     command = ["fairseq-interactive", model, *flags, "--path", model / "checkpoint_best.pt", "--max-len-b", "8"]
-    done = run(command, input="打开文件\n", cwd=str(tmp_path), env={"PYTHONPATH": str(root)}, anew=True)
+    done = run(command, input="打开文件\n", cwd=str(tmp_path), env={"PYTHONPATH": str(root)})
     assert len(hypotheses(done.stdout)) == 1
     where = ["python", "-c", "import swcm_fairseq; print(swcm_fairseq.__file__)"]
     found = run(where, cwd=str(tmp_path), env={"PYTHONPATH": str(root)}).stdout.strip()
