@@ -143,7 +143,7 @@ def test_config_sources_and_pieces(folder):
     assert encoder.sentencepiece_model == os.path.join(folder, "sentencepiece.bpe.model")
     assert sorted(encoder.sources) == sorted(encoder.tensors)
     assert encoder.sources["layers.2.self_attn.in_proj.bias"] == "encoder.layer.2.attention.self.{query,key,value}.bias"
-    assert encoder.sources["layers.0.fc2.weight"] == "encoder.layer.0.output.dense.weight"
+    assert encoder.sources["layers.0.ffn.fc2.weight"] == "encoder.layer.0.output.dense.weight"
 
 
 def test_half_precision_becomes_float32(folder):
