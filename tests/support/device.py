@@ -12,7 +12,7 @@ like another. Within the ``with`` block of ``MadeUpDevice`` tensors can be made 
 """
 
 from collections import Counter
-from typing import Any, Callable, Iterator
+from typing import Any, Iterator
 
 import torch
 import torch.nn.functional as F
@@ -126,7 +126,7 @@ class MadeUpDevice(TorchDispatchMode):
 
     def counts(self) -> "tuple[int, int, int]":
         """Kernels, transfers and waits."""
-        return tuple(sum(one.values()) for one in (self.kernels, self.transfers, self.waits))
+        return sum(self.kernels.values()), sum(self.transfers.values()), sum(self.waits.values())
 
     def __enter__(self):
         self.functions.__enter__()
@@ -272,7 +272,7 @@ def cpu_values(tensor: torch.Tensor) -> torch.Tensor:
     return _bare(tensor)
 
 
-def _name(func: Callable) -> str:
+def _name(func: Any) -> str:
     return func._schema.name.split("::")[-1]
 
 
