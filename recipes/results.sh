@@ -3,7 +3,8 @@
 # speed, and what is missing.
 #
 #   bash recipes/results.sh                       prints all tables
-#   bash recipes/results.sh --write README.md     writes them between that file's markers, <!-- ledger: NAME --> and
+#   bash recipes/results.sh --write README.md recipes/benchmark/README.md
+#                                                 writes them between those files' markers, <!-- ledger: NAME --> and
 #                                                 <!-- /ledger -->; NAME as printed: core, recipe, curves, speed, ...
 #
 # Inputs:   LEDGER, by default recipes/results, which recipes/reproduce.sh and recipes/benchmark/speed.sh write.
@@ -21,8 +22,8 @@ set -euo pipefail
 read -r -a langs <<<"$LANGS"
 case $# in
 0) ;;
-2) [ "$1" = --write ] || usage_error "recipes/results.sh [--write README.md]" ;;
-*) usage_error "recipes/results.sh [--write README.md]" ;;
+1) usage_error "recipes/results.sh [--write README.md ...]" ;;
+*) [ "$1" = --write ] || usage_error "recipes/results.sh [--write README.md ...]" ;;
 esac
 use_environment
 exec "$SWCM_PY" -m recipes.lib.reproduce_report tables --ledger "$LEDGER" --size "$SIZE" --langs "${langs[@]}" "$@"

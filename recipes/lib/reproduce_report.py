@@ -101,13 +101,14 @@ def write_tables(args) -> None:
         for name, lines in found.items():
             print("\n".join([f"## {name}", "", *(lines or ["nothing yet"]), ""]))
         return
-    with open(args.write, encoding="utf-8") as stream:
-        text = stream.read()
-    strange = [name for _, name, _ in _MARKED.findall(text) if name not in found]
-    if strange:
-        raise SwcmError("{}: no table of the ledger is called {}".format(args.write, ", ".join(strange)))
-    with atomic_write(args.write) as stream:
-        stream.write(filled(text, found))
+    for path in args.write:
+        with open(path, encoding="utf-8") as stream:
+            text = stream.read()
+        strange = [name for _, name, _ in _MARKED.findall(text) if name not in found]
+        if strange:
+            raise SwcmError("{}: no table of the ledger is called {}".format(path, ", ".join(strange)))
+        with atomic_write(path) as stream:
+            stream.write(filled(text, found))
 
 
 def filled(text: str, found: Dict[str, List[str]]) -> str:
@@ -132,7 +133,7 @@ def arguments(words=None):
         one.add_argument("--updates", type=int, default=800)
         one.add_argument("--rates", nargs="+", default=["5e-4"])
         one.add_argument("--seeds", nargs="+", type=int, default=[1])
-    one.add_argument("--write", metavar="README")
+    one.add_argument("--write", metavar="README", nargs="+")
     one = commands.choices["record"]
     one.add_argument("--training", required=True)
     one.add_argument("--split", required=True)

@@ -124,7 +124,7 @@ def table(plan: Sequence[Experiment], setting: Setting, entries: Dict[str, Dict]
         ]
     if left:
         total = len(list(jobs(plan, setting, entries)))
-        lines += ([""] if lines else []) + [f"Not measured yet: {len(left)} of {total} trainings."]
+        lines += [f"Not measured yet: {len(left)} of {total} trainings."]
     return lines
 
 

@@ -251,11 +251,12 @@ def test_the_same_ledger_gives_the_same_bytes_between_the_markers(folder, tmp_pa
     assert done.returncode == 1 and "no table of the ledger is called nothing" in done.stderr
 
 
-def test_the_readmes_tables_are_the_ledgers():
-    """bash recipes/results.sh --write README.md has been run since the last file came."""
-    text = (ROOT / "README.md").read_text(encoding="utf-8")
+@pytest.mark.parametrize("readme", ["README.md", "recipes/benchmark/README.md"])
+def test_the_readmes_tables_are_the_ledgers(readme):
+    """bash recipes/results.sh --write README.md recipes/benchmark/README.md has been run since the last file came."""
+    text = (ROOT / readme).read_text(encoding="utf-8")
     args = report.arguments(["tables", "--ledger", str(ROOT / "recipes" / "results")])
-    assert report.filled(text, report.sections(args)) == text
+    assert "<!-- ledger: " in text and report.filled(text, report.sections(args)) == text
 
 
 def test_languages_are_a_line_each_shared_against_random():
