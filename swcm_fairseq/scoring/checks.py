@@ -11,7 +11,7 @@ import numpy as np
 
 from ..languages import Language
 from ..version import __version__
-from .recognition import Recognizer
+from .language_identification import Recognizer
 from .statistics import Statistics, count_references, means, ratio
 from .tokenizers import tokenizer_for
 

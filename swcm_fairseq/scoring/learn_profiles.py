@@ -16,8 +16,8 @@ from ..errors import SwcmError, run_command
 from ..files import atomic_write, refuse_overwrite
 from ..languages import all_codes, language
 from .corpus import read_lines
+from .language_identification import runs_of
 from .normalization import normalize
-from .recognition import runs_of
 from .tokenizers import UNSPACED, tokenizer_for
 
 # Runs a language: the more, the surer of short texts. Latin has so many languages that the file would grow large.
@@ -28,7 +28,7 @@ GROUPS = 12  # a run that is more bits rarer than the commonest is left out
 def learn(sentences: Iterable[str], code: str, runs: int = 0) -> Tuple[str, str]:
     """The script of a language's text and its profile of ``runs`` runs (0: the usual number).
 
-    ``recognition.Candidates`` says what a profile is.
+    ``language_identification.Candidates`` says what a profile is.
 
     Raises:
         SwcmError: text without a word in the language's scripts.

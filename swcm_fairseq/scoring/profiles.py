@@ -19,7 +19,10 @@ _FILE = os.path.join(os.path.dirname(os.path.abspath(__file__)), "profiles.tsv")
 
 @lru_cache(maxsize=None)
 def read_profiles() -> Dict[str, Tuple[str, str]]:
-    """Language (``kk_Arab`` where it has several scripts) -> script and profile, see ``recognition.Candidates``."""
+    """Language (``kk_Arab`` where it has several scripts) -> script and profile.
+
+    What a profile is: ``language_identification.Candidates``.
+    """
     with open(_FILE, encoding="utf-8") as stream:
         rows = [line.rstrip("\n").split("\t") for line in stream]
     return {code: (script, profile) for code, script, profile in rows}

@@ -21,7 +21,7 @@ from starlette.routing import Route
 
 from ..decoding.hypotheses import BaseTranslator, Hypothesis
 from ..languages import language
-from ..scoring.recognition import Recognizer
+from ..scoring.language_identification import Recognizer
 from ..vocabulary.symbols import EOS
 from .batching import Batcher, Full
 from .catalogue import Catalogue

@@ -5,7 +5,7 @@ from typing import Dict, List, NamedTuple, Sequence
 import regex
 
 from ..languages import language
-from ..scoring.recognition import DOUBT, candidates_in, is_the_same, runs_of
+from ..scoring.language_identification import DOUBT, candidates_in, is_the_same, runs_of
 from ..scoring.tokenizers import UNSPACED
 
 _MOST = 2000  # characters that are looked at

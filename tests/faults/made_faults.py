@@ -287,7 +287,7 @@ DATA = [
         ("MASK] + tags_in(dictionary.symbols)", "MASK]", "tags are written into texts"),
     ),
     *_faults(
-        "fairseq_patches/whole_batches.py", ("if left_out > 0:", "if left_out > 1:", "the last sentence is left out")
+        "fairseq_patches/batch_by_size.py", ("if left_out > 0:", "if left_out > 1:", "the last sentence is left out")
     ),
 ]
 
@@ -419,7 +419,9 @@ BEYOND = [
         "models/rates.py",
         ('name in copied or name.startswith("encoder.")', "name in copied", "the encoder learns at the full rate"),
     ),
-    *_faults("fairseq_patches/repeats.py", ("tokens[:, : step + 1]", "tokens", "--no-repeat-ngram-size does nothing")),
+    *_faults(
+        "fairseq_patches/no_repeat_ngram.py", ("tokens[:, : step + 1]", "tokens", "--no-repeat-ngram-size does nothing")
+    ),
     *_faults(
         "decoding/averaging.py",
         ("tensor.div_(len(paths))", "tensor.div_(2)", "right for two checkpoints alone"),

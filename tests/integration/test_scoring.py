@@ -13,8 +13,8 @@ from swcm_fairseq.scoring import score
 from swcm_fairseq.scoring.baselines import shuffled
 from swcm_fairseq.scoring.command import main
 from swcm_fairseq.scoring.corpus import read_lines
+from swcm_fairseq.scoring.language_identification import Recognizer
 from swcm_fairseq.scoring.normalization import normalize
-from swcm_fairseq.scoring.recognition import Recognizer
 from swcm_fairseq.scoring.tokenizers import tokenizer_for
 
 pytestmark = pytest.mark.network

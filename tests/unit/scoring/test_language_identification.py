@@ -5,9 +5,9 @@ import pytest
 from swcm_fairseq import languages
 from swcm_fairseq.languages import language
 from swcm_fairseq.scoring import profiles, score
+from swcm_fairseq.scoring.language_identification import Candidates, Recognizer, is_the_same, runs_of
 from swcm_fairseq.scoring.learn_profiles import learn
 from swcm_fairseq.scoring.learn_profiles import main as learn_command
-from swcm_fairseq.scoring.recognition import Candidates, Recognizer, is_the_same, runs_of
 
 # Two everyday sentences each.
 TEXTS = {

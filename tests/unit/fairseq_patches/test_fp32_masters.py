@@ -4,7 +4,7 @@ from types import SimpleNamespace
 import pytest
 import torch
 
-from swcm_fairseq.fairseq_patches.masters import KEY, parameters_and_masters, restore
+from swcm_fairseq.fairseq_patches.fp32_masters import KEY, parameters_and_masters, restore
 
 SHAPES = ((2, 3), (4,), (1, 5))
 
