@@ -243,7 +243,7 @@ DATA = [
     ),
     *_faults(
         "data/sampling.py",
-        ("(sizes / sizes.sum()) ** alpha", "(sizes / sizes.sum()) ** (1 - alpha)", "large languages win"),
+        ("(amounts / amounts.sum()) ** alpha", "(amounts / amounts.sum()) ** (1 - alpha)", "large languages win"),
         ("np.argsort(-(exact - counts)", "np.argsort((exact - counts)", "counts off by more than one"),
         ("[random.permutation(size)[:rest]]", "[np.arange(size)[:rest]]", "the first examples come more often"),
         ("sum(texts) / (1 - mt_share)", "sum(texts) * (1 + mt_share)", "text is left out of an epoch"),
@@ -347,21 +347,21 @@ TASKS = [
             "            pass\n",
             "text is cut into pieces that the model does not know",
         ),
-    ),
-    *_faults(
-        "tasks/swcm_finetuning.py",
         (
             "self.folders[(epoch - 1) % len(self.folders)]",
             "self.folders[epoch % len(self.folders)]",
             "the first pass reads the second folder",
         ),
+        ("if len(set(self.tags)) == 1 else None", "", "raw text goes into the first language"),
+    ),
+    *_faults(
+        "tasks/swcm_finetuning.py",
         (
             "self.cfg.sampling_alpha if split == self.train_split else None",
             "self.cfg.sampling_alpha",
             "test sets are drawn from",
         ),
         ("self.tags[group],", "self.tags[0],", "all pairs have the first one's language"),
-        ("if len(set(self.tags)) == 1 else None", "", "raw text goes into the first language"),
     ),
     *_faults(
         "tasks/swcm_pretraining.py",
