@@ -9,10 +9,6 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-#: Added where attending is forbidden. No softmax sees anything of it beside another score; and a row with nothing to
-#: attend to stays finite, as it would not with -inf.
-FORBIDDEN = -3e4
-
 
 def fuses(x: Tensor) -> bool:
     """Whether attention over ``x`` is one kernel where no weights are asked for."""
@@ -28,4 +24,8 @@ def _fuses(x: Tensor) -> bool:
 
 def mask_for(x: Tensor, forbidden: Tensor) -> Tensor:
     """``forbidden``, bool, as attention over ``x`` takes it: unchanged, or as numbers to add; once for all layers."""
-    return forbidden.to(x.dtype).mul_(FORBIDDEN) if fuses(x) else forbidden
+    if not fuses(x):
+        return forbidden
+    # No softmax sees anything of it beside another score; and a row with nothing to attend to stays finite, as it would
+    # not with -inf. (TorchScript lacks constants of modules.)
+    return forbidden.to(x.dtype).mul_(-3e4)
