@@ -115,7 +115,7 @@ for language in "${languages[@]}"; do
     file=$folder/Translation-$(code_of "$language")
     files+=("$language=$file")
     printf 'Translation-%s %s %s\n' "$(code_of "$language")" "$version" "$(sha256_of "$file")" >>"$work/lists.txt"
-    check_version "$file" "$language" "$version" "$known_version" "$(known_sha256 "$language")"
+    check_version "$file" "the descriptions in $language are of Debian" "$version" "$known_version" "$(known_sha256 "$language")"
 done
 "$SWCM_PY" "$SWCM_ROOT/recipes/data/debian_descriptions.py" \
     --translations "${files[@]}" --out "$out" --valid "$VALID" --test "$TEST" --max-train "$MAX_TRAIN" --seed "$SEED" \

@@ -133,7 +133,7 @@ for language in "$PIVOT" "${wanted[@]}"; do
     version=${version#*_}
     version=${version//%3a/:}
     printf '%s %s %s\n' "$(package_of "$language")" "$version" "$(sha256_of "$file")" >>"$work/packages.txt"
-    check_version "$file" "$language" "$version" "$known_version" "$(known_sha256 "$language")"
+    check_version "$file" "$language is version" "$version" "$known_version" "$(known_sha256 "$language")"
     unpack "$file" "$work/$language"
 done
 for language in "${wanted[@]}"; do

@@ -139,7 +139,7 @@ sha256_of() {
     if command -v sha256sum >/dev/null 2>&1; then sha256sum "$1"; else shasum -a 256 "$1"; fi | cut -d ' ' -f 1
 }
 
-# check_version FILE WHAT VERSION KNOWN_VERSION KNOWN_SHA256: the FILE, of WHAT, says that it is of VERSION; that is told
+# check_version FILE "WHAT IS" VERSION KNOWN_VERSION KNOWN_SHA256: the FILE says that it is of VERSION; that is told
 # where the recipe's expected counts belong to another, and where a file says the known one and isn't it, it is refused.
 # KNOWN_SHA256 is empty for what no counts are known of.
 check_version() {
@@ -147,7 +147,7 @@ check_version() {
     sha256=$(sha256_of "$1")
     [ -n "$5" ] && [ "$5" != "$sha256" ] || return 0
     [ "$3" != "$4" ] || die "$1 says it is version $4, but its sha256 is $sha256, not $5; fetch it again"
-    say "note: $2 is version $3, not $4; counts and scores may differ"
+    say "note: $2 $3, not $4; counts and scores may differ"
 }
 
 # take PART INPUT SIDE FIELD SIDE FIELD: OUT/raw/PART.SIDE of both sides, of whatever INPUT is: a file of records, which

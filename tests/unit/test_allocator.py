@@ -85,7 +85,7 @@ print(resident() - before)
 @pytest.mark.skipif(sys.platform != "linux", reason="looks into /proc")
 def test_products_of_ever_new_sizes_take_no_more_memory(run):
     few = float(run(["python", "-c", PRODUCTS, "few"]).stdout)
-    assert few < 30, few
+    assert few < 50, few  # where nothing is bounded it is 88 on a CPU with AMX; seen were 0.2 and 31
 
 
 @pytest.mark.parametrize("given, kept", [(None, str(allocator.KERNELS)), ("7", "7")])
