@@ -11,7 +11,7 @@
 #           checkpoints in runs/quickstart/shared; every step's files beside them.
 # Hardware: a CPU with 2 cores, 8 GiB of memory, 4 GB of disk; a GPU is used when there is one.
 # Time:     MINUTES, the environment included: it measures its first updates and makes as many as fit. 2 cores with bf16
-#           make two updates a second, others, which train in float32, about one.
+#           make one or two updates a second, others, which train in float32, about one.
 # Expect:   chrF++ in the twenties after 800 updates; references in the wrong order have 6. The random start of COMPARE=1
 #           scores little more than those. A second run skips what is done.
 set -euo pipefail

@@ -17,7 +17,7 @@
 # Outputs:  LEDGER/*.json, one for every finished training; OUT/PAIRS/ROW/UPDATES.RATE.SEED/ with logs and outputs.
 #           recipes/results.sh makes the tables.
 # Hardware: SIZE=small: a CPU core and 4 GiB for each of the JOBS. SIZE=full: GPUs (recipes/lib/training.sh).
-# Time:     SIZE=small: 800 updates take 7 to 15 minutes on one core, in float32 on AVX2 20 to 30.
+# Time:     SIZE=small: 800 updates take 15 to 20 minutes of one core, in float32 on AVX2 20 to 30.
 # Expect:   README.md, "Results".
 set -euo pipefail
 

@@ -13,7 +13,7 @@
 # Outputs:  OUT_DIR/checkpoint_{best,last}.pt with dict.txt, sentencepiece.bpe.model and init_report.tsv beside them;
 #           OUT_DIR/train.log; OUT_DIR/command.txt, what was run, and in which precision; OUT_DIR/tensorboard.
 # Hardware: a CPU, or all GPUs of the machine (recipes/lib/training.sh says how to use several machines).
-# Time:     2 CPU cores, 28M parameters: about half a second an update of 600 pieces in bf16, where the CPU has it; one
+# Time:     2 CPU cores, 28M parameters: half a second to one an update of 600 pieces in bf16, where the CPU has it; one
 #           to two seconds in float32.
 # Expect:   the validation loss falls all the time at these settings; stopped and started again it goes on, also after
 #           its end where UPDATES is more than before.

@@ -29,12 +29,11 @@ export MEGABYTES LANG_CODE
 out=${1:-$SWCM_ROOT/runs/big_files}
 use_environment
 mkdir -p "$out"
-python() { PYTHONPATH=$SWCM_ROOT${PYTHONPATH:+:$PYTHONPATH} "$SWCM_PY" "$@"; }
 
 text=$out/text.$LANG_CODE
 if ! done_already "$text" "text of $MEGABYTES MB"; then
     say "making $MEGABYTES MB of text"
-    python - "$text" <<'PY'
+    "$SWCM_PY" - "$text" <<'PY'
 import io, itertools, os, sys
 import sentencepiece
 from recipes.benchmark.sample_text import lines
@@ -64,7 +63,7 @@ lines=$(wc -l <"$text")
 measured() {
     local name=$1
     shift
-    python - "$out/$name.out" "$name" "$@" <<'PY'
+    "$SWCM_PY" - "$out/$name.out" "$name" "$@" <<'PY'
 import resource, subprocess, sys, time
 
 path, name, command = sys.argv[1], sys.argv[2], sys.argv[3:]
@@ -81,7 +80,7 @@ PY
 
 # counted NAME FILE: FILE, a counts file, has as many lines read as the text, and all of them kept or dropped.
 counted() {
-    python - "$1" "$2" "$lines" <<'PY' || die "$1: lines are lost; see $2"
+    "$SWCM_PY" - "$1" "$2" "$lines" <<'PY' || die "$1: lines are lost; see $2"
 import json, sys
 
 counts = json.load(open(sys.argv[2], encoding="utf-8"))

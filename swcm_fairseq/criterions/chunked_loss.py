@@ -155,7 +155,7 @@ def _tf32(hidden) -> Iterator[None]:
 
 
 def _buffer(like, rows, vocabulary, dtype):
-    """An empty matrix (rows, vocabulary) for logits, one of few sizes, so that its memory is used again.
+    """An empty matrix [rows, vocabulary] for logits, one of few sizes, so that its memory is used again.
 
     Batches differ in their tokens: with as many sizes of the largest buffer there is, an allocator finds no block that
     fits and takes new ones. And on a GPU rows in half precision begin at multiples of 16 bytes, as its matrix units
@@ -174,7 +174,7 @@ def _rounded(rows):
 
 
 def _softmax_errors(logits, target, kept, errors, nll, log_sums, correct):
-    """Write softmax - ``kept`` * onehot into ``errors`` (n, V), which may be ``logits`` itself.
+    """Write softmax - ``kept`` * onehot into ``errors`` [n, V], which may be ``logits`` itself.
 
     Fills ``nll``, ``log_sums`` (log of the softmax's denominator) and ``correct``, each (n,). Where the logits are not
     in float32, this works on blocks of rows in a float32 buffer that stays in the processor's cache.
