@@ -17,6 +17,7 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 os.environ.setdefault("HF_HUB_OFFLINE", "1")
 
 ROOT = Path(__file__).resolve().parent.parent
+ENVIRONMENT = {name: value for name, value in os.environ.items() if name != "PYTEST_CURRENT_TEST"}
 
 
 @functools.lru_cache(maxsize=None)
@@ -49,6 +50,15 @@ def pytest_runtest_setup(item):
             pytest.fail(f"no network: {problem}", pytrace=False)
         if problem:
             pytest.skip(f"no network: {problem}")
+
+
+@pytest.fixture(autouse=True)
+def environment_restored():
+    """What a test's libraries leave in the environment (fairseq's data loaders do) reaches no other test's commands."""
+    yield
+    for name in set(os.environ) - set(ENVIRONMENT) - {"PYTEST_CURRENT_TEST"}:
+        del os.environ[name]
+    os.environ.update(ENVIRONMENT)
 
 
 @pytest.fixture(scope="session")

@@ -64,6 +64,12 @@ def test_torch_is_there_without_loading_and_from_nothing_where_more_threads_are_
     assert run(["bash", "-c", "OMP_NUM_THREADS=2 " + line], quick=True).stdout == "False\n"
 
 
+@pytest.mark.parametrize("time", ["before", "after"])
+def test_what_a_library_leaves_in_the_environment_ends_with_its_test(time):
+    assert "PYTHONWARNINGS" not in os.environ
+    os.environ["PYTHONWARNINGS"] = "ignore"  # as fairseq's data loaders do
+
+
 def test_who_kills_the_command_kills_the_work(run, tmp_path):
     program = "import os, time; open('pid', 'w').write(str(os.getpid())); time.sleep(60)"
     line = f'python -c "{program}" & while [ ! -s pid ]; do sleep 0.1; done; kill -9 $!; wait $!'
