@@ -52,10 +52,18 @@ def pytest_runtest_setup(item):
             pytest.skip(f"no network: {problem}")
 
 
+def pytest_collection_finish():
+    restore_environment()
+
+
 @pytest.fixture(autouse=True)
 def environment_restored():
-    """What a test's libraries leave in the environment (fairseq's data loaders do) reaches no other test's commands."""
+    """What libraries leave in the environment (OpenMP does, fairseq's data loaders do) reaches no test's commands."""
     yield
+    restore_environment()
+
+
+def restore_environment():
     for name in set(os.environ) - set(ENVIRONMENT) - {"PYTEST_CURRENT_TEST"}:
         del os.environ[name]
     os.environ.update(ENVIRONMENT)
@@ -81,7 +89,7 @@ def preloaded():
 
     def folder():
         if not servers:
-            servers.append(Preloaded())
+            servers.append(Preloaded(ENVIRONMENT))
         return servers[0].folder
 
     yield folder

@@ -31,9 +31,9 @@ def at_start(environment):
 
 
 class Preloaded:
-    """A server, and the folder of programs that use it; they wait until it has loaded all."""
+    """A server started in ``environment``, and the folder of programs that use it; they wait until it has loaded all."""
 
-    def __init__(self):
+    def __init__(self, environment):
         import shutil
         import subprocess
         import tempfile
@@ -50,7 +50,7 @@ class Preloaded:
         for name in os.listdir(real):
             ours = name.startswith(("fairseq-", "swcm-")) or name in ("python", "python3")
             os.symlink(program if ours else os.path.join(real, name), os.path.join(self.folder, "bin", name))
-        environment = dict(os.environ, PYTHONIOENCODING="utf-8", OMP_WAIT_POLICY="PASSIVE")
+        environment = dict(environment, PYTHONIOENCODING="utf-8", OMP_WAIT_POLICY="PASSIVE")
         environment.pop("PYTHONPATH", None)
         with open(os.path.join(self.folder, "server.json"), "w") as stream:
             json.dump({"bin": real, "at_start": at_start(environment)}, stream)
