@@ -31,7 +31,7 @@ def at_start(environment):
 
 
 class Preloaded:
-    """A server started in ``environment``, and the folder of programs that use it; they wait until it has loaded all."""
+    """A server with ``environment``, and the folder of programs that use it; they wait until it has loaded all."""
 
     def __init__(self, environment):
         import shutil
