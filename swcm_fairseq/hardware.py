@@ -2,7 +2,6 @@
 
     python -m swcm_fairseq.hardware [--precision auto|bf16|fp16|fp32]     prints the precision, a tab, and the reason
     python -m swcm_fairseq.hardware --gpus        prints how many GPUs torch can use; fails where it cannot use one
-    python -m swcm_fairseq.hardware --pieces ENCODER      prints how many pieces a batch the smallest GPU holds
 
 A CPU without bf16 instructions multiplies bf16 in a plain loop, tens of times slower than float32. GPUs before compute
 capability 8.0 emulate bf16 too; they have fp16. ``SWCM_DEVICE=cpu`` leaves the GPUs alone.
@@ -10,7 +9,6 @@ capability 8.0 emulate bf16 too; they have fp16. ``SWCM_DEVICE=cpu`` leaves the 
 
 import argparse
 import functools
-import json
 import logging
 import os
 import re
@@ -167,27 +165,6 @@ def slow_bf16_warning() -> Optional[str]:
     return None if speed >= 0.9 else f"this CPU multiplies bf16 {_comparison(speed)}"
 
 
-def pieces_that_fit(memory: int, encoder: str) -> int:
-    """Pieces of one batch that a GPU with so many bytes can train on: an estimate, and rather too few.
-
-    Weights, gradients and the optimizer take 20 bytes a parameter in half precision. A layer keeps 34 bytes for each of
-    its channels and each piece (Korthikanti et al. 2022; fused attention keeps no weights). A decoder layer is two of
-    the encoder's, and every third has a normal one behind it.
-
-    Args:
-        encoder: its folder, whose config.json gives the sizes; where there is none, those of XLM-R base are taken.
-    """
-    try:
-        with open(os.path.join(encoder, "config.json"), encoding="utf-8") as stream:
-            found = json.load(stream)
-        layers, width, rows = (int(found[key]) for key in ("num_hidden_layers", "hidden_size", "vocab_size"))
-    except (OSError, ValueError, KeyError, TypeError):
-        layers, width, rows = 12, 768, 250002
-    parts = 3.5 * layers
-    room = 0.8 * memory - 20 * (rows * width + 12 * parts * width**2) - 3 * 2**30  # the last for logits
-    return max(256, int(room / (34 * width * parts)))
-
-
 def warn_of_slow_bf16() -> None:
     """Log a warning where bf16 was asked for and the device has none."""
     warning = slow_bf16_warning()
@@ -199,14 +176,7 @@ def main(arguments: Optional[List[str]] = None) -> None:
     parser = argparse.ArgumentParser(prog="python -m swcm_fairseq.hardware", description=__doc__.split("\n")[0])
     parser.add_argument("--precision", default="auto", help="auto, bf16, fp16 or fp32")
     parser.add_argument("--gpus", action="store_true", help="print how many GPUs torch can use instead")
-    parser.add_argument(
-        "--pieces", metavar="ENCODER", help="print how many pieces a batch the smallest GPU holds instead"
-    )
     args = parser.parse_args(arguments)
-    if args.pieces is not None:
-        memory = min(torch.cuda.get_device_properties(number).total_memory for number in range(gpus_meant()))
-        print(pieces_that_fit(memory, args.pieces))
-        return
     print(gpus_meant() if args.gpus else "\t".join(choose_precision(args.precision)))
 
 

@@ -68,7 +68,7 @@ share_batch() {
     find_processes
     share=$(($1 / processes > 0 ? $1 / processes : 1))
     if [ -z "${UPDATE_FREQ:-}" ] && [ "$SWCM_GPUS" -gt 0 ] && [ -z "${MAX_TOKENS:-}" ]; then
-        most=$("$SWCM_PY" -m swcm_fairseq.hardware --pieces "$2") || exit 1
+        most=$("$SWCM_PY" -m swcm_fairseq.training_memory --encoder "$2" --pieces) || exit 1
         UPDATE_FREQ=$(((share + most - 1) / most))
     fi
     : "${UPDATE_FREQ:=1}"

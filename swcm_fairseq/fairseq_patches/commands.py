@@ -150,5 +150,6 @@ def _check_sharding(processes) -> None:
     if sharded:
         raise SwcmError(
             f"{sharded[0]} wants fairscale and was never tried with these models: leave it out. Memory is saved "
-            "by a smaller --max-tokens with more --update-freq, and by --memory-efficient-bf16 with --optimizer adam"
+            "by --checkpoint-activations, by a smaller --max-tokens with more --update-freq, and by "
+            "--memory-efficient-bf16 with --optimizer adam"
         )

@@ -69,6 +69,10 @@ class XlmSwcmConfig(FairseqDataclass):
     untie_output_projection: bool = field(
         default=False, metadata={"help": "an output layer of its own, with a bias, that starts from the embedding"}
     )
+    checkpoint_activations: bool = field(
+        default=False,
+        metadata={"help": "compute layers' activations again for their gradients instead of keeping them: less memory"},
+    )
     freeze: str = field(
         default="", metadata={"help": "parts that are not trained, with commas: {}".format(", ".join(FREEZABLE))}
     )

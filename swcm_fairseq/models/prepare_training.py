@@ -5,6 +5,7 @@ import os
 
 from ..hardware import usable_gpus, warn_of_slow_bf16
 from ..training_run import TrainingRun
+from .checkpoint_activations import checkpoint_activations
 from .config import DEFAULTS, SIZES
 from .finetune_from import check_finetune_from, checkpoint_to_start_from
 from .freezing import freeze
@@ -31,6 +32,8 @@ def prepare_for_training(model, cfg, run: TrainingRun) -> None:
         freeze(model, cfg.freeze)
     if cfg.copied_lr_scale != 1:
         scale_rate_of_copied(model, cfg, run)
+    if cfg.checkpoint_activations:
+        checkpoint_activations(model)
     if run.root.common.bf16:
         warn_of_slow_bf16()
     model.returns_memory = run.root.common.cpu or not usable_gpus()

@@ -31,9 +31,11 @@ def trained(tmp_path_factory):
         job("resumed", 6, *scaled),
         job("start", 1, "--lr", "0"),
         job("one", 1, *scaled),
+        job("checkpointed", 4, *scaled, "--checkpoint-activations"),
+        job("frugal", 3, "--memory-efficient-bf16", "--optimizer", "adam", "--checkpoint-activations"),
     ]
     codes = run_trainings(folder, jobs)
-    assert codes == [0] * 5, [Path(one["log"]).read_text()[-2000:] for one in jobs]
+    assert codes == [0] * 7, [Path(one["log"]).read_text()[-2000:] for one in jobs]
     return folder, data
 
 
@@ -56,6 +58,20 @@ def test_resumed_it_is_the_same_training(trained):
     straight, resumed = read_probe(folder / "straight.probe"), read_probe(folder / "resumed.probe")
     assert sorted(resumed) == [4, 5, 6]
     assert {update: straight[update] for update in resumed} == resumed
+
+
+def test_with_activations_computed_again_it_is_the_same_training(trained):
+    folder, _ = trained
+    straight, checkpointed = read_probe(folder / "straight.probe"), read_probe(folder / "checkpointed.probe")
+    assert sorted(checkpointed) == [1, 2, 3, 4]
+    assert {update: straight[update] for update in checkpointed} == checkpointed
+
+
+def test_it_learns_with_all_that_saves_memory(trained):
+    folder, _ = trained
+    before, after = weights(folder, "start"), weights(folder, "frugal")
+    name = "decoder.layers.1.ffn.fc2.weight"
+    assert not torch.equal(after[name], before[name])
 
 
 def test_what_starts_from_the_encoder_takes_shorter_steps(trained):

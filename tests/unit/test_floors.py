@@ -27,6 +27,7 @@ FLOORS = [
     ["swcm_fairseq.data", "swcm_fairseq.pretrained", "swcm_fairseq.modules", "swcm_fairseq.scoring"],
     ["swcm_fairseq.criterions", "swcm_fairseq.optim", "swcm_fairseq.fairseq_patches"],
     ["swcm_fairseq.models", "swcm_fairseq.plugin"],
+    ["swcm_fairseq.training_memory"],
     ["swcm_fairseq.decoding", "swcm_fairseq.training", "swcm_fairseq.validation"],
     ["swcm_fairseq.tasks", "swcm_fairseq.export", "swcm_fairseq.serving", "swcm_fairseq.scoring.report"],
     ["swcm_fairseq.scoring.command"],

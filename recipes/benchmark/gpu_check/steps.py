@@ -17,17 +17,16 @@ import fairseq
 import torch
 from fairseq.data import Dictionary, indexed_dataset
 
-from swcm_fairseq import hardware, plugin  # noqa: F401
+from swcm_fairseq import hardware, plugin, training_memory  # noqa: F401
 from swcm_fairseq.criterions import SwcmCrossEntropy
 from swcm_fairseq.errors import SwcmError, run_command
+from swcm_fairseq.models.checkpoint_activations import checkpoint_activations
 from swcm_fairseq.models.config import XlmSwcmConfig
 from swcm_fairseq.models.xlm_swcm import XlmSwcmModel
+from swcm_fairseq.training_memory import ModelSizes
 
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__)))))
 UPDATES, SAVED = 8, 4
-#: Bytes a parameter while training in half precision with adamw: weight and gradient, and in float32 master, its
-#: gradient and two moments.
-BYTES_A_PARAMETER = 2 + 2 + 4 + 4 + 8
 #: Largest differences that are rounding and not a fault.
 ATOL = 2e-3
 
@@ -184,24 +183,64 @@ def processes(out: str, gpus: int) -> Dict:
 
 
 def memory(out: str, gpus: int) -> Dict:
-    """Bytes a parameter and a piece, from them what xlm_swcm_large needs; measured where there is a GPU."""
+    """What a step keeps, beside the estimate of swcm_fairseq.training_memory, and what xlm_swcm_large needs by that."""
     model, sample, criterion = model_and_batch(gpus)
+    size = sizes(gpus)
+    estimate = ModelSizes(size["layers"], size["width"], 4 * size["width"], len(model.decoder.dictionary), 3, 130)
     parameters = sum(parameter.numel() for parameter in model.parameters())
-    # 24 layers and as many again with 8 normal ones, 1024 wide, a vocabulary of 250,000.
-    layer = 12 * 1024**2
-    large = 250_000 * 1024 + 24 * layer + 24 * (layer + 12 * 1024**2) + 8 * (16 * 1024**2)
+    large = ModelSizes(24, 1024, 4096, 250_002)
     found = {
         "parameters": parameters,
-        "lasting_GB": round(parameters * BYTES_A_PARAMETER / 1e9, 3),
-        "large_parameters": large,
-        "large_lasting_GB": round(large * BYTES_A_PARAMETER / 1e9, 1),
+        "parameters_estimated": estimate.parameters,
+        "large_lasting_GB": round(large.lasting() / 1e9, 1),
+        "large_pieces_in_24_GiB": large.pieces_in(24 * 2**30),
+        "large_pieces_in_24_GiB_saving_memory": large.pieces_in(24 * 2**30, True, True),
     }
     if gpus:
-        torch.cuda.reset_peak_memory_stats()
-        loss_and_gradients(model, sample, criterion, "cuda", torch.bfloat16)
-        found["step_peak_GB"] = round(torch.cuda.max_memory_allocated() / 1e9, 3)
-        found["weights_and_gradients_GB"] = round(parameters * 4 / 1e9, 3)
+        model = model.to("cuda", torch.bfloat16)
+        found["gpu_pieces_estimated"] = estimate.pieces_in(torch.cuda.get_device_properties(0).total_memory)
+    repeated = on("cuda" if gpus else "cpu", longer(sample, 64 if gpus else 2))
+    for checkpointed in (False, True):
+        if checkpointed:
+            checkpoint_activations(model)
+        kept = bytes_kept(model.train(), repeated)
+        # No layer is at its gradients yet; on a CPU numbers are float32.
+        layer = 2 * training_memory.ENCODER_LAYER * size["width"] if checkpointed else 0
+        expected = (estimate.bytes_a_piece(checkpointed) - layer) * repeated["net_input"]["src_tokens"].numel()
+        expected *= 1 if gpus else 2
+        name = "checkpointed" if checkpointed else "kept"
+        found[f"{name}_MB"], found[f"{name}_MB_estimated"] = round(kept / 1e6, 3), round(expected / 1e6, 3)
+        # Checkpointed layers keep their inputs out of autograd's sight, which is how a CPU is asked.
+        if abs(kept / expected - 1) > 0.25 and (gpus or not checkpointed):
+            raise SwcmError(f"a step kept {kept / 1e6:.1f} MB of activations; {expected / 1e6:.1f} were estimated")
     return found
+
+
+def longer(sample, times: int):
+    """The sample with every row so many times, and without padding."""
+    net_input = dict(sample["net_input"])
+    tokens = net_input["src_tokens"].repeat(times, 1).clamp(min=4)
+    net_input.update(src_tokens=tokens, prev_output_tokens=tokens, src_lengths=net_input["src_lengths"].repeat(times))
+    return {**sample, "net_input": net_input, "target": tokens, "ntokens": tokens.numel()}
+
+
+def bytes_kept(model, sample) -> int:
+    """Bytes that the step's layers keep for gradients."""
+    if torch.cuda.is_available() and next(model.parameters()).is_cuda:
+        before = torch.cuda.memory_allocated()
+        output = model(**sample["net_input"], features_only=True)
+        return torch.cuda.memory_allocated() - before + 0 * len(output)
+    weights = {parameter.data_ptr() for parameter in model.parameters()}
+    kept = {}
+
+    def keep(tensor):
+        if tensor.data_ptr() not in weights:
+            kept[tensor.data_ptr()] = tensor  # alive, so that no other takes its place
+        return tensor
+
+    with torch.autograd.graph.saved_tensors_hooks(keep, lambda tensor: tensor):
+        model(**sample["net_input"], features_only=True)
+    return sum(tensor.numel() * tensor.element_size() for tensor in kept.values())
 
 
 def speed(out: str, gpus: int) -> Dict:
