@@ -32,10 +32,10 @@ from swcm_preprocess.clean_rows import (
 from swcm_preprocess.encode import default_workers, positive_number
 from swcm_preprocess.filters.duplicates import Seen, digest
 from swcm_preprocess.filters.near_duplicates import NearSeen
-from swcm_preprocess.lines import Problems, in_order, read_aligned
 from swcm_preprocess.normalize import RULES
 from swcm_preprocess.parallel import in_batches, ordered_map
 from swcm_preprocess.restarting import RestartableOutputs, was_interrupted
+from swcm_preprocess.text_lines import Problems, in_order, read_aligned
 
 import numpy as np
 
@@ -179,7 +179,7 @@ def parse_arguments(argv=None) -> Tuple[argparse.Namespace, List[str], Shards]:
         "--catalogue",
         action="store_true",
         help="the lines are a program's messages: take marks of shortcuts away (~File, Шы_ғу), and leave out pairs "
-        "whose sides have different variables (%%1, $name)",
+        "whose sides have different placeholders (%%1, $name)",
     )
 
     def number(flag: str, meaning: str, kind=float, **more) -> None:

@@ -6,7 +6,7 @@ The reasons to leave a line out, in the order of the tests; the first that appli
     too_long         more characters than --max-chars
     damaged          a replacement character: some program has lost what stood there
     empty            nothing, or markup alone
-    no_letters       numbers, signs and variables alone
+    no_letters       numbers, signs and placeholders alone
     wrong_script     too few letters in the scripts of the language
     too_many_pieces  more pieces than --max-pieces
     code             too many signs of code and markup

@@ -11,8 +11,8 @@ import os
 import sys
 from typing import IO, Iterator, List, NamedTuple, Sequence, Tuple
 
-from swcm_preprocess.lines import read_blocks, split_lines
 from swcm_preprocess.parallel import in_batches, ordered_map
+from swcm_preprocess.text_lines import read_blocks, split_lines
 
 from swcm_fairseq.encodings import encoding_hint
 from swcm_fairseq.errors import SwcmError, run_command

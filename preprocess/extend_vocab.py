@@ -26,7 +26,7 @@ from typing import Any, Dict, Iterator, List, NamedTuple, Sequence, Set, Tuple
 from swcm_preprocess.encode import default_workers, positive_number, read_batches
 from swcm_preprocess.growing import grown_model
 from swcm_preprocess.grown_files import checkpoint_to_grow, encoder_to_grow, packed_to_grow
-from swcm_preprocess.lines import read_aligned
+from swcm_preprocess.text_lines import read_aligned
 
 from swcm_fairseq.errors import SwcmError, run_command
 from swcm_fairseq.files import atomic_folder, refuse_overwrite, write_json

@@ -21,8 +21,8 @@ import os
 import sys
 from typing import Dict, Iterator, List, NamedTuple, Optional, Sequence
 
-from swcm_preprocess.lines import Problems, read_aligned
 from swcm_preprocess.parallel import in_batches
+from swcm_preprocess.text_lines import Problems, read_aligned
 
 from swcm_fairseq.errors import SwcmError, run_command
 from swcm_fairseq.files import atomic_files, write_json

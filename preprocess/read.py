@@ -26,8 +26,8 @@ import re
 import sys
 from typing import Any, Dict, Iterable, Iterator, List, NamedTuple, Optional, Sequence, Tuple
 
-from swcm_preprocess.lines import Problems, in_order
 from swcm_preprocess.readers import FORMATS, OWN_FIELDS, TABLES, LeftOut, format_of, read_table, why_not_read
+from swcm_preprocess.text_lines import Problems, in_order
 
 from swcm_fairseq.errors import SwcmError, run_command, some
 from swcm_fairseq.files import atomic_files, write_json

@@ -27,9 +27,9 @@ import random
 import sys
 from typing import Callable, Dict, Iterator, List, NamedTuple, Optional, Sequence, Set, Tuple, TypeVar
 
-from swcm_preprocess.lines import read_aligned
 from swcm_preprocess.neighbours import ClustersOnDemand, Index, Progress
 from swcm_preprocess.overlap import Elements, Of, clusters, fingerprint, ngrams, twins
+from swcm_preprocess.text_lines import read_aligned
 
 import numpy as np
 

@@ -2,7 +2,7 @@
 
 import re
 
-from swcm_preprocess.variables import variables
+from swcm_preprocess.placeholders import placeholders
 
 _NUMBERED = re.compile(r"%([0-9]{2,})")
 
@@ -18,7 +18,7 @@ def differ_in_variables(source: str, target: str) -> bool:
     Of the messages of a program: in other text "$5" and "%d" are prices and shares. Uyghur and Turkish write the sign
     of a share before the number, "%50", where others have "50%" or "百分之50"; "%5" beside "5%" may be a slip.
     """
-    here, there = set(variables(source)), set(variables(target))
+    here, there = set(placeholders(source)), set(placeholders(target))
     return not all(_is_share(name, target) for name in here - there) or not all(
         _is_share(name, source) for name in there - here
     )

@@ -1,6 +1,6 @@
 """Lines without text."""
 
-from swcm_preprocess.variables import without_variables
+from swcm_preprocess.placeholders import without_placeholders
 
 import regex
 
@@ -13,11 +13,11 @@ def is_empty(text: str) -> bool:
 
 
 def has_no_letters(text: str) -> bool:
-    """Numbers, signs and variables alone: there is nothing to translate or to learn a language from.
+    """Numbers, signs and placeholders alone: there is nothing to translate or to learn a language from.
 
     A variable in running text is no reason: models can copy it like a name, and in programs' strings one line
     in twenty has one, the long sentences above all.
     """
     if text[:1].isalpha():
         return False  # the common case; no variable begins with a letter
-    return not (_LETTER.search(text) and _LETTER.search(without_variables(text)))
+    return not (_LETTER.search(text) and _LETTER.search(without_placeholders(text)))

@@ -3,8 +3,8 @@
 from typing import Callable, FrozenSet, Iterable, List, Sequence
 
 from swcm_preprocess.filters.duplicates import digest
-from swcm_preprocess.lines import Problems, read_lines
 from swcm_preprocess.overlap import fingerprint
+from swcm_preprocess.text_lines import Problems, read_lines
 
 
 def held_out_texts(

@@ -3,7 +3,7 @@
 from typing import Callable
 
 from swcm_preprocess.letters import han, letters
-from swcm_preprocess.variables import without_variables
+from swcm_preprocess.placeholders import without_placeholders
 
 from swcm_fairseq.vocabulary.pieces import Pieces
 
@@ -29,8 +29,8 @@ def has_more_pieces_than(pieces: int, model: str) -> Callable[[str], bool]:
 
 
 def weight(text: str) -> int:
-    """Letters, those of variables left out, a Chinese character being worth several."""
-    text = without_variables(text)
+    """Letters, those of placeholders left out, a Chinese character being worth several."""
+    text = without_placeholders(text)
     return letters(text) + (HAN_WEIGHT - 1) * han(text)
 
 

@@ -3,7 +3,7 @@
 from typing import Callable
 
 from swcm_preprocess.letters import counter, letters
-from swcm_preprocess.variables import without_variables
+from swcm_preprocess.placeholders import without_placeholders
 
 import regex
 
@@ -14,7 +14,7 @@ from swcm_fairseq.languages import Language
 def in_wrong_script(language: Language, least_share: float) -> Callable[[str], bool]:
     """A test: fewer than ``least_share`` of the letters are in the language's scripts.
 
-    Letters only: digits and punctuation belong to no script, and variables are Latin everywhere. The share has
+    Letters only: digits and punctuation belong to no script, and placeholders are Latin everywhere. The share has
     to be low where names are Latin: "OpenDocument 公式" is a good Chinese line with one letter in seven.
 
     Raises:
@@ -29,8 +29,8 @@ def in_wrong_script(language: Language, least_share: float) -> Callable[[str], b
     def test(text: str) -> bool:
         own = in_scripts(text)
         if own >= least_share * len(text):
-            return False  # the common case: there are no more letters than characters, and variables only add some
-        text = without_variables(text)
+            return False  # the common case: there are no more letters than characters, and placeholders only add some
+        text = without_placeholders(text)
         return in_scripts(text) < least_share * letters(text)
 
     return test

@@ -5,7 +5,7 @@ For catalogues of messages alone: elsewhere ``~50 kg`` is about 50, and ``user_n
 
 import re
 
-from swcm_preprocess.variables import VARIABLE
+from swcm_preprocess.placeholders import PLACEHOLDER
 
 SIGNS = "~_&"
 
@@ -13,15 +13,15 @@ SIGNS = "~_&"
 # (The look behind keeps the search linear in long runs of spaces.)
 _BRACKETED = re.compile(r"(?<!\s)\s*[(（]\s*(?:[~_]\s*|&)[^\s()（）~_&]\s*[)）]")
 
-# Where the marks mean something else: variables, constants such as VAR_POP, addresses.
-_MEANT = re.compile(rf"(?:{VARIABLE.pattern})|(?<![A-Z])[A-Z]{{3,}}_[A-Z]{{3,}}|(?<!\S)\S*?(?:://|@)\S*", re.VERBOSE)
+# Where the marks mean something else: placeholders, constants such as VAR_POP, addresses.
+_MEANT = re.compile(rf"(?:{PLACEHOLDER.pattern})|(?<![A-Z])[A-Z]{{3,}}_[A-Z]{{3,}}|(?<!\S)\S*?(?:://|@)\S*", re.VERBOSE)
 
 
 def strip_shortcuts(text: str) -> str:
     """Take the marks of shortcuts away.
 
     A label has one mark at most, so ``~`` or ``_`` goes only where it is the only one in the text, outside of
-    variables, and stands before a sign; ``1~30`` is a range. A mark with a space behind it goes at the start of
+    placeholders, and stands before a sign; ``1~30`` is a range. A mark with a space behind it goes at the start of
     the text, and an underscore between two words too: some translators put one there.
     Lost: the underscore of a word such as ``user_name`` when the text has no other one.
     """

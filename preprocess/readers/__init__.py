@@ -9,7 +9,7 @@ import functools
 import re
 from typing import Callable, Dict, Iterator, Optional, Union
 
-from swcm_preprocess.lines import Problems, read_lines
+from swcm_preprocess.text_lines import Problems, read_lines
 
 from .json_records import read_json, read_json_lines
 from .question_answering import QUESTION_FIELDS, read_question_answering

@@ -10,7 +10,7 @@ import json
 import re
 from typing import Any, Dict, Generator, Iterator, Optional, Tuple
 
-from swcm_preprocess.lines import LONGEST, Problems, Undecodable, open_whole, read_raw_lines, without_mark
+from swcm_preprocess.text_lines import LONGEST, Problems, Undecodable, open_whole, read_raw_lines, without_mark
 
 from swcm_fairseq.errors import SwcmError, some
 

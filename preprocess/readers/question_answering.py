@@ -8,7 +8,7 @@ import itertools
 import json
 from typing import Any, Dict, Iterator, Optional
 
-from swcm_preprocess.lines import Problems, read_raw_lines
+from swcm_preprocess.text_lines import Problems, read_raw_lines
 
 from swcm_fairseq.errors import SwcmError, some
 from swcm_fairseq.input_files import pipes_kept

@@ -9,7 +9,7 @@ import itertools
 import re
 from typing import Dict, Iterator, List, NamedTuple, Optional
 
-from swcm_preprocess.lines import LONGEST, Problems, Undecodable, read_raw_lines
+from swcm_preprocess.text_lines import LONGEST, Problems, Undecodable, read_raw_lines
 
 from swcm_fairseq.errors import SwcmError
 from swcm_fairseq.input_files import pipes_kept

@@ -13,7 +13,7 @@ import struct
 import typing
 from typing import Dict, Iterator, List, NamedTuple, Set, Tuple, Union
 
-from swcm_preprocess.lines import Problems, open_whole, without_mark
+from swcm_preprocess.text_lines import Problems, open_whole, without_mark
 
 import polib
 

@@ -23,7 +23,7 @@ from swcm_fairseq.data.denoising import DenoisingDataset
 from swcm_fairseq.data.noise import NoiseSettings
 from swcm_fairseq.errors import run_command
 from swcm_fairseq.languages import tag_of
-from swcm_fairseq.vocabulary.units import SPACE, Units
+from swcm_fairseq.vocabulary.whole_words import SPACE, WholeWords
 
 TSHEG = "\u0f0b"
 
@@ -91,7 +91,7 @@ def main(argv=None) -> int:
     for code in args.langs.split(","):
         dictionary = make_dictionary(args.pieces, code)
         documents = make_documents(args.documents, args.sentences, dictionary, np.random.default_rng(0))
-        units = Units(dictionary.symbols, code)
+        units = WholeWords(dictionary.symbols, code)
         tag = dictionary.index(tag_of(code))
         dataset = DenoisingDataset(documents, dictionary, units, tag, 0, NoiseSettings(), 1, 256, 256)
         results[code] = measure(dataset, args.seconds, args.batch)

@@ -22,9 +22,9 @@ from typing import Dict, Iterable, List, NamedTuple, Sequence, Set
 
 from swcm_preprocess.clean_rows import Cleaner, Settings
 from swcm_preprocess.filters.near_duplicates import signatures
-from swcm_preprocess.lines import Problems, read_lines
 from swcm_preprocess.overlap import closest, clusters, fingerprint, index, ngrams
 from swcm_preprocess.split import HELD_OUT, hold_out, in_order
+from swcm_preprocess.text_lines import Problems, read_lines
 
 import regex
 

@@ -20,7 +20,7 @@ import random
 import sys
 from typing import Dict, Iterator, List, NamedTuple, Sequence, Tuple
 
-from swcm_preprocess.lines import read_aligned
+from swcm_preprocess.text_lines import read_aligned
 
 import regex
 

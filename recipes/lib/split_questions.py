@@ -14,8 +14,8 @@ import random
 import sys
 from typing import Dict, List, Sequence, Set, Tuple
 
-from swcm_preprocess.lines import read_aligned
 from swcm_preprocess.overlap import fingerprint
+from swcm_preprocess.text_lines import read_aligned
 
 from swcm_fairseq.errors import SwcmError, run_command
 from swcm_fairseq.files import atomic_folder, write_json

@@ -25,7 +25,7 @@ import sys
 from random import Random
 from typing import Dict, List, NamedTuple, Sequence, Tuple
 
-from swcm_preprocess.lines import read_aligned
+from swcm_preprocess.text_lines import read_aligned
 
 from swcm_fairseq.errors import SwcmError, run_command
 from swcm_fairseq.files import atomic_folder, write_json

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from ..vocabulary.symbols import MASK
-from ..vocabulary.units import Units
+from ..vocabulary.whole_words import WholeWords
 from .base import ExampleDataset
 from .batch import Example
 from .epoch import SharedEpoch
@@ -93,7 +93,7 @@ class DenoisingDataset(ExampleDataset):
         self,
         documents: Sequence[Tensor],
         dictionary,
-        units: Units,
+        units: WholeWords,
         tag: int,
         group: int,
         settings: NoiseSettings,

@@ -14,7 +14,7 @@ from typing import NamedTuple, Tuple
 import numpy as np
 
 from ..errors import SwcmError
-from ..vocabulary.units import Units
+from ..vocabulary.whole_words import WholeWords
 
 
 class NoiseSettings(NamedTuple):
@@ -55,7 +55,7 @@ def noise_generator(seed: int, epoch: int, index: int) -> np.random.Generator:
 
 def add_noise(
     pieces: np.ndarray,
-    units: Units,
+    units: WholeWords,
     eos: int,
     mask: int,
     settings: NoiseSettings,

@@ -10,7 +10,7 @@ from torch import Tensor
 from ..errors import SwcmError
 from ..vocabulary.dictionary import symbols_that_are_no_text
 from ..vocabulary.pieces import is_blank
-from .views import LanguageModelView, ModelView, without_start
+from .without_bos import LanguageModelView, ModelView, without_start
 
 logger = logging.getLogger(__name__)
 

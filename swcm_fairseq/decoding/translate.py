@@ -7,7 +7,7 @@ from typing import IO, List, Optional
 from ..errors import SwcmError, run_command
 from .arguments import add_engine_arguments, add_search_arguments, count, opened
 from .hypotheses import BaseTranslator
-from .lines import LineSettings, Progress, translate_lines
+from .translate_lines import LineSettings, Progress, translate_lines
 
 
 def main(arguments: Optional[List[str]] = None) -> None:

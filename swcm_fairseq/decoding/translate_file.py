@@ -8,8 +8,8 @@ from ..errors import run_command
 from ..files import atomic_write, refuse_overwrite
 from ..input_files import open_input
 from .arguments import opened
-from .lines import Progress
 from .translate import add_arguments, settings_of, translate_stream
+from .translate_lines import Progress
 
 
 def main(arguments: Optional[List[str]] = None) -> None:

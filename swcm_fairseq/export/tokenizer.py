@@ -21,7 +21,7 @@ from ..vocabulary.sentencepiece_model import (
     SentencePieceModel,
 )
 from ..vocabulary.symbols import BOS, BOS_ID, EOS, EOS_ID, MASK, PAD, SPACE, SPECIALS, UNKNOWN_ID
-from .composing import expanded, uncomposed
+from .unicode_composition import expanded, uncomposed
 
 # The library replaces groups of characters that a reader takes for one, and of a group what follows its first replaced
 # part is lost. A control character parts them; the usual tables take it away again.

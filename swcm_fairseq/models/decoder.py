@@ -7,13 +7,13 @@ from fairseq.models import FairseqIncrementalDecoder
 from torch import Tensor, nn
 
 from ..modules.attention import IncrementalState
+from ..modules.beam_rows import regroup, stays
 from ..modules.embeddings import Embeddings
 from ..modules.layer_plan import PlannedLayer
 from ..modules.layers import DECODER_LAYERS, LayerSizes
 from ..modules.linear import PackedLinear
 from ..modules.masks import fuses, mask_for
 from ..modules.padding import RealPositions, asking_waits, pad, real_positions, unpad
-from ..modules.rows import regroup, stays
 
 
 class SwcmDecoder(FairseqIncrementalDecoder):

@@ -6,11 +6,11 @@ import torch
 from fairseq.models import FairseqEncoder
 from torch import Tensor, nn
 
+from ..modules.beam_rows import regroup
 from ..modules.embeddings import Embeddings
 from ..modules.layers import EncoderLayer, LayerSizes
 from ..modules.masks import mask_for
 from ..modules.padding import asking_waits
-from ..modules.rows import regroup
 
 
 class SwcmEncoder(FairseqEncoder):
@@ -80,7 +80,7 @@ class SwcmEncoder(FairseqEncoder):
     def reorder_encoder_out(self, encoder_out: Dict[str, List[Tensor]], new_order: Tensor) -> Dict[str, List[Tensor]]:
         """Bring the rows that read this output into ``new_order`` [R'].
 
-        Rows of one sentence go on sharing it (``modules/rows.py``): ``memory_rows`` says which row reads which.
+        Rows of one sentence go on sharing it (``modules/beam_rows.py``): ``memory_rows`` says which row reads which.
         """
         moves = regroup(encoder_out["memory_rows"][0], new_order)
         if moves is None:

@@ -70,7 +70,7 @@ class AttentionSublayer(Sublayer):
 
         Args:
             memory: [M, S, C] to attend to; None attends to x (S = T, or all steps so far when incremental). With fewer
-                rows than x, as in a beam, each of its rows is for B / M rows of x side by side (``rows.py``).
+                rows than x, as in a beam, each of its rows is for B / M rows of x side by side (``beam_rows.py``).
             mask: broadcastable to [B or M, H, T, S]: bool, True where attending is forbidden, or numbers to add to the
                 scores (``masks.mask_for``).
             incremental_state: fairseq's cache; x then holds the steps that are not in it yet.

@@ -7,7 +7,7 @@ from typing import List, Sequence, TypeVar
 
 from ..errors import SwcmError
 from ..languages import Language
-from .lines import Mapped
+from .lazy_lines import Mapped
 from .tokenizers import tokenizer_for
 
 SEED = 20250215  # fixed, so that the baseline of a test set is one number

@@ -8,7 +8,7 @@ import numpy as np
 
 from ..errors import SwcmError
 from ..vocabulary.symbols import SPACE
-from .lines import Lazy, Mapped, OpenedText, TextLines
+from .lazy_lines import Lazy, Mapped, OpenedText, TextLines
 
 # S source, T target, H hypothesis as the model wrote it, D the same as text; the number is the sentence's place.
 _LINE = re.compile(rb"([STHD])-(\d{1,18})\t")

@@ -10,7 +10,7 @@ from ..errors import SwcmError
 from ..languages import Language, language
 from . import answers, bleu, checks, chrf, resampling, rouge
 from .corpus import in_one_order
-from .lines import Mapped
+from .lazy_lines import Mapped
 from .normalization import NORMALIZERS, normalize
 from .processes import ordered
 from .statistics import MANY, Statistics, compact, joined

@@ -6,7 +6,7 @@ from ..errors import SwcmError
 from ..languages import Language
 from .baselines import first_sentence, first_words, shuffled
 from .corpus import read_generated, read_lines, read_references
-from .lines import Mapped
+from .lazy_lines import Mapped
 
 SHUFFLED = "shuffled"
 FIRST_SENTENCE = "first-sentence"

@@ -26,7 +26,7 @@ from ..languages import tag_of
 from ..training.scheduled_sampling import SCHEDULES, Schedule, ScheduledSampling
 from ..vocabulary.dictionary import symbols_that_are_no_text
 from ..vocabulary.symbols import MASK
-from ..vocabulary.units import Units
+from ..vocabulary.whole_words import WholeWords
 from .base import SwcmTask
 
 logger = logging.getLogger(__name__)
@@ -106,7 +106,7 @@ class SwcmPretrainingTask(SwcmTask):
         self.noise = NoiseSettings(cfg.mask_ratio, cfg.poisson_lambda, cfg.permute_sentences).check()
         self.tags = [self.language_index(code) for code in plan.languages]
         self.tags += [self.language_index(target) for _, target in plan.directions]
-        self.units = {code: Units(dictionary.symbols, code) for code in plan.languages}
+        self.units = {code: WholeWords(dictionary.symbols, code) for code in plan.languages}
         schedule = Schedule(
             getattr(cfg.scheduled_sampling, "value", cfg.scheduled_sampling),
             cfg.sampling_start,

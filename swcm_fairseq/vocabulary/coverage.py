@@ -6,7 +6,7 @@ from typing import Dict, List, NamedTuple, Sequence
 from ..languages import CHARACTERS, SYLLABLES, Language
 from .new_pieces import SPACE
 from .pieces import Pieces
-from .units import SYLLABLE_ENDS
+from .whole_words import SYLLABLE_ENDS
 
 _BETWEEN_SYLLABLES = re.compile(rf"[\s{re.escape(SYLLABLE_ENDS)}]+")
 UNIT_NAMES = {"words": "word", "syllables": "syllable", "characters": "character"}

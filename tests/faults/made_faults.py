@@ -140,7 +140,7 @@ MODULES = [
         ("32 * (real", "0 * (real", "padding is computed after all"),
     ),
     *_faults(
-        "modules/rows.py",
+        "modules/beam_rows.py",
         ("if torch.equal(wanted, memory_rows):", "if len(wanted) == len(memory_rows):", "rows stay when others move"),
         ("if bool(counts.ne(counts[:1]).any()):", "if False:", "rows read a neighbour's sentence"),
     ),
@@ -237,7 +237,7 @@ DATA = [
         ("number * settings.mask_ratio", "len(pieces) * settings.mask_ratio", "the ratio counts pieces, not words"),
     ),
     *_faults(
-        "vocabulary/units.py",
+        "vocabulary/whole_words.py",
         ("        starts[1:] |= protected[:-1]\n", "", "a unit runs over the end of its sentence"),
         (" & ~self._begins_with_end[pieces[1:]]", "", "a shad after a tsheg is a syllable"),
     ),

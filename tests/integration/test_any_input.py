@@ -12,8 +12,8 @@ import shutil
 import subprocess
 import sys
 
-from swcm_preprocess.lines import Problems
 from swcm_preprocess.readers import FORMATS
+from swcm_preprocess.text_lines import Problems
 
 import pytest
 from hypothesis import given, settings

@@ -10,7 +10,7 @@ import torch
 
 from swcm_fairseq.data.noise import NoiseSettings, add_noise, noise_generator
 from swcm_fairseq.vocabulary.pieces import Pieces
-from swcm_fairseq.vocabulary.units import Units
+from swcm_fairseq.vocabulary.whole_words import WholeWords
 from tests.support.toy import start_from
 
 pytestmark = [pytest.mark.network, pytest.mark.slow]
@@ -37,7 +37,7 @@ def test_the_real_encoder_computes_what_hugging_faces_does(outputs, checkout):
 
 @pytest.fixture(scope="module")
 def documents(outputs, checkout):
-    """Over 10,000 sentences of four languages in documents of eight: (Units, [ids of a document])."""
+    """Over 10,000 sentences of four languages in documents of eight: (WholeWords, [ids of a document])."""
     quickstart = checkout / "runs" / "quickstart"
     pieces = Pieces.load(str(quickstart / "encoder-full" / "sentencepiece.bpe.model"))
     symbols = ["<s>", "<pad>", "</s>", "<unk>"]
@@ -48,7 +48,7 @@ def documents(outputs, checkout):
         lines = (quickstart / "clean" / file).read_text(encoding="utf-8").splitlines()[:3000]
         assert len(lines) == 3000
         sentences = [[index.get(piece, UNK) for piece in cut] + [EOS] for cut in pieces.cut(lines)]
-        units = Units(symbols, code)
+        units = WholeWords(symbols, code)
         for start in range(0, len(sentences), 8):
             found.append((units, np.array(list(itertools.chain(*sentences[start : start + 8])))))
     return found, index["<mask>"]

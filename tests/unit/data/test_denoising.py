@@ -8,7 +8,7 @@ from fairseq.data.iterators import EpochBatchIterator
 from swcm_fairseq.data.denoising import DenoisingDataset, find_runs, tidy
 from swcm_fairseq.data.mixture import MixtureDataset
 from swcm_fairseq.data.noise import NoiseSettings
-from swcm_fairseq.vocabulary.units import Units
+from swcm_fairseq.vocabulary.whole_words import WholeWords
 from tests.support.toy import toy_dictionary
 
 EOS = 2
@@ -72,7 +72,7 @@ def lines(dictionary):
 
 
 def denoising(dictionary, lines, limit=16, code="zh", group=0, **settings):
-    units = Units(dictionary.symbols, code)
+    units = WholeWords(dictionary.symbols, code)
     settings = NoiseSettings(**settings)
     tag = dictionary.index(f"[{code}]")
     return DenoisingDataset(documents_of(*lines), dictionary, units, tag, group, settings, 1, limit + 1, limit)

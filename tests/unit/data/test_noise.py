@@ -17,7 +17,7 @@ from swcm_fairseq.data.noise import (
     truncate,
 )
 from swcm_fairseq.errors import SwcmError
-from swcm_fairseq.vocabulary.units import Units
+from swcm_fairseq.vocabulary.whole_words import WholeWords
 
 EOS, UNK = 2, 3
 # Pieces 4..53 open a word, 54..103 go on with it.
@@ -25,7 +25,7 @@ SYMBOLS = ["<s>", "<pad>", "</s>", "<unk>"]
 SYMBOLS += [f"▁w{i}" for i in range(50)] + [f"c{i}" for i in range(50)] + ["<mask>", "[kk]"]
 MASK = SYMBOLS.index("<mask>")
 TAG = SYMBOLS.index("[kk]")
-UNITS = Units(SYMBOLS, "kk")
+UNITS = WholeWords(SYMBOLS, "kk")
 
 
 def text(random, sentences, words):

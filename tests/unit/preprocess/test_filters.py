@@ -10,7 +10,7 @@ from swcm_preprocess.filters.length import differ_in_length, is_longer_than, wei
 from swcm_preprocess.filters.repetition import is_repetitive
 from swcm_preprocess.filters.script import in_wrong_script
 from swcm_preprocess.letters import counter, letters
-from swcm_preprocess.variables import variables
+from swcm_preprocess.placeholders import placeholders
 
 import pytest
 import regex
@@ -32,7 +32,7 @@ from swcm_fairseq.languages import Language, language
     ],
 )
 def test_variables(text, found):
-    assert variables(text) == found
+    assert placeholders(text) == found
 
 
 def test_empty():

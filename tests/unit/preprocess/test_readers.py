@@ -4,9 +4,9 @@ import gzip
 import json
 import struct
 
-from swcm_preprocess.lines import Problems
 from swcm_preprocess.readers import CSV, FORMATS, TSV, LeftOut, format_of, read_table, why_not_read
 from swcm_preprocess.readers.translations import Catalogues, Message, join, read_catalogue, read_catalogues
+from swcm_preprocess.text_lines import Problems
 
 import pytest
 

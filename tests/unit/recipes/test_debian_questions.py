@@ -4,8 +4,8 @@ import collections
 import importlib.util
 import json
 
-from swcm_preprocess.lines import Problems
 from swcm_preprocess.readers import FORMATS
+from swcm_preprocess.text_lines import Problems
 
 import pytest
 

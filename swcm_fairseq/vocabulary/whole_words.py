@@ -23,7 +23,7 @@ def protected_symbols(symbols: List[str]) -> np.ndarray:
     return np.array([symbol in fixed for symbol in symbols], dtype=bool)
 
 
-class Units:
+class WholeWords:
     """Where units begin in sequences of pieces of one language.
 
     Args:

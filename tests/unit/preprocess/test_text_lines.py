@@ -1,8 +1,16 @@
 import gzip
 import os
 
-from swcm_preprocess import lines as lines_module
-from swcm_preprocess.lines import MOST_NAMED, Problems, in_order, read_aligned, read_blocks, read_lines, split_lines
+from swcm_preprocess import text_lines as lines_module
+from swcm_preprocess.text_lines import (
+    MOST_NAMED,
+    Problems,
+    in_order,
+    read_aligned,
+    read_blocks,
+    read_lines,
+    split_lines,
+)
 
 import pytest
 

@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from swcm_fairseq.modules.rows import regroup, stays
+from swcm_fairseq.modules.beam_rows import regroup, stays
 
 
 @pytest.mark.parametrize(

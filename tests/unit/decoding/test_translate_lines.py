@@ -3,7 +3,7 @@ import io
 import pytest
 
 from swcm_fairseq.decoding.hypotheses import BaseTranslator, Written
-from swcm_fairseq.decoding.lines import LineSettings, Progress, translate_lines
+from swcm_fairseq.decoding.translate_lines import LineSettings, Progress, translate_lines
 from swcm_fairseq.errors import SwcmError
 from swcm_fairseq.vocabulary.pieces import Pieces
 from tests.support.tiny_encoder import train_sentencepiece

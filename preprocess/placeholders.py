@@ -1,10 +1,10 @@
-"""Variables in the strings of a program: places that it fills in, such as ``%1``, ``$(ARG1)``, ``%PRODUCTNAME``."""
+"""Placeholders in the strings of a program: places that it fills in, such as ``%1``, ``$(ARG1)``, ``%PRODUCTNAME``."""
 
 import re
 from typing import List
 
 # Names are ASCII: in scripts without spaces the text goes on right behind them ("%PRODUCTNAME格式").
-VARIABLE = re.compile(
+PLACEHOLDER = re.compile(
     r"""
       \$\([^()\s]+\)                     # $(ARG1)
     | [$%]\{[^{}\s]+\}                   # ${name} %{name}
@@ -22,11 +22,11 @@ VARIABLE = re.compile(
 _SIGNS = re.compile("[%$#]")
 
 
-def variables(text: str) -> List[str]:
-    """The variables of a text, in order."""
-    return VARIABLE.findall(text) if _SIGNS.search(text) else []
+def placeholders(text: str) -> List[str]:
+    """The placeholders of a text, in order."""
+    return PLACEHOLDER.findall(text) if _SIGNS.search(text) else []
 
 
-def without_variables(text: str) -> str:
+def without_placeholders(text: str) -> str:
     """The text with a space in the place of each variable."""
-    return VARIABLE.sub(" ", text) if _SIGNS.search(text) else text
+    return PLACEHOLDER.sub(" ", text) if _SIGNS.search(text) else text

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from swcm_fairseq.vocabulary.units import Units
+from swcm_fairseq.vocabulary.whole_words import WholeWords
 
 SPECIALS = ["<s>", "<pad>", "</s>", "<unk>"]
 
@@ -12,7 +12,7 @@ def units_of(line, code):
     """The units of a line of pieces, each joined to one string; symbols that are no text stand alone in <>."""
     pieces = line.split()
     symbols = SPECIALS + sorted(set(pieces) - set(SPECIALS) - {"<mask>", "[bo]"}) + ["<mask>", "[bo]"]
-    units = Units(symbols, code)
+    units = WholeWords(symbols, code)
     ids = np.array([symbols.index(piece) for piece in pieces])
     found = []
     for piece, start, protected in zip(pieces, units.starts(ids), units.protected[ids]):
@@ -64,4 +64,4 @@ def test_what_is_no_text_belongs_to_no_unit(code, symbol):
 
 
 def test_nothing_has_no_units():
-    assert Units(SPECIALS + ["<mask>"], "bo").starts(np.zeros(0, dtype=np.int64)).size == 0
+    assert WholeWords(SPECIALS + ["<mask>"], "bo").starts(np.zeros(0, dtype=np.int64)).size == 0

@@ -13,9 +13,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from swcm_fairseq.errors import SwcmError
-from swcm_fairseq.scoring import lines as lines_module
+from swcm_fairseq.scoring import lazy_lines as lines_module
 from swcm_fairseq.scoring.corpus import read_lines
-from swcm_fairseq.scoring.lines import Mapped
+from swcm_fairseq.scoring.lazy_lines import Mapped
 
 
 def plain(data):
