@@ -141,24 +141,61 @@ def kill_session(leader: int) -> None:
             continue
 
 
+def stand_in_settings(settings, repo, folder, **further) -> dict:
+    """The environment of reproduce.sh with stand-ins for the long commands, to go on from a copy of ``settings``'s OUT.
+
+    ``folder``/starts tells of every training's start.
+    """
+    shutil.copytree(settings["OUT"], folder / "out")
+    (folder / "starts").write_text("")
+    own = {"OUT": folder / "out", "STARTS": folder / "starts", "SWCM_VENV": fake_environment(folder)}
+    own.update(JOBS=2, SWCM_SKIP_SETUP=1, PYTHONPATH=f"{repo}{os.pathsep}{repo / 'preprocess'}")
+    return {**os.environ, **{name: str(value) for name, value in {**settings, **own, **further}.items()}}
+
+
+@pytest.mark.skipif(not os.path.isdir("/proc/self"), reason="processes are found in /proc")
+def test_a_worker_that_was_suspended_for_a_while_goes_on(trained, settings, repo, tmp_path):
+    env = stand_in_settings(settings, repo, tmp_path, ROWS="shared base-a random", LRS="1e-3 5e-4")
+    log = tmp_path / "log"
+    with open(log, "wb") as said:
+        command = ["bash", str(repo / "recipes" / "reproduce.sh")]
+        process = subprocess.Popen(command, env=env, stdout=said, stderr=said, start_new_session=True)
+        try:
+            while process.poll() is None and not (tmp_path / "starts").read_text():
+                time.sleep(0.05)
+            worker = next(group for group in groups_of(process.pid) if group != process.pid)
+            os.killpg(worker, signal.SIGSTOP)
+            time.sleep(1)
+            os.killpg(worker, signal.SIGCONT)
+            assert process.wait(120) == 0, log.read_text(errors="replace")[-3000:]
+        finally:
+            kill_session(process.pid)
+    assert len(contents(tmp_path / "out" / "results")) == 6
+
+
+def groups_of(leader: int):
+    """Process groups of the session, in order."""
+    found = set()
+    for number in filter(str.isdigit, os.listdir("/proc")):
+        try:
+            _, _, group, session = Path("/proc", number, "stat").read_text().rpartition(")")[2].split()[:4]
+            found |= {int(group)} if int(session) == leader else set()
+        except (OSError, ValueError):
+            continue
+    return sorted(found)
+
+
 @pytest.mark.skipif(not os.path.isdir("/proc/self"), reason="processes are found in /proc")
 def test_twenty_kills_lose_no_finished_training_and_spoil_no_file(trained, settings, run, repo, tmp_path):
-    shutil.copytree(settings["OUT"], tmp_path / "out")
+    env = stand_in_settings(settings, repo, tmp_path, ROWS="shared base-a random", LRS="1e-3 5e-4", SEEDS="1 2")
     ledger, starts = tmp_path / "out" / "results", tmp_path / "starts"
-    starts.write_text("")
-    env = {name: str(value) for name, value in settings.items()}
-    env.update(OUT=str(tmp_path / "out"), STARTS=str(starts), JOBS="2", SWCM_VENV=str(fake_environment(tmp_path)))
-    env.update(ROWS="shared base-a random", LRS="1e-3 5e-4", SEEDS="1 2", SWCM_SKIP_SETUP="1", PYTHONPATH="")
-    env["PYTHONPATH"] = f"{repo}{os.pathsep}{repo / 'preprocess'}"
     command = ["bash", str(repo / "recipes" / "reproduce.sh")]
     chance, before, kills = random.Random(7), contents(ledger), 0
     assert len(before) == 1
     while kills < 20:
         already = len(starts.read_text().splitlines())
         with open(tmp_path / "log", "ab") as log:
-            process = subprocess.Popen(
-                command, env={**os.environ, **env}, stdout=log, stderr=log, start_new_session=True
-            )
+            process = subprocess.Popen(command, env=env, stdout=log, stderr=log, start_new_session=True)
         try:
             process.wait(chance.uniform(0.1, 9))
             break  # all of it was done in between

@@ -140,6 +140,7 @@ def archive(kind):
         ("a.xls", b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1" + b"\0" * 50, "CSV"),
         ("a.pdf", b"%PDF-1.7\n", "pdftotext"),
         ("a.txt", b"version https://git-lfs.github.com/spec/v1\noid sha256:0\nsize 4\n", "git lfs pull"),
+        ("a.tmx", b'<?xml version="1.0"?>\n<tmx/>', "translate-toolkit"),
     ],
     ids=lambda value: value if isinstance(value, str) else "data",
 )
