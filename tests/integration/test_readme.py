@@ -4,12 +4,36 @@ import json
 import os
 import re
 import shlex
+import shutil
 
 import pytest
 
-from tests.support.readme import LANGS, TINY
+from tests.support.readme import LANGS, TINY, blocks
 
 pytestmark = [pytest.mark.network, pytest.mark.slow]
+
+
+@pytest.fixture(scope="module")
+def checkout(repo, tracked, preloaded, tmp_path_factory):
+    """A copy of what git tracks, with this environment as its .venv."""
+    copy = tmp_path_factory.mktemp("clone of it")  # a path with spaces, as users have them
+    for name in tracked:
+        (copy / name).parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy2(str(repo / name), str(copy / name))
+    (copy / ".venv").symlink_to(preloaded())
+    return copy
+
+
+@pytest.fixture(scope="module")
+def outputs(checkout, run):
+    """What each block of README.md and recipes/README.md printed, in one copy."""
+    environment = dict(TINY, SWCM_VENV=None, PYTHONPATH=str(checkout))
+    found = []
+    texts = [(checkout / name).read_text(encoding="utf-8") for name in ("README.md", "recipes/README.md")]
+    for block in [block for text in texts for block in blocks(text)]:
+        done = run(["bash", "-euo", "pipefail", "-c", block], cwd=checkout, env=environment, timeout=1500, quick=True)
+        found.append(done.stdout)
+    return found
 
 
 def test_every_block_runs(outputs):

@@ -1,4 +1,4 @@
-"""What holds on toys, shown on the real encoder and the real text that the quickstart brings."""
+"""What holds on toys, shown on the real encoder and the real text that the quickstart fetches."""
 
 import itertools
 import os
@@ -18,11 +18,29 @@ pytestmark = [pytest.mark.network, pytest.mark.slow]
 EOS, UNK = 2, 3
 
 
+FETCH = """
+. "$1/recipes/lib/common.sh"
+. "$1/recipes/lib/steps.sh"
+use_environment
+ENCODER=$2/encoder TEXT= MAX_PIECES=60
+bash "$1/recipes/encoders/e5_small.sh" "$ENCODER"
+libreoffice_pairs "$2" "kk mn ug"
+"""
+
+
+@pytest.fixture(scope="module")
+def fetched(run, repo, tmp_path_factory):
+    """A folder with ``encoder`` and, in ``clean``, pairs of Chinese with three languages."""
+    folder = tmp_path_factory.mktemp("real text")
+    run(["bash", "-euo", "pipefail", "-c", FETCH, "fetch", repo, folder], timeout=900)
+    return folder
+
+
 @torch.no_grad()
-def test_the_real_encoder_computes_what_hugging_faces_does(outputs, checkout):
+def test_the_real_encoder_computes_what_hugging_faces_does(fetched):
     from transformers import XLMRobertaModel
 
-    folder = str(checkout / "runs" / "quickstart" / "encoder-full")
+    folder = str(fetched / "encoder")
     ours = start_from(folder).encoder.eval()
     theirs = XLMRobertaModel.from_pretrained(folder, add_pooling_layer=False).eval()
     pieces = sentencepiece.SentencePieceProcessor(model_file=os.path.join(folder, "sentencepiece.bpe.model"))
@@ -36,16 +54,15 @@ def test_the_real_encoder_computes_what_hugging_faces_does(outputs, checkout):
 
 
 @pytest.fixture(scope="module")
-def documents(outputs, checkout):
+def documents(fetched):
     """Over 10,000 sentences of four languages in documents of eight: (WholeWords, [ids of a document])."""
-    quickstart = checkout / "runs" / "quickstart"
-    pieces = Pieces.load(str(quickstart / "encoder-full" / "sentencepiece.bpe.model"))
+    pieces = Pieces.load(str(fetched / "encoder" / "sentencepiece.bpe.model"))
     symbols = ["<s>", "<pad>", "</s>", "<unk>"]
     symbols += [pieces.model.id_to_piece(i) for i in range(3, pieces.model.get_piece_size())] + ["<mask>"]
     index = {symbol: i for i, symbol in enumerate(symbols)}
     found = []
     for code, file in (("kk", "zh-kk.kk"), ("mn", "zh-mn.mn"), ("ug", "zh-ug.ug"), ("zh", "zh-kk.zh")):
-        lines = (quickstart / "clean" / file).read_text(encoding="utf-8").splitlines()[:3000]
+        lines = (fetched / "clean" / file).read_text(encoding="utf-8").splitlines()[:3000]
         assert len(lines) == 3000
         sentences = [[index.get(piece, UNK) for piece in cut] + [EOS] for cut in pieces.cut(lines)]
         units = WholeWords(symbols, code)
