@@ -73,7 +73,8 @@ def killed_and_started_again(stage: Stage, sign: str, share: float = 1.0) -> Non
     def check():
         all_or_none_in(stage, whole, sign)()
         if sign in contents(stage.out):
-            assert not stage.leftovers()
+            # A kill may fall behind the last name and before the end of the locks, which bind nobody any more.
+            assert all(path.name.endswith(".lock") for path in stage.leftovers())
             shutil.rmtree(str(stage.out))  # done: from the start again
 
     kill_again_and_again(stage.name, stage.start, seconds, wanted(share), stage.unfinished, check)
