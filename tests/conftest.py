@@ -105,11 +105,11 @@ def run(preloaded):
     PYTHONPATH; output is text. With ``check``, a failure shows both of the command's outputs. ``options`` go to
     subprocess.Popen, but ``input``, which is typed; ``env`` adds to the environment, a value of None takes away.
 
-    With ``quick``, commands and recipes go on from a process that has torch and fairseq loaded, which saves each of
-    their processes six seconds (``tests.support.preloaded``).
+    Commands and recipes go on from a process that has torch and fairseq loaded, which saves each of their processes
+    six seconds (``tests.support.preloaded``); where they are to start from nothing, ``quick`` is False.
     """
 
-    def run_command(arguments, check=True, timeout=300, env=None, quick=False, **options):
+    def run_command(arguments, check=True, timeout=300, env=None, quick=True, **options):
         environment = dict(os.environ)
         arguments = [str(argument) for argument in arguments]
         folder = preloaded() if quick else sys.prefix

@@ -21,7 +21,7 @@ def pieces(tmp_path):
 def binarize(run, repo, tmp_path, pieces):
     def call(*pairs, out="data bin", dictionary="dict.txt", **env):
         command = ["bash", repo / "recipes" / "binarize.sh", pieces, tmp_path / dictionary, tmp_path / out, *pairs]
-        return run(command, check=False, env=dict({"WORKERS": 1}, **env), quick=True)
+        return run(command, check=False, env=dict({"WORKERS": 1}, **env))
 
     return call
 

@@ -48,7 +48,7 @@ def made(tmp_path_factory, run, repo):
         "WORKERS": 1,
     }
     command = ["bash", repo / "recipes/finetune_mrc.sh", folder / "all of it.jsonl"]
-    return command, environment, folder / "the output", run(command, env=environment, timeout=900, quick=True)
+    return command, environment, folder / "the output", run(command, env=environment, timeout=900)
 
 
 def test_from_a_dataset_to_scores(made):
@@ -86,7 +86,7 @@ def test_a_second_run_makes_nothing_anew(made, run):
     files = [path for path in out.rglob("*") if path.is_file()]
     files = [path for path in files if path.name not in again or path.parent.name == "pieces"]
     before = {path: path.stat().st_mtime_ns for path in files}
-    assert run(command, env=environment, quick=True).stdout.count("there already") >= 8
+    assert run(command, env=environment).stdout.count("there already") >= 8
     assert {path: path.stat().st_mtime_ns for path in files} == before
 
 
@@ -98,7 +98,7 @@ def test_a_separator_of_text_can_be_asked_from_python(made, run, repo, tmp_path)
 
     command, environment, _, _ = made
     encoder = make_encoder_folder(tmp_path / "encoder", corpus=list(CORPUS) + ["|"] * 200)
-    run(command, env=dict(environment, ENCODER=encoder, OUT=tmp_path / "out", SEPARATOR="|", DENOISING=0), quick=True)
+    run(command, env=dict(environment, ENCODER=encoder, OUT=tmp_path / "out", SEPARATOR="|", DENOISING=0))
     assert not (tmp_path / "out/denoised").exists()
     lines = (tmp_path / "out/text/test.question-answer.question").read_text(encoding="utf-8").splitlines()
     assert all(line.count(" | ") == 1 and "</s>" not in line for line in lines)

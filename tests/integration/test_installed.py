@@ -26,7 +26,7 @@ def wheel(run, repo, tracked, tmp_path_factory):
         (folder / "copy" / name).parent.mkdir(parents=True, exist_ok=True)
         shutil.copy(str(repo / name), str(folder / "copy" / name))
     build = ["python", "-m", "pip", "wheel", "--no-deps", "--no-build-isolation", "--disable-pip-version-check"]
-    run([*build, "--wheel-dir", folder, folder / "copy"])
+    run([*build, "--wheel-dir", folder, folder / "copy"], quick=False)
     (path,) = folder.glob("*.whl")
     with zipfile.ZipFile(str(path)) as archive:
         yield archive
@@ -48,19 +48,24 @@ def test_decoding_from_another_folder(run, repo, model, installed, tmp_path, for
         plugin = os.path.relpath(plugin, str(tmp_path))
     flags = ["--user-dir", plugin, "--task", "swcm_finetuning", "--target-lang", "kk", "--cpu", "--beam", "2"]
     command = ["fairseq-interactive", model, *flags, "--path", model / "checkpoint_best.pt", "--max-len-b", "8"]
-    done = run(command, input="打开文件\n", cwd=str(tmp_path), env={"PYTHONPATH": str(root)})
+    done = run(command, input="打开文件\n", cwd=str(tmp_path), env={"PYTHONPATH": str(root)}, quick=False)
     assert len(hypotheses(done.stdout)) == 1
     where = ["python", "-c", "import swcm_fairseq; print(swcm_fairseq.__file__)"]
-    found = run(where, cwd=str(tmp_path), env={"PYTHONPATH": str(root)}).stdout.strip()
+    found = run(where, cwd=str(tmp_path), env={"PYTHONPATH": str(root)}, quick=False).stdout.strip()
     assert os.path.dirname(found) == str(root / "swcm_fairseq")
 
 
 def test_packing_and_python_from_the_installed_files(run, model, installed, tmp_path):
     program = "import sys; from swcm_fairseq.decoding.packing import cli; sys.argv[0] = 'swcm-pack'; cli()"
     environment = {"PYTHONPATH": str(installed)}
-    run(["python", "-c", program, model / "checkpoint_best.pt", "a pack"], cwd=str(tmp_path), env=environment)
+    run(
+        ["python", "-c", program, model / "checkpoint_best.pt", "a pack"],
+        cwd=str(tmp_path),
+        env=environment,
+        quick=False,
+    )
     program = "import swcm_fairseq as s; print(s.from_pretrained('a pack').translate(['打开文件'], max_len=8))"
-    assert run(["python", "-c", program], cwd=str(tmp_path), env=environment).stdout.startswith("[")
+    assert run(["python", "-c", program], cwd=str(tmp_path), env=environment, quick=False).stdout.startswith("[")
 
 
 STAGES = ("read", "clean", "split", "prune_encoder", "extend_vocab", "build_dict", "encode", "mrc")
@@ -70,7 +75,7 @@ STAGES = ("read", "clean", "split", "prune_encoder", "extend_vocab", "build_dict
 def test_a_stage_without_the_package_is_one_clear_line(run, repo, tmp_path, stage):
     # -S: no site-packages, so neither this package nor what it needs.
     command = ["python", "-S", repo / "preprocess" / (stage + ".py"), "--help"]
-    done = run(command, check=False, cwd=str(tmp_path), env={"PYTHONPATH": None})
+    done = run(command, check=False, cwd=str(tmp_path), env={"PYTHONPATH": None}, quick=False)
     assert done.returncode == 1 and done.stdout == ""
     assert done.stderr.startswith("error: swcm-fairseq is not installed") and done.stderr.count("\n") == 1
 
@@ -84,7 +89,7 @@ def test_stages_by_path_and_from_the_installed_files(run, repo, installed, tmp_p
     }
     for way, (command, environment) in ways.items():
         arguments = ["--text", "a.kk", "--lang", "kk", "--workers", "2", "--out", way]
-        run([*command, *arguments], cwd=str(tmp_path), env=environment)
+        run([*command, *arguments], cwd=str(tmp_path), env=environment, quick=False)
         assert (tmp_path / (way + ".kk")).read_text(encoding="utf-8") == "Бүгін ауа райы жақсы\n"
 
 

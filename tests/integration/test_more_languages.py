@@ -28,12 +28,12 @@ def test_quickstarts_follow_each_other_and_end_in_one_table(run, repo, tmp_path)
         "BEAM": 2,
     }
     command = ["bash", repo / "recipes" / "more_languages.sh"]
-    run(command, env=settings, timeout=900, quick=True)
+    run(command, env=settings, timeout=900)
     scores = json.loads((tmp_path / "out" / "scores.json").read_text(encoding="utf-8"))
     assert {"shared", "random", "shuffled"} <= set(scores["systems"])
     for system in scores["systems"].values():
         assert {"kk", "mn"} <= set(system) and all("chrfpp" in system[code] for code in ("kk", "mn"))
     assert (tmp_path / "out" / "report" / "index.html").exists()
     before = (tmp_path / "out" / "kk" / "scores.json").stat().st_mtime_ns
-    run(command, env=settings, quick=True)
+    run(command, env=settings)
     assert (tmp_path / "out" / "kk" / "scores.json").stat().st_mtime_ns == before

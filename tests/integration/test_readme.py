@@ -31,7 +31,7 @@ def outputs(checkout, run):
     found = []
     texts = [(checkout / name).read_text(encoding="utf-8") for name in ("README.md", "recipes/README.md")]
     for block in [block for text in texts for block in blocks(text)]:
-        done = run(["bash", "-euo", "pipefail", "-c", block], cwd=checkout, env=environment, timeout=1500, quick=True)
+        done = run(["bash", "-euo", "pipefail", "-c", block], cwd=checkout, env=environment, timeout=1500)
         found.append(done.stdout)
     return found
 

@@ -49,7 +49,7 @@ def made(tmp_path_factory, run, repo):
         TEST_PAIRS=8,
     )
     command = ["bash", repo / "recipes/finetune_summarization.sh", folder / "all.jsonl"]
-    return command, environment, folder, run(command, env=environment, quick=True)
+    return command, environment, folder, run(command, env=environment)
 
 
 def test_from_a_dataset_to_scores(made):
@@ -70,7 +70,7 @@ def test_a_second_run_makes_nothing_anew(made, run):
     command, environment, folder, _ = made
     files = [path for path in (folder / "the output").rglob("*") if path.is_file() and path.suffix != ".json"]
     before = {path: path.stat().st_mtime_ns for path in files if path.name not in ("languages.json", "test.log")}
-    assert run(command, env=environment, quick=True).stdout.count("there already") >= 7
+    assert run(command, env=environment).stdout.count("there already") >= 7
     assert {path: path.stat().st_mtime_ns for path in before} == before
 
 
@@ -83,7 +83,7 @@ def test_given_parts_are_kept_whole_and_out_of_training(made, run, repo):
         text = "".join(json.loads(line)[field] + "\n" for line in lines + more)
         (folder / ("both." + side)).write_text(text, encoding="utf-8")
     parts = [folder / "both", folder / "valid.jsonl", folder / "test.jsonl"]
-    run(["bash", repo / "recipes/finetune_summarization.sh", *parts], env=dict(environment, OUT=out), quick=True)
+    run(["bash", repo / "recipes/finetune_summarization.sh", *parts], env=dict(environment, OUT=out))
     expected = [article("kk", number)[0] for number in range(200, 208)]
     assert read_lines(str(out / "split/test.text-summary.text")) == expected
     train = read_lines(str(out / "split/train.text-summary.text"))
@@ -98,7 +98,6 @@ def test_wrong_calls_are_named(run, repo, tmp_path):
             ["bash", repo / "recipes" / recipe, *arguments],
             check=False,
             env=dict(env, OUT=tmp_path / "out"),
-            quick=True,
         )
         assert "Traceback" not in done.stderr
         return done
@@ -143,7 +142,7 @@ def transferred(tmp_path_factory, run, repo):
         REHEARSE=10,
         PRETRAINING_UPDATES=3,
     )
-    done = run(["bash", repo / "recipes/transfer.sh"], env=environment, timeout=600, quick=True)
+    done = run(["bash", repo / "recipes/transfer.sh"], env=environment, timeout=600)
     return environment, folder / "the output", done
 
 

@@ -95,7 +95,7 @@ def test_what_from_pretrained_changes_is_nothing(run, packed):
         print(json.dumps(changed(before)), len(before))
         """
     )
-    changed, size = run(["python", "-c", script, packed]).stdout.splitlines()[-1].rsplit(" ", 1)
+    changed, size = run(["python", "-c", script, packed], quick=False).stdout.splitlines()[-1].rsplit(" ", 1)
     assert json.loads(changed) == []
     assert int(size) > 5000, "much is looked at"
 
@@ -110,7 +110,7 @@ def test_loading_the_plugin_replaces_one_function(run, repo):
         print(json.dumps(changed(before)))
         """
     )
-    output = run(["python", "-c", script, repo / "swcm_fairseq"]).stdout
+    output = run(["python", "-c", script, repo / "swcm_fairseq"], quick=False).stdout
     assert json.loads(output.splitlines()[-1]) == [COMMANDS.target]
 
 
@@ -128,7 +128,7 @@ def test_during_a_command_the_list_is_what_the_table_says(run, repo):
         print(json.dumps(during))
         """
     )
-    output = run(["python", "-c", script, repo / "swcm_fairseq"]).stdout
+    output = run(["python", "-c", script, repo / "swcm_fairseq"], quick=False).stdout
     assert json.loads(output.splitlines()[-1]) == sorted({patch.target for patch in [COMMANDS, *PATCHES]})
 
 
@@ -192,7 +192,7 @@ def test_other_peoples_tasks_run_in_stock_fairseq(run, repo, tmp_path, task, opt
     found = {}
     for name, plugins in (("alone", []), ("beside", [repo / "swcm_fairseq"])):
         out = tmp_path / name
-        done = run(["python", "-c", script, out, task, optimizer, *plugins, tmp_path / "second"])
+        done = run(["python", "-c", script, out, task, optimizer, *plugins, tmp_path / "second"], quick=False)
         seen = json.loads(done.stdout.splitlines()[-1])
         assert len(seen) == 3 and {module.split(".")[0] for step in seen for module in step} == {"fairseq"}
         found[name] = safe_load(str(out / "checkpoint_last.pt"))
