@@ -88,7 +88,19 @@ def sizes_of_encoder(folder: str) -> ModelSizes:
         keys = ("num_hidden_layers", "hidden_size", "intermediate_size", "vocab_size")
         return ModelSizes(*(int(found[key]) for key in keys))
     except (OSError, ValueError, KeyError, TypeError):
-        return ModelSizes(12, 768, 3072, 250002)
+        return sizes_of_preset("xlm_swcm_base")
+
+
+def sizes_of_preset(name: str) -> ModelSizes:
+    """Those of a named architecture, with XLM-R's vocabulary.
+
+    Raises:
+        SwcmError: there is none of that name.
+    """
+    if name not in PRESETS:
+        raise SwcmError("--arch is one of {}".format(", ".join(sorted(PRESETS))))
+    preset = PRESETS[name]
+    return ModelSizes(preset.encoder_layers, preset.encoder_embed_dim, preset.encoder_ffn_embed_dim, 250002)
 
 
 def table(sizes: ModelSizes, memory: int) -> List[str]:
@@ -114,13 +126,7 @@ def main(arguments: Optional[List[str]] = None) -> None:
     parser.add_argument("--memory", type=float, default=24, metavar="GIB", help="of the GPU (24)")
     parser.add_argument("--pieces", action="store_true", help="print the number alone, for the smallest GPU here")
     args = parser.parse_args(arguments)
-    if args.encoder:
-        sizes = sizes_of_encoder(args.encoder)
-    else:
-        if args.arch not in PRESETS:
-            raise SwcmError("--arch is one of {}".format(", ".join(sorted(PRESETS))))
-        preset = PRESETS[args.arch]
-        sizes = ModelSizes(preset.encoder_layers, preset.encoder_embed_dim, preset.encoder_ffn_embed_dim, 250002)
+    sizes = sizes_of_encoder(args.encoder) if args.encoder else sizes_of_preset(args.arch)
     if args.vocabulary:
         sizes = sizes._replace(vocabulary=args.vocabulary)
     if args.pieces:

@@ -23,7 +23,7 @@ from swcm_fairseq.errors import SwcmError, run_command
 from swcm_fairseq.models.checkpoint_activations import checkpoint_activations
 from swcm_fairseq.models.config import XlmSwcmConfig
 from swcm_fairseq.models.xlm_swcm import XlmSwcmModel
-from swcm_fairseq.training_memory import ModelSizes
+from swcm_fairseq.training_memory import ModelSizes, sizes_of_preset
 
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__)))))
 UPDATES, SAVED = 8, 4
@@ -188,7 +188,7 @@ def memory(out: str, gpus: int) -> Dict:
     size = sizes(gpus)
     estimate = ModelSizes(size["layers"], size["width"], 4 * size["width"], len(model.decoder.dictionary), 3, 130)
     parameters = sum(parameter.numel() for parameter in model.parameters())
-    large = ModelSizes(24, 1024, 4096, 250_002)
+    large = sizes_of_preset("xlm_swcm_large")
     found = {
         "parameters": parameters,
         "parameters_estimated": estimate.parameters,
@@ -226,10 +226,12 @@ def longer(sample, times: int):
 
 def bytes_kept(model, sample) -> int:
     """Bytes that the step's layers keep for gradients."""
-    if torch.cuda.is_available() and next(model.parameters()).is_cuda:
+    if next(model.parameters()).is_cuda:
         before = torch.cuda.memory_allocated()
         output = model(**sample["net_input"], features_only=True)
-        return torch.cuda.memory_allocated() - before + 0 * len(output)
+        kept_on_gpu = torch.cuda.memory_allocated() - before
+        del output  # what it keeps had to be there until now
+        return kept_on_gpu
     weights = {parameter.data_ptr() for parameter in model.parameters()}
     kept = {}
 
