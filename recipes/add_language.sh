@@ -80,7 +80,7 @@ done_already "$OUT/grown/config.json" "grown encoder" ||
 prepare() {
     local out=$OUT/$1 encoder=$2
     shift 2
-    prune_encoder "$encoder" "$out" "$PIVOT,$NEW_LANG" "$OUT"/split/train.* -- "$@"
+    prune_encoder "$encoder" "$out" "$PIVOT,$NEW_LANG" "$OUT"/split/train.* "$@"
     encode_text "$out/encoder" "$out/pieces" "$OUT"/split/*."$pair".*
     bash "$recipes/binarize.sh" "$out/pieces" "$out/dict.txt" "$out/data-bin" "$pair"
 }

@@ -83,7 +83,7 @@ else
     printf '\u2581%s\n' "$SEPARATOR" >"$OUT/separator.txt"
     keep=(--keep-pieces "$OUT/separator.txt")
 fi
-prune_encoder "$ENCODER" "$OUT" "$ANSWER_LANG" "$split"/train.{question,passage,answer} -- "${keep[@]+"${keep[@]}"}"
+prune_encoder "$ENCODER" "$OUT" "$ANSWER_LANG" "$split"/train.{question,passage,answer} "${keep[@]+"${keep[@]}"}"
 spm=$OUT/encoder/sentencepiece.bpe.model
 for part in train valid test; do
     source=$OUT/text/$part.question-answer.question
@@ -95,7 +95,7 @@ for part in train valid test; do
 done
 # In a question's line </s> may be the separator; in an answer it is text.
 encode_text "$OUT/encoder" "$OUT/pieces" "$OUT"/text/{train,valid,test}.question-answer.question \
-    -- "${documents[@]+"${documents[@]}"}"
+    "${documents[@]+"${documents[@]}"}"
 encode_text "$OUT/encoder" "$OUT/pieces" "$OUT"/text/*.question-answer.answer
 names=(question-answer)
 if [ "$DENOISING" != 0 ]; then

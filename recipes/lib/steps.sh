@@ -1,39 +1,27 @@
 # shellcheck shell=bash
 # The steps between clean text and binarized data, as the recipes share them; to be sourced after common.sh.
 
-# prune_encoder FROM OUT LANGS FILES... [-- FLAGS OF preprocess/prune_encoder.py]: OUT/encoder, which is the encoder
+# prune_encoder FROM OUT LANGS FILES... [FLAGS OF preprocess/prune_encoder.py]: OUT/encoder, which is the encoder
 # folder FROM with the pieces of FILES and the layers KEEP_LAYERS alone (empty: all); and OUT/dict.txt, its dictionary
 # with the tags of LANGS (joined by commas). MIN_COUNT leaves out pieces that are rarer.
 prune_encoder() {
-    local from=$1 out=$2 langs=$3 files=()
+    local from=$1 out=$2 langs=$3
     shift 3
-    while [ $# -gt 0 ] && [ "$1" != -- ]; do
-        files+=("$1")
-        shift
-    done
-    [ $# -eq 0 ] || shift
     done_already "$out/encoder/config.json" "encoder" ||
-        "$SWCM_PY" "$SWCM_ROOT/preprocess/prune_encoder.py" --encoder "$from" --corpus "${files[@]}" \
-            ${KEEP_LAYERS:+--keep-layers "$KEEP_LAYERS"} ${MIN_COUNT:+--min-count "$MIN_COUNT"} \
-            --out "$out/encoder" "$@"
+        "$SWCM_PY" "$SWCM_ROOT/preprocess/prune_encoder.py" --encoder "$from" --out "$out/encoder" \
+            ${KEEP_LAYERS:+--keep-layers "$KEEP_LAYERS"} ${MIN_COUNT:+--min-count "$MIN_COUNT"} --corpus "$@"
     done_already "$out/dict.txt" "dictionary" ||
         "$SWCM_PY" "$SWCM_ROOT/preprocess/build_dict.py" --encoder "$out/encoder" --langs "$langs" --out "$out/dict.txt"
 }
 
-# encode_text ENCODER PIECES FILES... [-- FLAGS OF preprocess/encode.py]: the folder PIECES, which has FILES in the pieces
-# of the encoder folder ENCODER.
+# encode_text ENCODER PIECES FILES... [FLAGS OF preprocess/encode.py]: the folder PIECES, which has FILES in the pieces of
+# the encoder folder ENCODER.
 encode_text() {
-    local encoder=$1 pieces=$2 files=()
+    local encoder=$1 pieces=$2
     shift 2
-    while [ $# -gt 0 ] && [ "$1" != -- ]; do
-        files+=("$1")
-        shift
-    done
-    [ $# -eq 0 ] || shift
     # The model takes its name last, and what is added to it later, the first file.
-    { [ -e "$pieces/sentencepiece.bpe.model" ] && done_already "$pieces/${files[0]##*/}" "pieces"; } ||
-        "$SWCM_PY" "$SWCM_ROOT/preprocess/encode.py" --spm "$encoder/sentencepiece.bpe.model" \
-            --out "$pieces" "$@" "${files[@]}"
+    { [ -e "$pieces/sentencepiece.bpe.model" ] && done_already "$pieces/${1##*/}" "pieces"; } ||
+        "$SWCM_PY" "$SWCM_ROOT/preprocess/encode.py" --spm "$encoder/sentencepiece.bpe.model" --out "$pieces" "$@"
 }
 
 # denoise OUT LANG MAX_LENGTH: OUT/denoised, a decoder that has learnt to write LANG and to copy, by DENOISING updates on
