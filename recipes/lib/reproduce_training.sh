@@ -15,10 +15,7 @@ set -euo pipefail
 [ $# -eq 8 ] || usage_error "recipes/lib/reproduce_training.sh NAME PAIRS ROW UPDATES RATE SEED PRETRAIN FLAGS"
 name=$1 size=$2 row=$3 updates=$4 rate=$5 seed=$6 pretrain=$7 words=$8
 # The lock is held by all that is started from here, so that what outlives a killed recipe is not begun a second time.
-if command -v flock >/dev/null 2>&1; then
-    exec 8>"$OUT/locks/$name"
-    flock --nonblock 8 || exit 75
-fi
+try_lock 8 "$OUT/locks/$name" || exit 75
 [ ! -e "$LEDGER/$name.json" ] || exit 0
 use_environment
 say "-- $name"
