@@ -95,9 +95,7 @@ if [ -e "$out" ] && [ "$FORCE" != 1 ]; then
             die "$out is there but does not hold $name; give another folder, or FORCE=1 to make it again"
     done
 fi
-if done_already "$out"; then
-    exit 0
-fi
+done_already "$out" && exit 0
 
 use_environment
 hidden=$(dirname "$out")/.$(basename "$out")

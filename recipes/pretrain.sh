@@ -52,9 +52,7 @@ if [ $# -gt 0 ] && [ "$1" != -- ]; then
 fi
 [ $# -eq 0 ] || shift
 
-if done_already "$out/done" "pretraining in $out"; then
-    exit 0
-fi
+done_already "$out/done" "pretraining in $out" && exit 0
 use_environment
 precision_flags "$out"
 share_sentences "$BATCH_SENTENCES"

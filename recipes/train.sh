@@ -54,9 +54,7 @@ esac
 data=$1 encoder=$2 out=$3 pairs=$4
 shift 4
 
-if trained_already "$out" "$UPDATES"; then
-    exit 0
-fi
+trained_already "$out" "$UPDATES" && exit 0
 use_environment
 precision_flags "$out"
 share_batch "$BATCH_TOKENS" "$encoder"

@@ -90,8 +90,6 @@ case $DEBIAN_MIRROR in
 http://*) usage_error "DEBIAN_MIRROR=$DEBIAN_MIRROR is plain http; name one with https://" ;;
 esac
 use_environment
-force=()
-[ "${FORCE:-0}" != 1 ] || force=(--force)
 mkdir -p "$(dirname "$out")"
 # Absolute: apt takes a relative folder for one under its own.
 work=$(mktemp -d "$(cd "$(dirname "$out")" && pwd)/.descriptions.XXXXXX")

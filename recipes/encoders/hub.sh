@@ -25,9 +25,7 @@ out=${2%/}
 revision=${3:-main}
 [ -n "$out" ] || usage_error "OUT_DIR is empty"
 
-if done_already "$out/config.json" "encoder in $out"; then
-    exit 0
-fi
+done_already "$out/config.json" "encoder in $out" && exit 0
 use_environment
 
 download=$out.download
@@ -44,7 +42,5 @@ say "fetching $name ($revision) from $HF_ENDPOINT"
 "$SWCM_PY" "$SWCM_ROOT/recipes/encoders/hub.py" --name "$name" --revision "$revision" --out "$download"
 
 say "writing the encoder folder $out"
-force=()
-[ "${FORCE:-0}" != 1 ] || force=(--force)
-"$SWCM_PY" "$SWCM_ROOT/preprocess/prune_encoder.py" --encoder "$download" --out "$out" ${force[@]+"${force[@]}"}
+"$SWCM_PY" "$SWCM_ROOT/preprocess/prune_encoder.py" --encoder "$download" --out "$out" "${force[@]+"${force[@]}"}"
 rm -rf "$download"

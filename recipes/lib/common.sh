@@ -42,6 +42,10 @@ done_already() {
     say "${2:-$1}: there already"
 }
 
+# force: the flag that has a command do so too.
+# shellcheck disable=SC2034
+if [ "${FORCE:-0}" = 1 ]; then force=(--force); else force=(); fi
+
 # alone LOCK WORDS: nobody else works on WORDS from here on; who comes second ends with an error. LOCK is a file to hold
 # while this process and all that it has started live, and to remove at the end; the system lets go of it however they
 # end. Without the command flock (util-linux) there is no such protection.
