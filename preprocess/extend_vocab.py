@@ -26,7 +26,7 @@ from typing import Any, Dict, Iterator, List, NamedTuple, Sequence, Set, Tuple
 from swcm_preprocess.encode import default_workers, positive_number, read_batches
 from swcm_preprocess.growing import grown_model
 from swcm_preprocess.grown_files import checkpoint_to_grow, encoder_to_grow, packed_to_grow
-from swcm_preprocess.text_lines import read_aligned
+from swcm_preprocess.text_lines import read_aligned, write_lines
 
 from swcm_fairseq.errors import SwcmError, run_command
 from swcm_fairseq.files import atomic_folder, refuse_overwrite, write_json
@@ -225,8 +225,7 @@ def grow(args: argparse.Namespace, entry: Language, files: Dict[str, Language]) 
     }
     with atomic_folder(args.out, args.force) as folder:
         write(folder, grown, new, starts)
-        with open(os.path.join(folder, PIECES_NAME), "w", encoding="utf-8", newline="\n") as stream:
-            stream.writelines(piece.text + "\n" for piece in new)
+        write_lines(os.path.join(folder, PIECES_NAME), (piece.text for piece in new))
         with open(os.path.join(folder, REPORT_NAME), "w", encoding="utf-8", newline="\n") as stream:
             write_json(stream, report)
     counts = report["pieces"]

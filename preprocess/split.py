@@ -29,7 +29,7 @@ from typing import Callable, Dict, Iterator, List, NamedTuple, Optional, Sequenc
 
 from swcm_preprocess.neighbours import ClustersOnDemand, Index, Progress
 from swcm_preprocess.overlap import Elements, Of, clusters, fingerprint, ngrams, twins
-from swcm_preprocess.text_lines import read_aligned
+from swcm_preprocess.text_lines import read_aligned, write_lines
 
 import numpy as np
 
@@ -353,9 +353,7 @@ def main(argv: Optional[Sequence[str]] = None) -> int:
             codes = sorted(name.split("-"), key=lambda code: code != options.pivot)
             for part, pairs in split.items():
                 for side, code in enumerate(codes):
-                    path = os.path.join(folder, f"{part}.{name}.{code}")
-                    with open(path, "w", encoding="utf-8", newline="\n") as stream:
-                        stream.writelines(line[side] + "\n" for line in pairs[name])
+                    write_lines(os.path.join(folder, f"{part}.{name}.{code}"), (line[side] for line in pairs[name]))
             kept = {part: len(pairs[name]) for part, pairs in split.items()}
             read = len(lines) + blank[name]
             kept["left_out"] = read - sum(kept.values())

@@ -1,4 +1,4 @@
-"""Reading text line by line, without losing or guessing anything.
+"""Reading text line by line, without losing or guessing anything, and writing it.
 
 A line ends at a line feed and nowhere else (Python's ``splitlines`` also ends lines at signs that occur inside
 them); a carriage return before it and a byte order mark at the start of the file are no part of the text. In a file
@@ -8,7 +8,7 @@ are read as ``swcm_fairseq.input_files`` says.
 
 import itertools
 import os
-from typing import Any, AnyStr, Dict, Iterator, List, Optional, Sequence, Tuple
+from typing import Any, AnyStr, Dict, Iterable, Iterator, List, Optional, Sequence, Tuple
 
 from swcm_fairseq.encodings import HEAD, encoding_hint, refuse_wide_characters
 from swcm_fairseq.errors import SwcmError
@@ -197,6 +197,12 @@ def read_aligned(
             + ", ".join(f"{path} has {length}" for path, length in zip(paths, lengths)),
             noted.in_words(),
         )
+
+
+def write_lines(path: str, lines: Iterable[str]) -> None:
+    """Write a new file of these lines, which have no ends."""
+    with open(path, "w", encoding="utf-8", newline="\n") as stream:
+        stream.writelines(line + "\n" for line in lines)
 
 
 def in_order(shards: Sequence[Sequence[str]]) -> List[Sequence[str]]:

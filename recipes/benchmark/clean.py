@@ -23,6 +23,8 @@ import time
 from collections import OrderedDict
 from typing import List, Tuple
 
+from swcm_preprocess.text_lines import write_lines
+
 from recipes.benchmark import sample_text
 from swcm_fairseq.errors import SwcmError, run_command
 
@@ -37,30 +39,11 @@ sys.exit(code)
 """
 
 
-def make_text(path: str, code: str, size: int) -> None:
-    """Write text of about ``size`` bytes."""
-    with open(path, "w", encoding="utf-8", newline="\n") as stream:
-        for line in sample_text.lines(code, size):
-            stream.write(line + "\n")
-
-
 def timed(path: str, code: str, out: str, arguments: List[str]) -> Tuple[float, float, int]:
     """Clean a file; returns processor seconds, seconds of the clock, and the memory in KiB."""
     before = resource.getrusage(resource.RUSAGE_CHILDREN)
     clock = time.perf_counter()
-    command = [
-        sys.executable,
-        "-c",
-        _RUN,
-        "--text",
-        path,
-        "--lang",
-        code,
-        "--out",
-        out,
-        "--force",
-        *arguments,
-    ]
+    command = [sys.executable, "-c", _RUN, "--text", path, "--lang", code, "--out", out, "--force", *arguments]
     done = subprocess.run(command, stdout=subprocess.PIPE, encoding="utf-8")
     clock = time.perf_counter() - clock
     after = resource.getrusage(resource.RUSAGE_CHILDREN)
@@ -115,7 +98,7 @@ def main(argv=None) -> int:
         for code in [args.lang] if args.lang else args.langs.split(","):
             path = args.text or os.path.join(folder, "text")
             if not args.text:
-                make_text(path, code, int(args.megabytes * 1e6))
+                write_lines(path, sample_text.lines(code, int(args.megabytes * 1e6)))
             results[code] = measure(path, code, folder, arguments)
             if not args.json:
                 print(

@@ -30,6 +30,7 @@ from statistics import median
 from typing import List, NamedTuple, Tuple
 
 from swcm_preprocess.encode import Settings, default_workers, encode_files, positive_number
+from swcm_preprocess.text_lines import write_lines
 
 import sentencepiece
 
@@ -102,9 +103,7 @@ def main(argv=None) -> int:
         paths = list(args.files)
         for code in [] if args.files else args.langs.split(","):
             paths.append(os.path.join(folder, "text." + code))
-            with open(paths[-1], "w", encoding="utf-8", newline="\n") as stream:
-                for line in sample_text.lines(code, int(args.megabytes * 1e6)):
-                    stream.write(line + "\n")
+            write_lines(paths[-1], sample_text.lines(code, int(args.megabytes * 1e6)))
         size = sum(map(os.path.getsize, paths))
         mine, whole, call = [], [], []
         for _ in range(args.repeats):

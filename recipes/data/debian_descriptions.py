@@ -24,7 +24,7 @@ from swcm_preprocess.clean_rows import Cleaner, Settings
 from swcm_preprocess.filters.near_duplicates import signatures
 from swcm_preprocess.overlap import closest, clusters, fingerprint, index, ngrams
 from swcm_preprocess.split import HELD_OUT, hold_out, in_order
-from swcm_preprocess.text_lines import Problems, read_lines
+from swcm_preprocess.text_lines import Problems, read_lines, write_lines
 
 import regex
 
@@ -246,9 +246,7 @@ def write(folder: str, corpus: Corpus, parts: Dict[str, Dict]) -> None:
                 "packages": names,
             }
             for ending, texts in lines.items():
-                path = os.path.join(folder, code, f"{part}.{ending}")
-                with open(path, "w", encoding="utf-8", newline="\n") as stream:
-                    stream.writelines(text + "\n" for text in texts)
+                write_lines(os.path.join(folder, code, f"{part}.{ending}"), texts)
 
 
 def parse_arguments() -> argparse.Namespace:

@@ -15,7 +15,7 @@ import sys
 from typing import Dict, List, Sequence, Set, Tuple
 
 from swcm_preprocess.overlap import fingerprint
-from swcm_preprocess.text_lines import read_aligned
+from swcm_preprocess.text_lines import read_aligned, write_lines
 
 from swcm_fairseq.errors import SwcmError, run_command
 from swcm_fairseq.files import atomic_folder, write_json
@@ -93,9 +93,7 @@ def main() -> int:
             for number, side in enumerate(SIDES + FURTHER):
                 if side in FURTHER and not any(row[number] for row in part):
                     continue
-                path = os.path.join(folder, f"{name}.{side}")
-                with open(path, "w", encoding="utf-8", newline="\n") as stream:
-                    stream.writelines(row[number] + "\n" for row in part)
+                write_lines(os.path.join(folder, f"{name}.{side}"), (row[number] for row in part))
         counts = {
             name: {"questions": len(part), "passages": len({row[1] for row in part})} for name, part in parts.items()
         }

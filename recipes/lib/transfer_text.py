@@ -25,7 +25,7 @@ import sys
 from random import Random
 from typing import Dict, List, NamedTuple, Sequence, Tuple
 
-from swcm_preprocess.text_lines import read_aligned
+from swcm_preprocess.text_lines import read_aligned, write_lines
 
 from swcm_fairseq.errors import SwcmError, run_command
 from swcm_fairseq.files import atomic_folder, write_json
@@ -96,42 +96,32 @@ def hidden(records: Sequence[Record], most: int, random: Random) -> List[Tuple[s
     return pairs
 
 
-class Writer:
-    """Writes lists of lines into a folder."""
-
-    def __init__(self, folder: str) -> None:
-        self.folder = folder
-
-    def lines(self, name: str, lines: Sequence[str]) -> None:
-        with open(os.path.join(self.folder, name), "w", encoding="utf-8", newline="\n") as stream:
-            stream.writelines(line + "\n" for line in lines)
-
-    def pairs(self, part: str, source: str, target: str, pairs: Sequence[Sequence[str]]) -> None:
+def write(folder: str, data: Dict[str, Dict[str, Records]], options: argparse.Namespace) -> None:
+    def write_pairs(part: str, source: str, target: str, pairs: Sequence[Sequence[str]]) -> None:
         for side, suffix in enumerate((source, target)):
-            self.lines(f"{part}.{source}-{target}.{suffix}", [pair[side] for pair in pairs])
+            path = os.path.join(folder, f"{part}.{source}-{target}.{suffix}")
+            write_lines(path, (pair[side] for pair in pairs))
 
-
-def write(writer: Writer, data: Dict[str, Dict[str, Records]], options: argparse.Namespace) -> None:
     for code in [options.source] + options.targets:
         for part in PARTS:
             records = data[code][part]
             pairs = list(records.values())
             if part != "train" or code == options.source:
-                writer.pairs(part, "text_" + code, code, pairs)
+                write_pairs(part, "text_" + code, code, pairs)
             elif options.few_shot:
                 few = Random(f"{options.seed}/{code}").sample(pairs, min(options.few_shot, len(pairs)))
-                writer.pairs(part, "text_" + code, code, few * max(1, REPEATED_TO // len(few)))
+                write_pairs(part, "text_" + code, code, few * max(1, REPEATED_TO // len(few)))
             if part == "test":
                 continue
             summaries = [record.summary for record in pairs]
             firsts = [record.first for record in pairs if 0 < len(record.first) <= LONGEST]
-            writer.lines(f"{part}.{code}", summaries + (firsts if part == "train" else []))
+            write_lines(os.path.join(folder, f"{part}.{code}"), summaries + (firsts if part == "train" else []))
             found = hidden(pairs, options.rehearse, Random(f"{options.seed}/{part}/{code}"))
-            writer.pairs(part, "hidden_" + code, code, found)
+            write_pairs(part, "hidden_" + code, code, found)
             if code != options.source:
                 other = data[options.source][part]
                 shared = [(other[name].summary, records[name].summary) for name in records if name in other]
-                writer.pairs(part, options.source, code, shared)
+                write_pairs(part, options.source, code, shared)
 
 
 def parse_arguments() -> argparse.Namespace:
@@ -165,7 +155,7 @@ def main() -> None:
                 line = "{}, {}: kept {kept} of {read} records, {blank} blank, {duplicate} with the name of another"
                 print(line.format(code, part, **found), file=sys.stderr)
     with atomic_folder(options.out, options.force) as folder:
-        write(Writer(folder), data, options)
+        write(folder, data, options)
         with open(os.path.join(folder, "counts.json"), "w", encoding="utf-8", newline="\n") as stream:
             write_json(stream, counts)
 
