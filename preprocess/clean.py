@@ -29,11 +29,10 @@ from swcm_preprocess.clean_rows import (
     Settings,
     signatures_of,
 )
-from swcm_preprocess.encode import default_workers, positive_number
 from swcm_preprocess.filters.duplicates import Seen, digest
 from swcm_preprocess.filters.near_duplicates import NearSeen
 from swcm_preprocess.normalize import RULES
-from swcm_preprocess.parallel import in_batches, ordered_map
+from swcm_preprocess.parallel import default_workers, in_batches, ordered_map, positive_number
 from swcm_preprocess.restarting import RestartableOutputs, was_interrupted
 from swcm_preprocess.text_lines import Problems, in_order, read_aligned
 

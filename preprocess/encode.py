@@ -11,7 +11,7 @@ import os
 import sys
 from typing import IO, Iterator, List, NamedTuple, Sequence, Tuple
 
-from swcm_preprocess.parallel import in_batches, ordered_map
+from swcm_preprocess.parallel import default_workers, in_batches, ordered_map, positive_number
 from swcm_preprocess.text_lines import read_blocks, split_lines
 
 from swcm_fairseq.encodings import encoding_hint
@@ -44,13 +44,13 @@ class Encoded(NamedTuple):
     refused: str = ""  # why a line cannot be written in pieces; ``lines`` are those before it
 
 
-def read_batches(path: str, size: int = BATCH_LINES) -> Iterator[List[str]]:
-    """Yield the lines of a text file without their ends, ``size`` at a time or fewer where they are long.
+def read_batches(path: str) -> Iterator[List[str]]:
+    """The lines of a text file without their ends, ``BATCH_LINES`` at a time or fewer where they are long.
 
     Raises:
         SwcmError: the file is missing, or a line is not UTF-8 or too long to be one.
     """
-    yield from in_batches(_read_lines(path), size, len, BATCH_CHARACTERS)
+    return in_batches(_read_lines(path), BATCH_LINES, len, BATCH_CHARACTERS)
 
 
 def _read_lines(path: str) -> Iterator[str]:
@@ -78,19 +78,6 @@ def decoded(block: bytes) -> Tuple[List[str], str]:
             refused = f"{len(line):,} characters; clean the text first (preprocess/clean.py --max-chars)"
             return lines[:number], refused
     return lines, ""
-
-
-def positive_number(text: str) -> int:
-    """Parse a number that is at least one."""
-    count = int(text)
-    if count < 1:
-        raise argparse.ArgumentTypeError("must be 1 or more")
-    return count
-
-
-def default_workers() -> int:
-    """The processors that this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 class Encoder:

@@ -23,9 +23,9 @@ import sys
 from collections import Counter
 from typing import Any, Dict, Iterator, List, NamedTuple, Sequence, Set, Tuple
 
-from swcm_preprocess.encode import default_workers, positive_number, read_batches
-from swcm_preprocess.growing import grown_model
+from swcm_preprocess.encode import read_batches
 from swcm_preprocess.grown_files import checkpoint_to_grow, encoder_to_grow, packed_to_grow
+from swcm_preprocess.parallel import default_workers, positive_number
 from swcm_preprocess.text_lines import read_aligned, write_lines
 
 from swcm_fairseq.errors import SwcmError, run_command
@@ -198,7 +198,7 @@ def grow(args: argparse.Namespace, entry: Language, files: Dict[str, Language]) 
         rarest = min(piece.score for piece in new)
         new += [Piece(character, rarest) for character in strays]
         marks, strays = marks | set(strays), {}
-    grown = grown_model(model, new)
+    grown = SentencePieceModel(model.pieces + new, model.rest)  # behind the old ones, whose ids stay
 
     import sentencepiece
 

@@ -1,5 +1,6 @@
 """One function over many batches, in several processes, with the results in the order of the batches."""
 
+import argparse
 import collections
 import itertools
 import os
@@ -17,6 +18,19 @@ Result = TypeVar("Result")
 BATCHES_AHEAD = 3  # for each worker; what is read and not yet written is so many batches
 
 _function: Any = None  # of a worker process
+
+
+def positive_number(text: str) -> int:
+    """Parse a number that is at least one, such as that of --workers."""
+    count = int(text)
+    if count < 1:
+        raise argparse.ArgumentTypeError("must be 1 or more")
+    return count
+
+
+def default_workers() -> int:
+    """The processors that this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def in_batches(items: Iterable[Any], size: int, weigh: Callable[[Any], int], heaviest: int) -> Iterator[List[Any]]:

@@ -13,7 +13,8 @@ import shutil
 import sys
 from typing import Any, Dict, List, NamedTuple, Optional, Sequence, Tuple
 
-from swcm_preprocess.encode import default_workers, positive_number, read_batches
+from swcm_preprocess.encode import read_batches
+from swcm_preprocess.parallel import default_workers, positive_number
 
 import numpy
 import torch

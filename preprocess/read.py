@@ -222,9 +222,9 @@ def main(argv=None) -> int:
         counts: Dict[str, Any] = {
             "read": read,
             "kept": kept,
-            "dropped": {k: n for k, n in sorted(dropped.items()) if n},
+            "dropped": dict(sorted(dropped.items())),
+            "lines": lines,
         }
-        counts["lines"] = lines
         if problems.number:
             counts["unreadable"] = problems.in_words()
         write_json(report, counts)

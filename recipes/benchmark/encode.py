@@ -29,7 +29,8 @@ from collections import OrderedDict
 from statistics import median
 from typing import List, NamedTuple, Tuple
 
-from swcm_preprocess.encode import Settings, default_workers, encode_files, positive_number
+from swcm_preprocess.encode import Settings, encode_files
+from swcm_preprocess.parallel import default_workers, positive_number
 from swcm_preprocess.text_lines import write_lines
 
 import sentencepiece
