@@ -18,11 +18,6 @@ from swcm_fairseq.vocabulary.sentencepiece_model import Piece, SentencePieceMode
 from swcm_fairseq.vocabulary.symbols import MASK, SPECIALS
 
 
-def grown_model(model: SentencePieceModel, new: Sequence[Piece]) -> SentencePieceModel:
-    """The SentencePiece model with the ``new`` pieces behind its own, whose ids stay."""
-    return SentencePieceModel(model.pieces + list(new), model.rest)
-
-
 def grow_encoder(folder: str, encoder: OpenedEncoder, model: SentencePieceModel, starts: Sequence[Start]) -> None:
     """Write the grown encoder into the existing ``folder``.
 
