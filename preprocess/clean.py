@@ -34,7 +34,7 @@ from swcm_preprocess.filters.near_duplicates import NearSeen
 from swcm_preprocess.normalize import RULES
 from swcm_preprocess.parallel import default_workers, in_batches, ordered_map, positive_number
 from swcm_preprocess.restarting import RestartableOutputs, was_interrupted
-from swcm_preprocess.text_lines import Problems, in_order, read_aligned
+from swcm_preprocess.text_lines import Problems, in_order, read_aligned, refuse_input
 
 import numpy as np
 
@@ -282,8 +282,7 @@ def main(argv=None) -> int:
     shards = in_order(shards)
     names = [f"{options.out}.{end}" for end in codes + ["counts.json"]]
     for path in names:
-        if any(os.path.exists(path) and os.path.samefile(path, given) for shard in shards for given in shard):
-            raise SwcmError(f"{path} is an input; choose another --out")
+        refuse_input(path, (given for shard in shards for given in shard))
         refuse_overwrite(path, options.force or was_interrupted(names))
     Cleaner(settings)  # whatever is wrong with the settings is said before any file is touched
     corpus = Corpus(shards, options.undecodable == "drop")

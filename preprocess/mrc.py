@@ -17,12 +17,11 @@ it the model that will cut the text, so the cut-down encoder's.
 """
 
 import argparse
-import os
 import sys
 from typing import Dict, Iterator, List, NamedTuple, Optional, Sequence
 
 from swcm_preprocess.parallel import in_batches
-from swcm_preprocess.text_lines import Problems, read_aligned
+from swcm_preprocess.text_lines import Problems, read_aligned, refuse_input
 
 from swcm_fairseq.errors import SwcmError, run_command
 from swcm_fairseq.files import atomic_files, write_json
@@ -214,8 +213,7 @@ def main(argv=None) -> int:
     options = parse_arguments(argv)
     paths = [path for path in (options.question, options.passage, options.answer) if path]
     check_inputs(paths)
-    if os.path.exists(options.out) and any(os.path.samefile(options.out, path) for path in paths):
-        raise SwcmError(f"{options.out} is an input; choose another --out")
+    refuse_input(options.out, paths)
     joiner = Joiner(Pieces.load(options.spm), options.max_pieces, options.separator)
     with atomic_files([options.out + ".counts.json", options.out], force=options.force) as (report, stream):
         counts = join_files(paths, joiner, stream)

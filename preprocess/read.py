@@ -21,13 +21,12 @@ changed, cleaning comes later.
 
 import argparse
 import collections
-import os
 import re
 import sys
 from typing import Any, Dict, Iterable, Iterator, List, NamedTuple, Optional, Sequence, Tuple
 
 from swcm_preprocess.readers import FORMATS, OWN_FIELDS, TABLES, LeftOut, format_of, read_table, why_not_read
-from swcm_preprocess.text_lines import Problems, in_order
+from swcm_preprocess.text_lines import Problems, in_order, refuse_input
 
 from swcm_fairseq.errors import SwcmError, run_command, some
 from swcm_fairseq.files import atomic_files, write_json
@@ -187,8 +186,7 @@ def main(argv=None) -> int:
     paths = [path for (path,) in in_order([(path,) for path in options.inputs])]
     outputs = [f"{options.out}.{end}" for end in ["counts.json"] + [take.name for take in options.take]]
     for output in outputs:
-        if os.path.exists(output) and any(os.path.samefile(output, path) for path in paths):
-            raise SwcmError(f"{output} is an input; choose another --out")
+        refuse_input(output, paths)
     problems = Problems()
     read = kept = lines = 0
     dropped: Dict[str, int] = collections.Counter()

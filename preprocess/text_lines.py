@@ -205,6 +205,12 @@ def write_lines(path: str, lines: Iterable[str]) -> None:
         stream.writelines(line + "\n" for line in lines)
 
 
+def refuse_input(output: str, inputs: Iterable[str]) -> None:
+    """Raise ``SwcmError`` where an output would be written over one of the inputs, which are there."""
+    if os.path.exists(output) and any(os.path.samefile(output, path) for path in inputs):
+        raise SwcmError(f"{output} is an input; choose another --out")
+
+
 def in_order(shards: Sequence[Sequence[str]]) -> List[Sequence[str]]:
     """Groups of files that belong together, sorted by the name of their first one; pipes, as given, behind them.
 
