@@ -11,7 +11,7 @@ import base64
 import json
 import lzma
 import os
-from typing import Dict, List
+from typing import Dict
 
 import numpy as np
 
@@ -92,10 +92,3 @@ def unpack_counts(text: str) -> np.ndarray:
 
 def of_kind(entries: Dict[str, Dict], kind: str) -> Dict[str, Dict]:
     return {name: entry for name, entry in entries.items() if entry["kind"] == kind}
-
-
-def names(folder: str) -> List[str]:
-    """Names of all entries, without reading them."""
-    if not os.path.isdir(folder):
-        return []
-    return [name[: -len(ENDING)] for name in os.listdir(folder) if name.endswith(ENDING) and not name.startswith(".")]

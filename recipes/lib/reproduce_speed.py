@@ -5,8 +5,6 @@ from typing import Dict, List, Optional
 from . import reproduce_ledger as ledger
 from .reproduce_training import machine, versions
 
-SYSTEMS = {"ours": "ours", "hf": "Hugging Face", "fairseq": "fairseq"}
-
 
 def name_of(section: str, case: Dict, beam: Optional[int] = None, size: Optional[int] = None) -> str:
     """The ledger's name of a measurement; ``section`` is train, generate (with ``beam`` and ``size``) or memory.
