@@ -20,8 +20,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections import OrderedDict
-from typing import List, Tuple
+from typing import Dict, List, Tuple
 
 from swcm_preprocess.text_lines import write_lines
 
@@ -53,7 +52,7 @@ def timed(path: str, code: str, out: str, arguments: List[str]) -> Tuple[float, 
     return processor, clock, int(done.stdout.split()[-1])
 
 
-def measure(path: str, code: str, folder: str, arguments: List[str]) -> "OrderedDict[str, float]":
+def measure(path: str, code: str, folder: str, arguments: List[str]) -> Dict[str, float]:
     """Clean a file, and its first hundredth."""
     size = os.path.getsize(path)
     little = os.path.join(folder, "little")
@@ -66,17 +65,17 @@ def measure(path: str, code: str, folder: str, arguments: List[str]) -> "Ordered
     with open(out + ".counts.json", encoding="utf-8") as stream:
         counts = json.load(stream)
     assert counts["read"] == counts["kept"] + sum(counts["dropped"].values())
-    return OrderedDict(
-        megabytes=round(size / 1e6, 1),
-        lines=counts["read"],
-        kept=counts["kept"],
+    return {
+        "megabytes": round(size / 1e6, 1),
+        "lines": counts["read"],
+        "kept": counts["kept"],
         # Starting Python and its libraries is not cleaning.
-        mb_per_core_second=round((size - size / 100) / 1e6 / (processor - first), 2),
-        mb_per_second=round(size / 1e6 / clock, 2),
-        memory_mib=round(memory / 1024, 1),
-        more_memory_mib=round((memory - base) / 1024, 1),
-        hashes_mib=round(counts["kept"] * 8 / 1024 / 1024, 1),
-    )
+        "mb_per_core_second": round((size - size / 100) / 1e6 / (processor - first), 2),
+        "mb_per_second": round(size / 1e6 / clock, 2),
+        "memory_mib": round(memory / 1024, 1),
+        "more_memory_mib": round((memory - base) / 1024, 1),
+        "hashes_mib": round(counts["kept"] * 8 / 1024 / 1024, 1),
+    }
 
 
 def main(argv=None) -> int:
@@ -93,7 +92,7 @@ def main(argv=None) -> int:
     if bool(args.text) != bool(args.lang):
         parser.error("--text and --lang go together")
     arguments = ["--workers", str(args.workers), *args.options.split()]
-    results = OrderedDict()
+    results = {}
     with tempfile.TemporaryDirectory() as folder:
         for code in [args.lang] if args.lang else args.langs.split(","):
             path = args.text or os.path.join(folder, "text")
@@ -108,8 +107,8 @@ def main(argv=None) -> int:
                     flush=True,
                 )
     if args.json:
-        setting = OrderedDict(workers=args.workers, python=platform.python_version(), machine=platform.machine())
-        print(json.dumps(OrderedDict(setting=setting, languages=results), indent=2))
+        setting = {"workers": args.workers, "python": platform.python_version(), "machine": platform.machine()}
+        print(json.dumps({"setting": setting, "languages": results}, indent=2))
     return 0
 
 

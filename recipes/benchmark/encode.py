@@ -25,7 +25,6 @@ import resource
 import sys
 import tempfile
 import time
-from collections import OrderedDict
 from statistics import median
 from typing import List, NamedTuple, Tuple
 
@@ -112,18 +111,18 @@ def main(argv=None) -> int:
             both = theirs(args.spm, paths, os.path.join(folder, "theirs"), args.workers)
             whole.append(both[0])
             call.append(both[1])
-    result = OrderedDict(
-        megabytes=round(size / 1e6, 1),
-        workers=args.workers,
-        mb_per_second=round(size / 1e6 / median(taken.clock for taken in mine), 2),
-        sentencepiece_mb_per_second=round(size / 1e6 / median(taken.clock for taken in whole), 2),
-        ratio=ratio(mine, whole, "clock"),
-        processor_ratio=ratio(mine, whole, "processor"),
-        ratio_to_call=ratio(mine, call, "clock"),
-        processor_ratio_to_call=ratio(mine, call, "processor"),
-        python=platform.python_version(),
-        sentencepiece=sentencepiece.__version__,
-    )
+    result = {
+        "megabytes": round(size / 1e6, 1),
+        "workers": args.workers,
+        "mb_per_second": round(size / 1e6 / median(taken.clock for taken in mine), 2),
+        "sentencepiece_mb_per_second": round(size / 1e6 / median(taken.clock for taken in whole), 2),
+        "ratio": ratio(mine, whole, "clock"),
+        "processor_ratio": ratio(mine, whole, "processor"),
+        "ratio_to_call": ratio(mine, call, "clock"),
+        "processor_ratio_to_call": ratio(mine, call, "processor"),
+        "python": platform.python_version(),
+        "sentencepiece": sentencepiece.__version__,
+    }
     if args.json:
         print(json.dumps(result, indent=2))
     else:

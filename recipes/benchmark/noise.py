@@ -13,7 +13,7 @@ import json
 import platform
 import sys
 import time
-from collections import OrderedDict
+from typing import Dict
 
 import numpy as np
 import torch
@@ -53,7 +53,7 @@ def make_documents(count: int, sentences: int, dictionary: Dictionary, random: n
     return documents
 
 
-def measure(dataset: DenoisingDataset, seconds: float, batch: int) -> OrderedDict:
+def measure(dataset: DenoisingDataset, seconds: float, batch: int) -> Dict[str, float]:
     """Make examples for ``seconds``, ``batch`` at a time, and count."""
     order = np.random.RandomState(0).permutation(len(dataset))
     tokens = examples = place = 0
@@ -65,13 +65,13 @@ def measure(dataset: DenoisingDataset, seconds: float, batch: int) -> OrderedDic
         examples += batch
         place += batch
     passed = time.process_time() - start
-    return OrderedDict(
-        tokens_per_second=round(tokens / passed),
-        examples_per_second=round(examples / passed),
-        tokens_per_example=round(tokens / examples, 1),
-        processor_seconds=round(passed, 2),
-        clock_seconds=round(time.perf_counter() - clock, 2),
-    )
+    return {
+        "tokens_per_second": round(tokens / passed),
+        "examples_per_second": round(examples / passed),
+        "tokens_per_example": round(tokens / examples, 1),
+        "processor_seconds": round(passed, 2),
+        "clock_seconds": round(time.perf_counter() - clock, 2),
+    }
 
 
 def main(argv=None) -> int:
@@ -87,7 +87,7 @@ def main(argv=None) -> int:
     args = parser.parse_args(argv)
 
     torch.set_num_threads(1)  # one worker
-    results = OrderedDict()
+    results = {}
     for code in args.langs.split(","):
         dictionary = make_dictionary(args.pieces, code)
         documents = make_documents(args.documents, args.sentences, dictionary, np.random.default_rng(0))
@@ -101,15 +101,15 @@ def main(argv=None) -> int:
                 "{tokens_per_example} tokens".format(code, **results[code])
             )
     if args.json:
-        setting = OrderedDict(
-            sentences=args.sentences,
-            pieces=args.pieces,
-            numpy=np.__version__,
-            torch=torch.__version__,
-            python=platform.python_version(),
-            machine=platform.machine(),
-        )
-        print(json.dumps(OrderedDict(setting=setting, languages=results), indent=2))
+        setting = {
+            "sentences": args.sentences,
+            "pieces": args.pieces,
+            "numpy": np.__version__,
+            "torch": torch.__version__,
+            "python": platform.python_version(),
+            "machine": platform.machine(),
+        }
+        print(json.dumps({"setting": setting, "languages": results}, indent=2))
     return 0
 
 

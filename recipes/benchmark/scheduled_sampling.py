@@ -11,7 +11,6 @@ import argparse
 import json
 import sys
 import time
-from collections import OrderedDict
 from types import SimpleNamespace
 
 import torch
@@ -87,7 +86,7 @@ def main(argv=None) -> int:
     torch.manual_seed(0)
     model, batch = make_model(args), make_batch(args)
     plain = step_time(model, batch, None, args.rounds)
-    results = OrderedDict(pieces=args.pieces, step_seconds=round(plain, 4), ratios=OrderedDict())
+    results = {"pieces": args.pieces, "step_seconds": round(plain, 4), "ratios": {}}
     for replaced in (0.25, 0.5, 1.0):
         schedule = Schedule("linear", half_life=1, floor=1 - replaced)
         sampling = ScheduledSampling(schedule, 1, pad=1, never=[])

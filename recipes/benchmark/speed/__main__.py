@@ -9,7 +9,6 @@ import json
 import os
 import platform
 import sys
-from collections import OrderedDict
 
 from recipes.lib import reproduce_ledger, reproduce_speed
 from swcm_fairseq.errors import run_command
@@ -132,7 +131,7 @@ def main():
 
     def done(section, full, numbers):
         kept = {name: value for name, value in full.items() if name != "shapes"}
-        results.append(OrderedDict(section=section, case=kept, **numbers))
+        results.append({"section": section, "case": kept, **numbers})
         print_section(results[-1])
         if args.json:  # after each, so that a run that is stopped has given something
             write(args, results)

@@ -1,7 +1,6 @@
 """What is measured: training steps, decoding, memory; each a function of a case that returns plain numbers."""
 
 import statistics
-from collections import OrderedDict
 from typing import Dict, List, Sequence
 
 from swcm_fairseq.errors import SwcmError
@@ -67,7 +66,7 @@ def memory(case, systems: Sequence[str], lengths: Sequence[Lengths], pieces: int
     """Peak of a training step with ``pieces`` target pieces, each system alone in a fresh process."""
     small = training_batches(lengths, min(200, case["max_tokens"]), 1, case["seed"])[0]
     large = batch_of_pieces(lengths, pieces, case["seed"])
-    found = OrderedDict()
+    found = {}
     for name in systems:
         with children([name], case, "train") as started:
             make_batches(started, [small, large], case["seed"])
@@ -109,7 +108,7 @@ def _rounds(started: Dict, machine, rounds: int, places: int, work) -> Dict[str,
 
 
 def _summary(rounds, pieces: int, rate: str) -> dict:
-    systems = OrderedDict()
+    systems = {}
     for name, seconds in rounds.items():
         if name == MACHINE:
             continue
