@@ -151,19 +151,11 @@ def decoding(out: str, gpus: int) -> Dict:
     """Decodes with the training's checkpoint, greedily and with a beam."""
     found = {}
     for beam in (1, 5):
-        said = call(
-            [
-                "fairseq-generate",
-                os.path.join(out, "data"),
-                "--user-dir",
-                ROOT + "/swcm_fairseq",
-                "--task",
-                "swcm_finetuning",
-            ]
-            + ["--source-lang", "zh", "--target-lang", "kk", "--path", os.path.join(out, "whole", "checkpoint_last.pt")]
-            + ["--beam", str(beam), "--max-len-b", "20", "--max-tokens", "2000", "--gen-subset", "valid"]
-            + ([] if gpus else ["--cpu"])
-        )
+        command = ["fairseq-generate", os.path.join(out, "data"), "--user-dir", ROOT + "/swcm_fairseq"]
+        command += ["--path", os.path.join(out, "whole", "checkpoint_last.pt"), "--beam", str(beam)]
+        command += "--task swcm_finetuning --source-lang zh --target-lang kk --gen-subset valid".split()
+        command += ["--max-len-b", "20", "--max-tokens", "2000"] + ([] if gpus else ["--cpu"])
+        said = call(command)
         count = len(re.findall(r"^H-", said, re.MULTILINE))
         if not count:
             raise SwcmError(f"nothing was decoded with beam {beam}")
@@ -296,16 +288,14 @@ def train(
     if fresh:
         shutil.rmtree(folder, ignore_errors=True)
     script = '. "$1/recipes/lib/common.sh"; . "$1/recipes/lib/training.sh"; shift; find_gpus; swcm_train "$@"'
-    arguments = (
-        "{} --user-dir {}/swcm_fairseq --save-dir {} --task swcm_finetuning --lang-pairs zh-kk --arch xlm_swcm "
-        "--criterion swcm_cross_entropy --optimizer adamw --lr 1e-3 --clip-norm 1.0 --max-tokens 300 --dropout 0 "
-        "--attention-dropout 0 --max-update {} --save-interval-updates {} --no-epoch-checkpoints --log-format json "
-        "--log-interval 1 --seed 1 --encoder-layers {} --encoder-embed-dim {} --encoder-ffn-embed-dim {} "
-        "--encoder-attention-heads {} --max-positions 128"
+    arguments = [data, "--user-dir", ROOT + "/swcm_fairseq", "--save-dir", folder]  # paths may hold spaces
+    arguments += (
+        "--task swcm_finetuning --lang-pairs zh-kk --arch xlm_swcm --criterion swcm_cross_entropy --optimizer adamw "
+        "--lr 1e-3 --clip-norm 1.0 --max-tokens 300 --dropout 0 --attention-dropout 0 --no-epoch-checkpoints "
+        f"--max-update {UPDATES} --save-interval-updates {SAVED} --log-format json --log-interval 1 --seed 1 "
+        f"--encoder-layers {size['layers']} --encoder-embed-dim {size['width']} --max-positions 128 "
+        f"--encoder-ffn-embed-dim {4 * size['width']} --encoder-attention-heads {size['heads']}"
     ).split()
-    places = iter([data, ROOT, folder, UPDATES, SAVED])
-    places = iter([*places, size["layers"], size["width"], 4 * size["width"], size["heads"]])
-    arguments = [re.sub(r"\{\}", lambda _: str(next(places)), word) for word in arguments]
     env = dict(os.environ, SWCM_CPU_PROCESSES=str(processes))
     if gpus:
         # As many as the comparison wants; the list that was given counts.
