@@ -107,6 +107,6 @@ if [ "$COMPARE" != 0 ]; then
 fi
 
 step "7/7 what it gave"
-"$SWCM_PY" "$recipes/lib/add_language_report.py" --out "$OUT" --pivot "$PIVOT" --lang "$NEW_LANG" \
+"$SWCM_PY" -m recipes.lib.add_language_report --out "$OUT" --pivot "$PIVOT" --lang "$NEW_LANG" \
     --systems "${systems[@]}"
 step "done: $OUT/scores.json"

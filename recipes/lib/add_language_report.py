@@ -13,11 +13,11 @@ import sys
 from swcm_fairseq.errors import run_command
 from swcm_fairseq.files import atomic_write, write_json
 from swcm_fairseq.scoring import score
-from swcm_fairseq.scoring.baselines import shuffled
-from swcm_fairseq.scoring.corpus import read_generated, read_lines
+from swcm_fairseq.scoring.corpus import read_lines
+
+from .quickstart_report import METRICS, outputs
 
 SAMPLES = 4
-METRICS = (("bleu", "BLEU"), ("chrf", "chrF"), ("chrfpp", "chrF++"))
 
 
 def spelling(report) -> str:
@@ -50,16 +50,7 @@ def main() -> None:
     parser.add_argument("--systems", nargs="+", required=True)
     args = parser.parse_args()
 
-    pair = f"{args.pivot}-{args.lang}"
-    sources, references = (
-        read_lines(os.path.join(args.out, "split", f"test.{pair}.{lang}")) for lang in (args.pivot, args.lang)
-    )
-    found = {
-        system: read_generated(os.path.join(args.out, system, "test", pair + ".txt")).hypotheses
-        for system in args.systems
-    }
-    found["shuffled"] = shuffled(references)
-    found["copy"] = sources
+    sources, references, found = outputs(args.out, args.systems, args.lang, args.pivot)
     added = set(read_lines(os.path.join(args.out, "grown", "new_pieces.txt")))
     found["old letters"] = ["".join(sign for sign in text if sign not in added).strip() for text in references]
     results = {system: {args.lang: score(outputs, references, args.lang)} for system, outputs in found.items()}

@@ -19,13 +19,11 @@ SAMPLES = 10
 METRICS = (("bleu", "BLEU"), ("chrf", "chrF"), ("chrfpp", "chrF++"))
 
 
-def outputs(out: str, systems, lang: str):
+def outputs(out: str, systems, lang: str, pivot: str = "zh"):
     """Test sources, references, and every system's and baseline's outputs in one language."""
-    sources = read_lines(os.path.join(out, "split", f"test.zh-{lang}.zh"))
-    references = read_lines(os.path.join(out, "split", f"test.zh-{lang}.{lang}"))
-    found = {
-        system: read_generated(os.path.join(out, system, "test", f"zh-{lang}.txt")).hypotheses for system in systems
-    }
+    pair = f"{pivot}-{lang}"
+    sources, references = (read_lines(os.path.join(out, "split", f"test.{pair}.{side}")) for side in (pivot, lang))
+    found = {system: read_generated(os.path.join(out, system, "test", pair + ".txt")).hypotheses for system in systems}
     found["shuffled"] = shuffled(references)
     found["copy"] = sources
     return sources, references, found
