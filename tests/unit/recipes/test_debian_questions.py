@@ -1,7 +1,6 @@
 """Questions made by rule: one answer each, and it stands where it is said to stand."""
 
 import collections
-import importlib.util
 import json
 
 from swcm_preprocess.readers import FORMATS
@@ -9,17 +8,8 @@ from swcm_preprocess.text_lines import Problems
 
 import pytest
 
+from recipes.data.debian_questions import RULES, on_description
 from swcm_fairseq.languages import language
-
-
-@pytest.fixture(scope="module")
-def made(repo):
-    path = str(repo / "recipes/data/debian_questions.py")
-    spec = importlib.util.spec_from_file_location("debian_questions", path)
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
-
 
 TEXTS = {
     "en": ("foo-dev", "Foo-dev is a small mail reader. It is fast. This package contains the header files.",
@@ -45,14 +35,14 @@ TEXTS = {
 }  # fmt: skip
 
 
-def test_every_language_has_a_text_here_and_is_known(made):
-    assert set(TEXTS) == set(made.RULES) and all(language(code) for code in made.RULES)
+def test_every_language_has_a_text_here_and_is_known():
+    assert set(TEXTS) == set(RULES) and all(language(code) for code in RULES)
 
 
 @pytest.mark.parametrize("code", sorted(TEXTS))
-def test_questions_on_a_description(made, code):
+def test_questions_on_a_description(code):
     package, text, expected = TEXTS[code]
-    questions = made.on_description(made.RULES[code], package, text)
+    questions = on_description(RULES[code], package, text)
     assert {question.text: question.answer for question in questions} == expected
     assert all(text[question.start :].startswith(question.answer) for question in questions)
 
@@ -70,8 +60,8 @@ def test_questions_on_a_description(made, code):
         "foo was a mail reader.",
     ],
 )
-def test_what_has_no_one_answer_is_not_asked(made, text):
-    assert made.on_description(made.RULES["en"], "foo", text) == []
+def test_what_has_no_one_answer_is_not_asked(text):
+    assert on_description(RULES["en"], "foo", text) == []
 
 
 @pytest.fixture

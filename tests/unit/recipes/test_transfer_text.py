@@ -1,20 +1,12 @@
 """Records for transfer between languages: what is blank or stands twice is counted, and nothing else is lost."""
 
-import importlib.util
 import json
 import sys
 
 import pytest
 
+from recipes.lib import transfer_text
 from swcm_fairseq.errors import SwcmError
-
-
-@pytest.fixture(scope="module")
-def module(repo):
-    spec = importlib.util.spec_from_file_location("transfer_text", str(repo / "recipes/lib/transfer_text.py"))
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
 
 
 def write(folder, part, records):
@@ -24,7 +16,7 @@ def write(folder, part, records):
         (folder / f"{part}.{name}").write_text(lines, encoding="utf-8")
 
 
-def test_records_are_kept_or_counted(module, tmp_path):
+def test_records_are_kept_or_counted(tmp_path):
     records = [
         ("foo", "a text", "a summary"),
         ("bar", "another text", " \u200b "),  # invisible signs alone
@@ -33,18 +25,18 @@ def test_records_are_kept_or_counted(module, tmp_path):
         ("qux", "the last text", "the last summary"),
     ]
     write(tmp_path, "train", records)
-    kept, counts = module.read_part(str(tmp_path), "train")
+    kept, counts = transfer_text.read_part(str(tmp_path), "train")
     assert kept == {name: (text, summary) for name, text, summary in (records[0], records[4])}
     assert counts == {"read": 5, "kept": 2, "blank": 2, "duplicate": 1}
 
 
-def test_nothing_but_blank_records_is_an_error(module, tmp_path):
+def test_nothing_but_blank_records_is_an_error(tmp_path):
     write(tmp_path, "test", [("foo", "a text", ""), ("bar", " ", "a summary")])
     with pytest.raises(SwcmError, match="test.text-summary.text: none of 2 records"):
-        module.read_part(str(tmp_path), "test")
+        transfer_text.read_part(str(tmp_path), "test")
 
 
-def test_the_counts_lie_beside_what_is_written(module, tmp_path, monkeypatch, capsys):
+def test_the_counts_lie_beside_what_is_written(tmp_path, monkeypatch, capsys):
     for code in ("en", "ru"):
         for part in ("train", "valid", "test"):
             records = [(f"p{i}", f"{code} text {i}. More.", f"{code} summary {i}") for i in range(4)]
@@ -52,7 +44,7 @@ def test_the_counts_lie_beside_what_is_written(module, tmp_path, monkeypatch, ca
     out = tmp_path / "out"
     flags = ["--data", str(tmp_path), "--source", "en", "--targets", "ru", "--out", str(out)]
     monkeypatch.setattr(sys, "argv", ["transfer_text.py", *flags])
-    module.main()
+    transfer_text.main()
     counts = json.loads((out / "counts.json").read_text(encoding="utf-8"))
     assert counts["ru"]["test"] == {"read": 5, "kept": 4, "blank": 1, "duplicate": 0}
     assert counts["en"]["test"] == {"read": 4, "kept": 4, "blank": 0, "duplicate": 0}
