@@ -12,7 +12,7 @@ like another. Within the ``with`` block of ``MadeUpDevice`` tensors can be made 
 """
 
 from collections import Counter
-from typing import Any, Iterator
+from typing import Any
 
 import torch
 import torch.nn.functional as F
@@ -303,9 +303,3 @@ def _sized_by_values(name: str, args, kwargs) -> bool:
             return _bare(args[2]).dim() > 0  # one number for all places is masked_fill
         return bool(masks)
     return name == "repeat_interleave" and "output_size" not in kwargs
-
-
-def made_up_device() -> Iterator[MadeUpDevice]:
-    """A block on the device, for a fixture."""
-    with MadeUpDevice() as device:
-        yield device
