@@ -19,6 +19,13 @@ def import_script(name: str):
     return importlib.import_module("swcm_preprocess." + name)
 
 
+def assert_fails(done, *parts) -> None:
+    """The command failed with an error that says all of this; ``done`` is a ``Done`` or subprocess's own."""
+    assert done.returncode == 1 and "Traceback" not in done.stderr, done.stderr
+    for part in parts:
+        assert str(part) in done.stderr, done.stderr
+
+
 def run_script(name: str, arguments, capsys, check: bool = True) -> Done:
     """Run ``preprocess/NAME.py`` as its command line would; with ``check``, a failure fails the test."""
     script = import_script(name)

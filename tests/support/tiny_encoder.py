@@ -4,7 +4,7 @@ import functools
 import io
 import json
 import os
-from typing import Dict, List, Optional, Sequence
+from typing import Any, Callable, Dict, List, Optional, Sequence
 
 import sentencepiece
 import torch
@@ -143,6 +143,17 @@ def make_encoder_folder(
     tensors = random_tensors(rows, layers, width, ffn, positions, seed)
     save_file(tensors, os.path.join(path, "model.safetensors"), metadata={"format": "pt"})
     return path
+
+
+def edit_pieces(folder: str, edit: Callable[[list], Any]) -> None:
+    """Rewrite the folder's SentencePiece model with ``edit`` applied to its list of pieces."""
+    from swcm_fairseq.vocabulary.sentencepiece_model import SentencePieceModel
+
+    path = os.path.join(folder, "sentencepiece.bpe.model")
+    model = SentencePieceModel.read(path)
+    edit(model.pieces)
+    with open(path, "wb") as stream:
+        stream.write(model.to_bytes())
 
 
 def fairseq_tensors(tensors: Dict[str, torch.Tensor], fused: bool = False) -> Dict[str, torch.Tensor]:

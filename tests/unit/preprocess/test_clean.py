@@ -2,7 +2,7 @@ import json
 
 import pytest
 
-from tests.support.in_process import run_script
+from tests.support.in_process import assert_fails, run_script
 
 PAIR = [
     # source, target, and what becomes of them
@@ -49,19 +49,8 @@ def clean(capsys, monkeypatch, tmp_path):
 def pair_arguments(tmp_path, lines=PAIR):
     source = write(tmp_path / "raw source", [line[0] for line in lines])
     target = write(tmp_path / "raw target", [line[1] for line in lines])
-    return [
-        "--src",
-        source,
-        "--tgt",
-        target,
-        "--src-lang",
-        "zh",
-        "--tgt-lang",
-        "kk",
-        "--out",
-        tmp_path / "out" / "zh-kk",
-        "--catalogue",
-    ]
+    sides = ["--src", source, "--tgt", target, "--src-lang", "zh", "--tgt-lang", "kk"]
+    return [*sides, "--out", tmp_path / "out" / "zh-kk", "--catalogue"]
 
 
 def test_every_line_is_kept_or_dropped_under_its_reason(clean, tmp_path):
@@ -104,13 +93,6 @@ def test_pieces_are_counted_with_the_given_model(clean, tmp_path):
     assert read(tmp_path / "clean.en") == ["ab ab", "ab ab ab"]
 
 
-def assert_fails(process, *parts):
-    assert process.returncode == 1
-    assert "Traceback" not in process.stderr
-    for part in parts:
-        assert str(part) in process.stderr
-
-
 def test_bad_input_is_one_error_and_leaves_nothing(clean, tmp_path):
     arguments = pair_arguments(tmp_path)
     (tmp_path / "raw target").write_bytes(b"a\n\xff\n")
@@ -150,19 +132,8 @@ def test_wrong_settings_are_named(clean, tmp_path):
 def test_cleaning_the_output_again_changes_nothing(clean, tmp_path):
     clean(*pair_arguments(tmp_path))
     out = tmp_path / "out"
-    clean(
-        "--src",
-        out / "zh-kk.zh",
-        "--tgt",
-        out / "zh-kk.kk",
-        "--src-lang",
-        "zh",
-        "--tgt-lang",
-        "kk",
-        "--out",
-        "again",
-        "--catalogue",
-    )
+    sides = ["--src", out / "zh-kk.zh", "--tgt", out / "zh-kk.kk", "--src-lang", "zh", "--tgt-lang", "kk"]
+    clean(*sides, "--out", "again", "--catalogue")
     for code in ("zh", "kk"):
         assert (tmp_path / ("again." + code)).read_bytes() == (out / ("zh-kk." + code)).read_bytes()
 

@@ -6,7 +6,7 @@ import random
 import pytest
 
 from swcm_fairseq.vocabulary.pieces import Pieces
-from tests.support.in_process import import_script, run_script
+from tests.support.in_process import assert_fails, import_script, run_script
 from tests.support.tiny_encoder import CORPUS, train_sentencepiece
 
 QUESTIONS = ["Бұл кітап не туралы?", "天气 怎么样？", "不 <unk> ཀཁ Q?"]
@@ -138,7 +138,7 @@ def test_answers_that_the_cut_loses_are_counted(join):
 
 def test_all_questions_that_cannot_be_asked_are_named_at_once(join, tmp_path):
     done = join(["天？", "", CORPUS[5] * 2, "天？"], ["天气", "天气", "天气", " "], limit=20, check=False)
-    assert done.returncode == 1 and "Traceback" not in done.stderr
+    assert_fails(done)
     for name, line, words in (("question", 2, "empty"), ("passage", 4, "empty"), ("question", 3, "no room for a")):
         assert f"{tmp_path / name}, line {line}: " in done.stderr and words in done.stderr
     assert not (tmp_path / "out").exists() and not (tmp_path / "out.counts.json").exists()

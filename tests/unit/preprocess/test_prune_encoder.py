@@ -11,8 +11,8 @@ from safetensors.torch import load_file, save_file
 
 from swcm_fairseq.pretrained import read_encoder
 from swcm_fairseq.vocabulary.sentencepiece_model import BYTE, CONTROL, UNKNOWN, Piece, SentencePieceModel
-from tests.support.in_process import import_script, run_script
-from tests.support.tiny_encoder import CORPUS, fairseq_tensors, make_encoder_folder
+from tests.support.in_process import assert_fails, import_script, run_script
+from tests.support.tiny_encoder import CORPUS, edit_pieces, fairseq_tensors, make_encoder_folder
 
 WORDS = "embeddings.word_embeddings.weight"
 TEXT = list(CORPUS[:7]) + ["", "ཀཁ ཀ 马 unknown"]  # Chinese and some Kazakh; most Uyghur pieces go
@@ -142,14 +142,6 @@ def test_keep_pieces(prune, folder, corpus, tmp_path):
     assert done.returncode == 1 and "no-such-piece" in done.stderr and "nor-this" in done.stderr
 
 
-def edit_pieces(folder, edit):
-    path = os.path.join(folder, "sentencepiece.bpe.model")
-    model = SentencePieceModel.read(path)
-    edit(model.pieces)
-    with open(path, "wb") as stream:
-        stream.write(model.to_bytes())
-
-
 def test_pieces_with_white_space_go_and_are_named(prune, folder, corpus, tmp_path):
     edit_pieces(folder, lambda pieces: pieces.__setitem__(60, Piece("\u0085", -5.0)))
     done = prune(folder, "--corpus", corpus)
@@ -162,7 +154,7 @@ def test_text_that_uses_white_space_pieces_is_refused(prune, folder, tmp_path):
     edit_pieces(folder, lambda pieces: pieces.__setitem__(60, Piece("\u0085", -5.0)))
     text = tmp_path / "text"
     text.write_bytes("fine\nа\u0085а\n".encode("utf-8"))
-    fails(prune(folder, "--corpus", text, check=False), f"{text}, line 2", "white space")
+    assert_fails(prune(folder, "--corpus", text, check=False), f"{text}, line 2", "white space")
     assert not (tmp_path / "out").exists()
 
 
@@ -195,30 +187,24 @@ def test_price_of_unknown_characters_does_not_change(prune, folder, tmp_path):
     assert processor(tmp_path / "out").encode("\u0f40\u0f41", out_type=str) == ["\u2581", "\u0f40\u0f41"]
 
 
-def fails(done, *parts):
-    assert done.returncode == 1 and "Traceback" not in done.stderr
-    for part in parts:
-        assert part in done.stderr, done.stderr
-
-
 def test_bad_input_leaves_nothing(prune, folder, corpus, tmp_path):
     bad = tmp_path / "bad"
     bad.write_bytes(b"fine\n\xff\n")
-    fails(prune(folder, "--corpus", bad, check=False), f"{bad}, line 2: not UTF-8")
-    fails(prune(folder, "--corpus", tmp_path / "nowhere", check=False), "nowhere")
-    fails(prune(folder, "--keep-layers", "0,4", check=False), "layers 0 to 3")
+    assert_fails(prune(folder, "--corpus", bad, check=False), f"{bad}, line 2: not UTF-8")
+    assert_fails(prune(folder, "--corpus", tmp_path / "nowhere", check=False), "nowhere")
+    assert_fails(prune(folder, "--keep-layers", "0,4", check=False), "layers 0 to 3")
     bad.write_text("\n")
-    fails(prune(folder, "--corpus", bad, check=False), "no piece")
+    assert_fails(prune(folder, "--corpus", bad, check=False), "no piece")
     assert prune(folder, "--keep-layers", "2,1", check=False).returncode == 2
     assert prune(folder, "--min-count", "2", check=False).returncode == 2
     os.remove(os.path.join(folder, "sentencepiece.bpe.model"))
-    fails(prune(folder, "--corpus", corpus, check=False), "no SentencePiece model")
+    assert_fails(prune(folder, "--corpus", corpus, check=False), "no SentencePiece model")
     assert sorted(os.listdir(str(tmp_path))) == ["bad", "encoder", "text"]
 
 
 def test_finished_folder_is_kept_without_force(prune, folder, tmp_path):
     prune(folder, "--keep-layers", "0")
-    fails(prune(folder, check=False), "--force")
+    assert_fails(prune(folder, check=False), "--force")
     assert read_encoder(str(tmp_path / "out")).config.encoder_layers == 1
     prune(folder, "--force")
     assert read_encoder(str(tmp_path / "out")).config.encoder_layers == 4

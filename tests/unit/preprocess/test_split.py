@@ -6,6 +6,8 @@ from swcm_preprocess.overlap import fingerprint, ngrams, overlap
 
 import pytest
 
+from tests.support.in_process import assert_fails
+
 PARTS = ("train", "valid", "test")
 # Syllables that give strings which are often, but not always, near each other.
 SIGNS = "文件打开保存关闭编辑视图插入格式工具表格窗口帮助"
@@ -152,23 +154,17 @@ def test_chains_of_twins_stay_in_train(split_run, tmp_path):
     assert counts["clusters"]["largest"][:2] == [len(chain), 1]
 
 
-def fails(process, *parts):
-    assert process.returncode == 1 and "Traceback" not in process.stderr
-    for part in parts:
-        assert str(part) in process.stderr
-
-
 def test_errors_name_all_that_is_wrong(split, split_run, tmp_path):
     clean, _ = split
     (tmp_path / "kk-mn.kk").touch()
-    fails(
+    assert_fails(
         split_run([clean / "zh-ug", tmp_path / "kk-mn", tmp_path / "text"], tmp_path / "out", check=False),
         clean / "zh-ug.zh",
         clean / "zh-ug.ug",
         "kk-mn: the name",
         "text: the name",
     )
-    fails(
+    assert_fails(
         split_run([clean / "zh-kk", clean / "zh-mn"], tmp_path / "out", "--test", "5000", check=False),
         "zh-kk: ",
         "zh-mn: ",
@@ -179,7 +175,7 @@ def test_errors_name_all_that_is_wrong(split, split_run, tmp_path):
     assert split_run([clean / "zh-kk"], tmp_path / "out", "--similarity", "7", check=False).returncode == 2
     (tmp_path / "full").mkdir()
     (tmp_path / "full" / "file").touch()
-    fails(split_run([clean / "zh-kk"], tmp_path / "full", check=False), "--force")
+    assert_fails(split_run([clean / "zh-kk"], tmp_path / "full", check=False), "--force")
 
 
 def test_blank_lines_and_halves_go_nowhere_and_are_counted(split_run, tmp_path):
@@ -203,18 +199,8 @@ def test_clusters_on_demand_are_held_out_as_whole_as_those_found_before(split, t
     """A large corpus: only the clusters of what is held out are looked for."""
     monkeypatch.setattr("swcm_preprocess.split.MOST_WORK", 0)
     clean, _ = split
-    names = [
-        "split",
-        "--pairs",
-        str(clean / "zh-kk"),
-        str(clean / "zh-mn"),
-        "--pivot",
-        "zh",
-        "--out",
-        str(tmp_path / "a"),
-    ]
-    monkeypatch.setattr("sys.argv", [*names, "--valid", "10", "--test", "20"])
-    split_command.main()
+    pairs = ["--pairs", str(clean / "zh-kk"), str(clean / "zh-mn"), "--pivot", "zh"]
+    split_command.main([*pairs, "--out", str(tmp_path / "a"), "--valid", "10", "--test", "20"])
     assert greatest_overlap(tmp_path / "a") < 0.7
     counts = json.loads((tmp_path / "a" / "split.counts.json").read_text(encoding="utf-8"))
     assert 0 < counts["clusters"]["sentences_looked_at"] < counts["clusters"]["pivot_sentences"]
