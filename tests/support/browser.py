@@ -6,12 +6,16 @@ import os
 import shutil
 import subprocess
 import threading
-from typing import Any, Dict, List, NamedTuple
+from typing import Any, Dict, List, NamedTuple, Sequence
 
 import pytest
 
 BROWSERS = ("chromium", "chromium-browser", "google-chrome", "chromium-headless-shell", "firefox", "firefox-esr")
 _SECONDS = 120
+
+#: Chromium without a window and without errands of its own. (A container's root has no sandbox.)
+QUIET = ["--headless", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage", "--no-first-run"]
+QUIET += ["--disable-background-networking", "--disable-component-update"]
 
 # Runs beside the page, which it holds in a frame and leaves as it is.
 _HARNESS = """<!DOCTYPE html><meta charset="utf-8"><link rel="icon" href="data:,">
@@ -64,15 +68,20 @@ class Seen(NamedTuple):
     requests: List[str]
 
 
-def find_browser() -> str:
-    """The first browser on PATH; without one, the test fails where CI=true and is skipped elsewhere."""
-    found = next((path for path in map(shutil.which, BROWSERS) if path), None)
+def find(names: Sequence[str], words: str) -> str:
+    """The first of these programs on PATH; without one, the test fails where CI=true and is skipped elsewhere."""
+    found = next((path for path in map(shutil.which, names) if path), None)
     if found:
         return found
-    words = "no browser on PATH (one of {}); on Debian: apt install chromium".format(", ".join(BROWSERS))
     if os.environ.get("CI") == "true":
         pytest.fail(words, pytrace=False)
     pytest.skip(words)
+
+
+def find_browser() -> str:
+    """The first browser."""
+    words = "no browser on PATH (one of {}); on Debian: apt install chromium".format(", ".join(BROWSERS))
+    return find(BROWSERS, words)
 
 
 def look_at(html: bytes, folder) -> Seen:
@@ -146,13 +155,7 @@ def _command(browser: str, folder: str, port: int) -> List[str]:
         return [browser, "--headless", "--no-remote", "--profile", folder]
     return [
         browser,
-        "--headless",
-        "--no-sandbox",  # a container's root has none
-        "--disable-gpu",
-        "--disable-dev-shm-usage",
-        "--disable-background-networking",
-        "--disable-component-update",
-        "--no-first-run",
+        *QUIET,
         "--user-data-dir=" + folder,
         f"--proxy-server=127.0.0.1:{port}",
         "--proxy-bypass-list=<-loopback>",

@@ -3,8 +3,6 @@
 import base64
 import contextlib
 import json
-import os
-import shutil
 import socket
 import subprocess
 import time
@@ -12,9 +10,7 @@ import urllib.error
 import urllib.request
 from typing import Any, Dict, Iterator, List
 
-import pytest
-
-from tests.support.browser import find_browser
+from tests.support.browser import QUIET, find, find_browser
 
 SECONDS = 60
 _ELEMENT = "element-6066-11e4-a52e-4f735466cecf"  # the protocol's name for a reference
@@ -107,25 +103,15 @@ class Browser:
 @contextlib.contextmanager
 def browser(folder) -> Iterator[Browser]:
     """A headless Chromium; without one, the test fails where CI=true and is skipped elsewhere."""
-    chromium, driver = find_browser(), shutil.which("chromedriver")
-    if driver is None:
-        words = "no chromedriver on PATH; on Debian: apt install chromium-driver"
-        if os.environ.get("CI") == "true":
-            pytest.fail(words, pytrace=False)
-        pytest.skip(words)
+    chromium = find_browser()
+    driver = find(["chromedriver"], "no chromedriver on PATH; on Debian: apt install chromium-driver")
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
     process = subprocess.Popen([driver, f"--port={port}"], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     url = f"http://127.0.0.1:{port}"
     arguments = [
-        "--headless",
-        "--no-sandbox",  # a container's root has none
-        "--disable-gpu",
-        "--disable-dev-shm-usage",
-        "--disable-background-networking",
-        "--disable-component-update",
-        "--no-first-run",
+        *QUIET,
         "--user-data-dir=" + str(folder),
         # Nobody listens there: all but this machine is out of reach.
         "--proxy-server=127.0.0.1:9",
