@@ -44,7 +44,7 @@ asked=${UPDATES:-$MINUTES minutes}
 recipes=$SWCM_ROOT/recipes preprocess=$SWCM_ROOT/preprocess
 read -r -a langs <<<"$LANGS"
 pairs=("${langs[@]/#/zh-}")
-joined=$(IFS=,; echo "${pairs[*]}")
+joined=$(commas "${pairs[@]}")
 
 begin 8
 
@@ -56,7 +56,7 @@ done_already "$OUT/split/split.counts.json" "split" ||
         --max-train "$TRAIN_PAIRS"
 
 step "4/8 a smaller encoder: the pieces of the training text, layers ${KEEP_LAYERS:-all}"
-prune_encoder "$ENCODER" "$OUT" "zh,${LANGS// /,}" "$OUT"/split/train.*
+prune_encoder "$ENCODER" "$OUT" "$(commas zh "${langs[@]}")" "$OUT"/split/train.*
 
 step "5/8 pieces, binarized"
 encode_text "$OUT/encoder" "$OUT/pieces" "$OUT"/split/*.zh-*.*

@@ -102,7 +102,7 @@ prepare() {
     libreoffice_pairs "$OUT" "${langs[*]}"
     # The encoder is cut for all text there is, so that it is the same whatever is asked for.
     split_of all
-    prune_encoder "$ENCODER" "$OUT" "zh,${LANGS// /,}" "$OUT"/all/split/train.*
+    prune_encoder "$ENCODER" "$OUT" "$(commas zh "${langs[@]}")" "$OUT"/all/split/train.*
     for size in "$@"; do
         folder=$OUT/$size
         split_of "$size"

@@ -80,10 +80,6 @@ for code in "${targets[@]}"; do
     translations+=("$FROM-$code")
     [ "$FEW_SHOT" = 0 ] || few+=("text_$code-$code")
 done
-joined() { # WORDS: with commas between them
-    local IFS=,
-    echo "$*"
-}
 
 begin 8
 
@@ -98,7 +94,7 @@ done_already "$OUT/text" "text to train and test on" ||
         --few-shot "$FEW_SHOT" --rehearse "$REHEARSE" --seed "$SEED" --out "$OUT/text"
 
 step "4/8 a smaller encoder: the pieces of the training text, layers ${KEEP_LAYERS:-all}"
-prune_encoder "$ENCODER" "$OUT" "$(joined "${languages[@]}")" "$OUT"/text/train.*
+prune_encoder "$ENCODER" "$OUT" "$(commas "${languages[@]}")" "$OUT"/text/train.*
 
 step "5/8 pieces, binarized"
 encode_text "$OUT/encoder" "$OUT/pieces" "$OUT"/text/*
@@ -111,14 +107,14 @@ if [ -z "$PRETRAINED" ]; then
     UPDATES=$PRETRAINING_UPDATES LR=$PRETRAINING_LR EPOCHS=1000 WARMUP=50 SENTENCES=200 MAX_TOKENS=600 UPDATE_FREQ=1 \
         MAX_LENGTH=$MAX_SOURCE MT_SHARE=0.5 SAMPLING_ALPHA=0.5 SCHEDULED_SAMPLING=none \
         bash "$recipes/pretrain.sh" "$OUT/data-bin" "$OUT/encoder" "$OUT/pretrained" \
-        "$(joined "${languages[@]}")" "$(joined "${translations[@]}")"
+        "$(commas "${languages[@]}")" "$(commas "${translations[@]}")"
 fi
 
 step "7/8 fine-tuning on summaries in $FROM${few:+, and $FEW_SHOT in each of $TO}"
 cut=(--truncate-source --max-source-positions "$MAX_SOURCE")
 UPDATES=$UPDATES LR=$LR WARMUP=40 BATCH_TOKENS=$((SENTENCES * MAX_SOURCE)) \
     bash "$recipes/train.sh" "$OUT/data-bin" "$OUT/encoder" "$OUT/model" \
-    "$(joined "text_$FROM-$FROM" "${few[@]+"${few[@]}"}" "${hidden[@]}")" \
+    "$(commas "text_$FROM-$FROM" "${few[@]+"${few[@]}"}" "${hidden[@]}")" \
     --finetune-from-model "$PRETRAINED" --batch-size "$SENTENCES" "${cut[@]}"
 
 step "8/8 decoding the test sets"

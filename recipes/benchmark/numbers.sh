@@ -29,7 +29,7 @@ quick=${1:-$SWCM_ROOT/runs/quickstart}
 out=$quick/numbers/$UPDATES
 read -r -a langs <<<"$LANGS"
 pairs=("${langs[@]/#/zh-}")
-joined=$(IFS=,; echo "${pairs[*]}")
+joined=$(commas "${pairs[@]}")
 use_environment
 
 seed_of() { case $1 in *.*) echo "${1#*.}" ;; *) echo 1 ;; esac }

@@ -39,6 +39,6 @@ if ! done_already "$out/pieces" "permuted pieces"; then
     mv "$out/pieces.tmp" "$out/pieces"
 fi
 bash "$SWCM_ROOT/recipes/binarize.sh" "$out/pieces" "$quick/dict.txt" "$out/data-bin" "${pairs[@]}"
-bash "$SWCM_ROOT/recipes/train.sh" "$out/data-bin" "$quick/encoder" "$out/model" "$(IFS=,; echo "${pairs[*]}")"
+bash "$SWCM_ROOT/recipes/train.sh" "$out/data-bin" "$quick/encoder" "$out/model" "$(commas "${pairs[@]}")"
 REFERENCES=$quick/split/test bash "$SWCM_ROOT/recipes/evaluate.sh" "$out/data-bin" "$out/model/checkpoint_best.pt" \
     "$out/test" "${pairs[@]}"

@@ -31,7 +31,7 @@ out=$quick/pretraining/$PAIRS model=$quick/pretraining/$PAIRS/$PRETRAINING.$UPDA
 recipes=$SWCM_ROOT/recipes
 read -r -a langs <<<"$LANGS"
 pairs=("${langs[@]/#/zh-}")
-joined=$(IFS=,; echo "${pairs[*]}")
+joined=$(commas "${pairs[@]}")
 use_environment
 
 if ! done_already "$out/text" "text of $PAIRS pairs a language"; then
@@ -69,7 +69,7 @@ start=()
 if [ "$PRETRAINING" -gt 0 ]; then
     UPDATES=$PRETRAINING EPOCHS=1000 LR=5e-4 WARMUP=50 SENTENCES=100 MAX_TOKENS=600 UPDATE_FREQ=1 MT_SHARE=0.5 \
         SCHEDULED_SAMPLING=none bash "$recipes/pretrain.sh" "$out/data-bin" "$quick/encoder" \
-        "$out/pretrained.$PRETRAINING" "zh,${LANGS// /,}" "$joined"
+        "$out/pretrained.$PRETRAINING" "$(commas zh "${langs[@]}")" "$joined"
     start=(--finetune-from-model "$out/pretrained.$PRETRAINING/checkpoint_last.pt")
 fi
 UPDATES=$UPDATES bash "$recipes/train.sh" "$out/data-bin" "$quick/encoder" "$model" "$joined" "${start[@]}"

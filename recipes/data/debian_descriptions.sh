@@ -69,7 +69,7 @@ download() {
     for language in "$@"; do codes+=("$(code_of "$language")"); done
     mkdir -p "$folder/lists/partial" "$folder/cache/archives/partial"
     printf 'deb [target=Translations lang=%s signed-by=%s] %s bookworm main\n' \
-        "$(IFS=,; echo "${codes[*]}")" "$DEBIAN_KEYRING" "$DEBIAN_MIRROR" >"$folder/sources.list"
+        "$(commas "${codes[@]}")" "$DEBIAN_KEYRING" "$DEBIAN_MIRROR" >"$folder/sources.list"
     # A list that cannot be fetched is a warning of apt's, and its exit is 0.
     if ! apt-get -qq -o APT::Sandbox::User="$(id -un)" -o Acquire::GzipIndexes=false \
         -o Dir::Etc::SourceList="$folder/sources.list" -o Dir::Etc::SourceParts=/dev/null \

@@ -33,6 +33,12 @@ usage_error() {
     exit 2
 }
 
+# commas WORDS: the words with commas between them.
+commas() {
+    local IFS=,
+    echo "$*"
+}
+
 # need_cmd NAME HINT: the program must be there; HINT says how to get it.
 need_cmd() { command -v "$1" >/dev/null 2>&1 || die "$1 is not installed${2:+; $2}"; }
 

@@ -22,7 +22,7 @@ say "-- $name"
 recipes=$SWCM_ROOT/recipes report=("$SWCM_PY" -m recipes.lib.reproduce_report)
 read -r -a langs <<<"$LANGS"
 pairs=("${langs[@]/#/zh-}")
-joined=$(IFS=,; echo "${pairs[*]}")
+joined=$(commas "${pairs[@]}")
 data=$OUT/$size/data-bin out=$OUT/$size/$row/$updates.$rate.$seed stage=$updates
 flags=() first=() start=()
 [ "$words" = - ] || read -r -a flags <<<"$("${report[@]}" sizes --encoder "$OUT/encoder" -- "$words")"
@@ -38,7 +38,7 @@ none) ;;
         "$OUT/encoder" "$out/first" "$joined" "${flags[@]}" "${first[@]}"
     ;;
 *)
-    texts=zh,${LANGS// /,} translated=("$joined") share=0.5
+    texts=$(commas zh "${langs[@]}") translated=("$joined") share=0.5
     case $pretrain in
     dae) translated=() ;;
     mt) texts='' share=1 ;;
