@@ -14,8 +14,6 @@ from typing import Callable, Iterable, List, Optional, Sequence
 FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
 _FIRST_SPEAKS_S = 10.0
-
-
 _FLAG = re.compile(r"(?:^|\s)--[a-z]")
 
 
@@ -46,7 +44,7 @@ def escape_output() -> None:
     for that would come when the work is done.
     """
     for stream in (sys.stdout, sys.stderr):
-        if isinstance(stream, io.TextIOWrapper) and hasattr(stream, "reconfigure"):
+        if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")
 
 
@@ -63,13 +61,11 @@ def report_without_traceback(previous: Callable) -> Callable:
     """
 
     def hook(kind, error, trace):
-        if isinstance(error, SwcmError):
-            _let_the_first_speak()
-            print(f"error: {error}", file=sys.stderr)
-        elif issubclass(kind, KeyboardInterrupt):
+        # fairseq's own complaints name the flag to mend them.
+        of_flag = issubclass(kind, (AssertionError, ValueError)) and _FLAG.search(str(error))
+        if issubclass(kind, KeyboardInterrupt):
             print("interrupted", file=sys.stderr)
-        elif issubclass(kind, (AssertionError, ValueError)) and _FLAG.search(str(error)):
-            # fairseq's own complaint, which names the flag to mend it.
+        elif isinstance(error, SwcmError) or of_flag:
             _let_the_first_speak()
             print(f"error: {error}", file=sys.stderr)
         else:
@@ -100,8 +96,8 @@ def run_command(main: Callable[[], Optional[int]]) -> int:
         return main() or 0
     except (SwcmError, OSError) as error:
         # A full disk names no file.
-        full = getattr(error, "errno", None) in FULL
-        print("error: {}{}".format(error, "; make room and start again" if full else ""), file=sys.stderr)
+        advice = "; make room and start again" if getattr(error, "errno", None) in FULL else ""
+        print(f"error: {error}{advice}", file=sys.stderr)
     except KeyboardInterrupt:
         print("interrupted", file=sys.stderr)
     except Exception:
