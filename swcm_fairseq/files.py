@@ -37,10 +37,9 @@ def atomic_write(path: str, mode: str = "w") -> Iterator[IO]:
     Raises:
         SwcmError: another process is writing ``path``, or the disk is full.
     """
-    with contextlib.ExitStack() as stack:
-        stream = stack.enter_context(_unfinished(path, mode))
+    with _unfinished(path, mode) as stream:
         yield stream
-        _finish(stream)
+        to_disk(stream)
         os.replace(neighbour(path, "tmp"), path)
 
 
@@ -67,7 +66,7 @@ def atomic_files(paths: Sequence[str], modes: Sequence[str] = (), force: bool = 
         streams = [stack.enter_context(_unfinished(path, mode)) for path, mode in opened]
         yield streams
         for stream in streams:
-            _finish(stream)
+            to_disk(stream)
         with contextlib.suppress(FileNotFoundError):
             os.remove(paths[0])  # a mixture of old and new must not look whole
         for path in reversed(paths):
@@ -147,6 +146,12 @@ def refuse_overwrite(path: str, force: bool) -> None:
         raise SwcmError(f"{path} exists already; give --force to replace it, or another name")
 
 
+def to_disk(stream: IO) -> None:
+    """Wait until everything that was written is on the disk."""
+    stream.flush()
+    os.fsync(stream.fileno())
+
+
 @contextlib.contextmanager
 def utf8_name(path: str) -> Iterator[str]:
     """A name of ``path`` for libraries that know no names but in UTF-8: its own, or one through a link.
@@ -212,12 +217,6 @@ def _unfinished(path: str, mode: str) -> Iterator[IO]:
         finally:
             with contextlib.suppress(FileNotFoundError):
                 os.remove(temporary)
-
-
-def _finish(stream: IO) -> None:
-    """Everything that was written is on the disk."""
-    stream.flush()
-    os.fsync(stream.fileno())
 
 
 @contextlib.contextmanager

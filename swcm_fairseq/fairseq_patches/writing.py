@@ -16,7 +16,7 @@ import torch
 from fairseq.file_io import PathManager
 
 from ..errors import FULL, SwcmError
-from ..files import neighbour
+from ..files import neighbour, to_disk
 
 logger = logging.getLogger(__name__)
 
@@ -58,7 +58,7 @@ def save(state, path: str) -> None:
             torch.save(state, stream)
             if stream.error is not None:
                 raise stream.error
-            _to_disk(file)
+            to_disk(file)
 
     _replace(path, write)
 
@@ -72,7 +72,7 @@ def copy(source: str, path: str) -> None:
     def write(temporary: str) -> None:
         shutil.copyfile(source, temporary)
         with open(temporary, "rb+") as file:
-            _to_disk(file)
+            to_disk(file)
 
     _replace(path, write)
 
@@ -82,11 +82,6 @@ def remove_unfinished(folder: str, suffix: str = "") -> None:
     for name in os.listdir(folder):
         if name.startswith(".checkpoint") and name.endswith(suffix + ".pt.tmp"):
             os.remove(os.path.join(folder, name))
-
-
-def _to_disk(file: BinaryIO) -> None:
-    file.flush()
-    os.fsync(file.fileno())
 
 
 def _replace(path: str, write: Callable[[str], None]) -> None:
@@ -111,9 +106,8 @@ def _complaint(path: str, error: OSError) -> str:
     if error.errno not in FULL:
         return f"{path} could not be written: {reason}; older checkpoints are untouched"
     return (
-        f"{path} could not be written: {reason}. Older checkpoints are untouched: make room, or keep fewer of "
-        "them with "
-        "--keep-interval-updates or --no-epoch-checkpoints, and start the same command again"
+        f"{path} could not be written: {reason}. Older checkpoints are untouched: make room, or keep fewer of them "
+        "with --keep-interval-updates or --no-epoch-checkpoints, and start the same command again"
     )
 
 
