@@ -1,6 +1,6 @@
 """Source and target side by side: translation, summarization, reading comprehension, and text to decode."""
 
-from typing import Any, Optional, Sequence, Tuple
+from typing import Optional, Sequence
 
 import numpy as np
 import torch
@@ -76,13 +76,3 @@ class PairDataset(ExampleDataset):
         if pieces.size(0) > 0 and int(pieces[-1]) == eos:
             return pieces
         return torch.cat([pieces, pieces.new_tensor([eos])])
-
-    def prefetch(self, indices) -> None:
-        sides: Tuple[Any, Any] = (self.sources, self.targets)
-        for side in sides:
-            if getattr(side, "supports_prefetch", False):
-                side.prefetch(indices)
-
-    @property
-    def supports_prefetch(self) -> bool:
-        return getattr(self.sources, "supports_prefetch", False)
