@@ -26,9 +26,8 @@ def load_dictionary(folders: List[str], suffixes: List[str]) -> Dictionary:
                 found[path] = read_dictionary(path)
     if not found:
         raise SwcmError(
-            "no dictionary in {}: expected {} or dict.LANG.txt; make the folder with recipes/binarize.sh".format(
-                ", ".join(folders), DICTIONARY
-            )
+            f"no dictionary in {', '.join(folders)}: expected {DICTIONARY} or dict.LANG.txt; make the folder with "
+            "recipes/binarize.sh"
         )
     first_path, first = next(iter(found.items()))
     different = [path for path, dictionary in found.items() if dictionary != first]
@@ -131,9 +130,8 @@ def _load_part(folder: str, part: str, source: str, target: str, dictionary: Dic
         lengths = {side: len(dataset) for side, dataset in loaded.items()}
         if lengths["source"] != lengths["target"]:
             raise SwcmError(
-                "{} has {} lines, {} has {}; the two sides of a pair must match line by line".format(
-                    sides["source"], lengths["source"], sides["target"], lengths["target"]
-                )
+                f"{sides['source']} has {lengths['source']} lines, {sides['target']} has {lengths['target']}; the two "
+                "sides of a pair must match line by line"
             )
         return loaded
     return {}

@@ -10,8 +10,8 @@ class SharedEpoch:
     workers for several epochs: a plain attribute would stay at the first epoch there.
     """
 
-    def __init__(self, number: int = 1):
-        self._cell = torch.tensor([number], dtype=torch.int64).share_memory_()
+    def __init__(self):
+        self._cell = torch.tensor([1], dtype=torch.int64).share_memory_()
 
     @property
     def number(self) -> int:

@@ -38,7 +38,7 @@ class LegacyDataset(indexed_dataset.IndexedDataset):
 
 def exists(path: str, impl: Optional[str]) -> bool:
     """Whether there is a file of pieces ``path``, where ``impl`` is the kind that was asked for."""
-    return os.path.exists(path if impl == RAW else path + ".idx")
+    return os.path.exists(named(path, impl))
 
 
 def named(path: str, impl: Optional[str]) -> str:
@@ -58,7 +58,7 @@ def load(path: str, dictionary: Dictionary, impl: Optional[str]):
         SwcmError: the file is damaged, incomplete, or of a kind that holds no text.
     """
     if impl is not None and impl not in KINDS:
-        raise SwcmError("--dataset-impl {} is not for text; there are: {}".format(impl, ", ".join(KINDS)))
+        raise SwcmError(f"--dataset-impl {impl} is not for text; there are: {', '.join(KINDS)}")
     if impl == RAW:
         return indexed_dataset.IndexedRawTextDataset(path, dictionary)
     try:
