@@ -96,7 +96,7 @@ def main(arguments: Optional[List[str]] = None) -> None:
     if kept is not None:
         symbols = read_dictionary(os.path.join(kept, DICTIONARY)).symbols
         for path in [*inputs, args.output]:
-            check_dictionary_of(path, symbols, "the dictionary in {}".format(kept or "."))
+            check_dictionary_of(path, symbols, f"the dictionary in {kept or '.'}")
     mean = average(inputs)
     if kept is not None:
         for name in (DICTIONARY, SENTENCEPIECE_MODEL):

@@ -84,22 +84,22 @@ class OnnxTranslator(BaseTranslator):
         memory_feed = {"encoder_hidden_states": memory, "encoder_attention_mask": mask}
         # Before the first step all hypotheses of a sentence are alike, so one is computed.
         inputs = np.tile(np.array([[BOS_ID, self.ids[tag]]]), (len(sources), 1))
-        caches = self._no_caches(len(sources), ids.shape[1])
+        shape = (len(sources), self._heads, 0, self._channels)
+        caches = {name: np.zeros(shape, dtype=np.float32) for name in self._caches}
         attention: List[np.ndarray] = []
         first = True
         while True:
-            feed = dict(memory_feed, **caches)
-            feed.update(input_ids=inputs, use_cache_branch=np.array([not first]), best=np.array([wanted]))
-            given = self._step(feed, beam.last, search.attention)
+            feed = dict(memory_feed, input_ids=inputs, use_cache_branch=np.array([not first]), best=np.array([wanted]))
+            given = self._step({**feed, **caches}, beam.last, search.attention)
             if search.attention:
                 attention.append(given["attention"][:, -1])
             active = beam.active
             rows = beam.advance(self._candidates(given, beam.last))
             if rows is None:
                 break
-            caches = self._moved(given, rows, np.flatnonzero(np.isin(active, beam.active)), len(active))
-            if len(beam.active) < len(active):
-                kept = np.isin(active, beam.active)
+            kept = np.isin(active, beam.active)
+            caches = self._moved(given, rows, kept)
+            if not kept.all():
                 memory_feed = {name: value[kept] for name, value in memory_feed.items()}
             inputs = beam.symbols[:, None]
             first = False
@@ -118,10 +118,6 @@ class OnnxTranslator(BaseTranslator):
             row[: len(source) + 2] = [BOS_ID, *known, EOS_ID]
         return ids, (ids != PAD_ID).astype(np.int64)
 
-    def _no_caches(self, rows: int, source_length: int) -> Dict[str, np.ndarray]:
-        shape = (rows, self._heads, 0, self._channels)
-        return {name: np.zeros(shape, dtype=np.float32) for name in self._caches}
-
     def _step(self, feed: Dict[str, np.ndarray], last: bool, attention: bool) -> Dict[str, np.ndarray]:
         names = ["best_logits", "best_ids", "log_total"] + ["attention"] * attention + ["logits"] * last
         names += [name.replace("past_key_values", "present") for name in self._caches]
@@ -133,8 +129,8 @@ class OnnxTranslator(BaseTranslator):
         end = given["logits"][:, -1, EOS_ID] - given["log_total"][:, 0] if last else None
         return Candidates(given["best_ids"], scores, end)
 
-    def _moved(self, given, rows: np.ndarray, sentences: np.ndarray, before: int) -> Dict[str, np.ndarray]:
-        """The caches of ``rows`` [R']; those of the memory have a row for each of the ``sentences`` that go on."""
+    def _moved(self, given, rows: np.ndarray, kept: np.ndarray) -> Dict[str, np.ndarray]:
+        """The caches of ``rows`` [R']; those of the memory have a row for each sentence that is ``kept``."""
         moved = {}
         for name in self._caches:
             value = given[name.replace("past_key_values", "present")]
@@ -142,7 +138,7 @@ class OnnxTranslator(BaseTranslator):
                 same = len(rows) == len(value) and np.array_equal(rows, np.arange(len(rows)))
                 moved[name] = value if same else value[rows]
             else:
-                moved[name] = value if len(sentences) == before else value[sentences]
+                moved[name] = value if kept.all() else value[kept]
         return moved
 
     def _written(self, one: Finished, attention: List[np.ndarray], source_pieces: int) -> Written:
