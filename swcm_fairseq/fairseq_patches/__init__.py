@@ -259,7 +259,6 @@ TYPED = Patch(
 )
 
 _active = False
-_for_good = contextlib.ExitStack()
 
 
 @contextlib.contextmanager

@@ -124,8 +124,8 @@ def prepare(cfg) -> None:
     if cfg.checkpoint.write_checkpoints_asynchronously and importlib.util.find_spec("iopath") is None:
         # fairseq would log it, train nothing and end well.
         raise SwcmError("--write-checkpoints-asynchronously needs iopath: pip install iopath")
-    _check_sharding(cfg.distributed_training)
     processes = cfg.distributed_training
+    _check_sharding(processes)
     if processes.distributed_world_size > 1:
         cfg.checkpoint.load_checkpoint_on_all_dp_ranks = True
     started = int(os.environ.get("WORLD_SIZE") or 1)
@@ -139,17 +139,14 @@ def prepare(cfg) -> None:
 
 def _check_sharding(processes) -> None:
     """Raise ``SwcmError`` for what wants fairscale, which stopped at torch 2.0: fairseq would end in a traceback."""
-    sharded = [
-        flag
-        for flag, given in (
-            ("--ddp-backend fully_sharded", processes.ddp_backend == "fully_sharded"),
-            ("--zero-sharding os", processes.zero_sharding == "os"),
-        )
-        if given
-    ]
-    if sharded:
-        raise SwcmError(
-            f"{sharded[0]} wants fairscale and was never tried with these models: leave it out. Memory is saved "
-            "by --checkpoint-activations, by a smaller --max-tokens with more --update-freq, and by "
-            "--memory-efficient-bf16 with --optimizer adam"
-        )
+    if processes.ddp_backend == "fully_sharded":
+        flag = "--ddp-backend fully_sharded"
+    elif processes.zero_sharding == "os":
+        flag = "--zero-sharding os"
+    else:
+        return
+    raise SwcmError(
+        f"{flag} wants fairscale and was never tried with these models: leave it out. Memory is saved "
+        "by --checkpoint-activations, by a smaller --max-tokens with more --update-freq, and by "
+        "--memory-efficient-bf16 with --optimizer adam"
+    )

@@ -18,11 +18,8 @@ def buffered_read(input: str, buffer_size: int) -> Iterator[List[str]]:
         buffer: List[str] = []
         for number, line in enumerate(stream, 1):
             if any("\udc80" <= character <= "\udcff" for character in line):
-                raise SwcmError(
-                    "line {} of {} is not UTF-8; convert the text first, as with iconv -t UTF-8".format(
-                        number, "the input" if input == "-" else input
-                    )
-                )
+                name = "the input" if input == "-" else input
+                raise SwcmError(f"line {number} of {name} is not UTF-8; convert the text first, as with iconv -t UTF-8")
             buffer.append(line.strip())
             if len(buffer) >= buffer_size:
                 yield buffer
