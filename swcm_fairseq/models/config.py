@@ -131,8 +131,9 @@ def resolve_sizes(cfg, encoder) -> None:
             if asked[name] is not None and asked[name] != known[name]
         ]
         if problems:
-            message = "the sizes of the encoder {} do not agree with --arch {}; --arch xlm_swcm takes the encoder's"
-            raise SwcmError(message.format(encoder.path, getattr(cfg, "_name", None) or "xlm_swcm"), problems)
+            arch = getattr(cfg, "_name", None) or "xlm_swcm"
+            message = f"the sizes of the encoder {encoder.path} do not agree with --arch {arch}"
+            raise SwcmError(f"{message}; --arch xlm_swcm takes the encoder's", problems)
         fill_in(cfg, known)
     fill_in(cfg, DEFAULTS)
     _check_possible(cfg)
@@ -141,9 +142,8 @@ def resolve_sizes(cfg, encoder) -> None:
 def _check_possible(cfg) -> None:
     missing = [name for name in SIZES if getattr(cfg, name, None) is None]
     if missing:
-        flags = ", ".join("--" + name.replace("_", "-") for name in missing)
-        message = "the model has no sizes: give --pretrained-encoder, a preset ({}), or {}"
-        raise SwcmError(message.format(", ".join(sorted(PRESETS)), flags))
+        presets, flags = ", ".join(sorted(PRESETS)), ", ".join("--" + name.replace("_", "-") for name in missing)
+        raise SwcmError(f"the model has no sizes: give --pretrained-encoder, a preset ({presets}), or {flags}")
     problems = []
     if cfg.encoder_embed_dim % cfg.encoder_attention_heads:
         problems.append(f"width {cfg.encoder_embed_dim} is not a multiple of {cfg.encoder_attention_heads} heads")

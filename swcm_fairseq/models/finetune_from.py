@@ -53,8 +53,7 @@ def check_finetune_from(path: str, symbols: List[str], state: Dict[str, Tensor])
     elif any(symbol not in tags_in(symbols) for symbol in symbols[rows:]):
         problems.append(
             f"the checkpoint has rows for {rows} symbols; those that the data's dictionary has on top are not all "
-            "tags: "
-            f"{some(symbols[rows:])}"
+            f"tags: {some(symbols[rows:])}"
         )
     problems += _differing_tensors(shapes, state)
     if problems:

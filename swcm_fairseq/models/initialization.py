@@ -1,6 +1,6 @@
 """Where each tensor of the model starts (paper, section 3.2), as tables and one walk over the model."""
 
-from typing import Dict, Iterable, List, NamedTuple, Optional, Tuple
+from typing import Dict, Iterable, List, NamedTuple
 
 import torch
 from torch import Tensor
@@ -98,27 +98,19 @@ def copied_in_decoder(names: Iterable[str], plan: List[PlannedLayer], decoder_in
     """Of the ``names`` in a model's state, those that start from an encoder layer -> that layer's name there."""
     found = {}
     for name in names:
-        part = _decoder_part(name)
-        if part is None:
+        if not name.startswith("decoder.layers."):
             continue
-        index, part_name, tensor_name = part
-        planned = plan[index]
+        # Such as 3, ffn1, fc1.weight.
+        index, part, tensor = name[len("decoder.layers.") :].split(".", 2)
+        planned = plan[int(index)]
         layer = planned.encoder_layer
-        if planned.second_layer is not None and part_name in SECOND_HALF:
+        if planned.second_layer is not None and part in SECOND_HALF:
             layer = planned.second_layer
         drawn = NOT_COPIED[decoder_init] + planned.drawn
-        if layer is not None and not {part_name, tensor_name.split(".")[0]} & set(drawn):
-            origin = DECODER_FROM_ENCODER[planned.kind][part_name]
-            found[name] = f"encoder.layers.{layer}.{origin}.{tensor_name}"
+        if layer is not None and not {part, tensor.split(".")[0]} & set(drawn):
+            origin = DECODER_FROM_ENCODER[planned.kind][part]
+            found[name] = f"encoder.layers.{layer}.{origin}.{tensor}"
     return found
-
-
-def _decoder_part(name: str) -> Optional[Tuple[int, str, str]]:
-    """``decoder.layers.3.ffn1.fc1.weight`` -> (3, "ffn1", "fc1.weight"); None for tensors outside layers."""
-    if not name.startswith("decoder.layers."):
-        return None
-    index, part, tensor = name[len("decoder.layers.") :].split(".", 2)
-    return int(index), part, tensor
 
 
 def _check_fit(state: Dict[str, Tensor], sources: Dict[str, str], encoder) -> None:

@@ -161,9 +161,5 @@ def _may_pad_left(task) -> bool:
     return bool(getattr(task, "left_pad_target", getattr(settings, "left_pad_target", True)))
 
 
-def _apply_preset(cfg, preset) -> None:
-    fill_in(cfg, preset._asdict())
-
-
 for _name, _preset in PRESETS.items():
-    register_model_architecture("xlm_swcm", _name)(functools.partial(_apply_preset, preset=_preset))
+    register_model_architecture("xlm_swcm", _name)(functools.partial(fill_in, given=_preset._asdict()))

@@ -155,7 +155,7 @@ WEIGHTS = [
     ),
     *_faults(
         "models/initialization.py",
-        ("planned = plan[index]", "planned = plan[min(index + 1, len(plan) - 1)]", "layers start from the next one"),
+        ("plan[int(index)]", "plan[min(int(index) + 1, len(plan) - 1)]", "layers start from the next one"),
         ("NOT_COPIED[decoder_init] + planned.drawn", "planned.drawn", "weight sharing cannot be removed"),
         ('"ffn2": "ffn"}', '"ffn2": "self_attn"}', "a part starts from another"),
         ("sorted(set(encoder.tensors) - set(sources.values()))", "[]", "tensors without a place are lost in silence"),
