@@ -57,12 +57,11 @@ def language(code: str) -> Language:
         raise SwcmError(f"a language is one code such as 'kk', not {code!r:.40}")
     table = _table()
     if code not in table:
-        near = difflib.get_close_matches(code, table, n=3, cutoff=0.5)
+        near = ", ".join(difflib.get_close_matches(code, table, n=3, cutoff=0.5))
+        near = f" (near it: {near})" if near else ""
         raise SwcmError(
-            "unknown language {!r}{}; add it with swcm_fairseq.languages.register_language, or for the "
-            "commands in a JSON file named by {}".format(
-                code, " (near it: {})".format(", ".join(near)) if near else "", ENVIRONMENT_VARIABLE
-            )
+            f"unknown language {code!r}{near}; add it with swcm_fairseq.languages.register_language, or for the "
+            f"commands in a JSON file named by {ENVIRONMENT_VARIABLE}"
         )
     return table[code]
 
@@ -77,6 +76,11 @@ def code_of(tag: str) -> str:
     if len(tag) < 3 or tag[0] != "[" or tag[-1] != "]":
         raise SwcmError(f"{tag!r} is no language tag; a tag is a code in brackets, such as [kk]")
     return language(tag[1:-1]).code
+
+
+def in_scripts(names: Iterable[str]) -> str:
+    """What stands in the brackets of a regular expression for one character of the scripts ``names``."""
+    return "".join(rf"\p{{Script={name}}}" for name in names)
 
 
 def all_codes() -> List[str]:

@@ -12,7 +12,7 @@ from typing import Dict, Iterable, Iterator, List, Optional, Tuple
 import numpy as np
 import regex
 
-from ..languages import Language
+from ..languages import Language, in_scripts
 from . import profiles
 from .tokenizers import UNSPACED, tokenizer_for
 
@@ -37,7 +37,7 @@ class Recognizer:
     def __init__(self, target: Language) -> None:
         self.target = target
         self._split = tokenizer_for(target)
-        self._own = regex.compile(_MARKED.format(_scripts(target.scripts)))
+        self._own = regex.compile(_MARKED.format(in_scripts(target.scripts)))
         #: What was done, for a metric's signature.
         self.signature = f"script+letters-{profiles.VERSION}"
 
@@ -113,7 +113,3 @@ def candidates_in(scripts: Tuple[str, ...]) -> Candidates:
     """The profiles of all languages that are written in one of ``scripts``."""
     texts = {name: text for name, (script, text) in profiles.read_profiles().items() if script in scripts}
     return Candidates(texts, alphabet=not UNSPACED.intersection(scripts))
-
-
-def _scripts(names) -> str:
-    return "".join(rf"\p{{Script={name}}}" for name in names)

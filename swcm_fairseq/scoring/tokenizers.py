@@ -16,7 +16,7 @@ from typing import Callable, FrozenSet, List
 
 import regex
 
-from ..languages import CHARACTERS, Language
+from ..languages import CHARACTERS, Language, in_scripts
 
 #: Scripts that do not separate words.
 UNSPACED = frozenset(["Han", "Hiragana", "Katakana", "Khmer", "Lao", "Myanmar", "Thai", "Yi"])
@@ -41,7 +41,7 @@ def tokenizer_for(target: Language, punctuation: bool = False) -> Callable[[str]
 
 @lru_cache(maxsize=None)
 def _pattern(unspaced: FrozenSet[str], punctuation: bool) -> "regex.Pattern":
-    scripts = "".join(rf"\p{{Script={script}}}" for script in sorted(unspaced))
+    scripts = in_scripts(sorted(unspaced))
     # Not the grapheme clusters of the regex module: they change with its version of Unicode.
     character = rf"(?=[{scripts}])(?:[\p{{L}}\p{{N}}]\p{{M}}*|\p{{M}}+)"
     tibetan = rf"[\p{{Tibetan}}&&[{_IN_WORDS}]]+"

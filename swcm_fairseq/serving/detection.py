@@ -4,11 +4,12 @@ from typing import Dict, List, NamedTuple, Sequence
 
 import regex
 
-from ..languages import language
+from ..languages import in_scripts, language
 from ..scoring.language_identification import DOUBT, candidates_in, is_the_same, runs_of
 from ..scoring.tokenizers import UNSPACED
 
 _MOST = 2000  # characters that are looked at
+_WORD = regex.compile(r"(?V1)[{0}]|[[\p{{L}}\p{{M}}]--[{0}]]+".format(in_scripts(sorted(UNSPACED))))
 
 
 class Detected(NamedTuple):
@@ -22,7 +23,7 @@ class Detector:
     """Tells the languages ``codes`` from each other."""
 
     def __init__(self, codes: Sequence[str]) -> None:
-        self._own = {code: regex.compile(f"[{_scripts(language(code).scripts)}]") for code in codes}
+        self._own = {code: regex.compile(f"[{in_scripts(language(code).scripts)}]") for code in codes}
 
     def detect(self, text: str) -> List[Detected]:
         """The languages that ``text`` may be in, most probable first; all of them with 0 where it may be in none.
@@ -52,10 +53,3 @@ def _fit(words: Sequence[str], codes: Sequence[str]) -> Dict[str, float]:
     # A language without a profile is taken to fit as well as the best of the others.
     best = min((min(some) for some in own.values() if some), default=0.0)
     return {code: 0.5 ** ((min(some, default=best) - best) * 4 / DOUBT) for code, some in own.items()}
-
-
-def _scripts(names) -> str:
-    return "".join(rf"\p{{Script={name}}}" for name in names)
-
-
-_WORD = regex.compile(r"(?V1)[{0}]|[[\p{{L}}\p{{M}}]--[{0}]]+".format(_scripts(sorted(UNSPACED))))

@@ -12,7 +12,7 @@ import regex
 import sentencepiece
 
 from ..errors import SwcmError
-from ..languages import Language
+from ..languages import Language, in_scripts
 from .pieces import Pieces
 from .protected_characters import PLACEHOLDERS
 from .sentencepiece_model import NORMAL, Piece, SentencePieceModel
@@ -32,9 +32,9 @@ def script_pattern(language: Language):
         SwcmError: a script that Unicode does not have.
     """
     try:
-        return regex.compile("[{}]".format("".join(rf"\p{{Script={name}}}" for name in language.scripts)))
+        return regex.compile(f"[{in_scripts(language.scripts)}]")
     except regex.error as error:
-        raise SwcmError("scripts {} of language {}: {}".format(", ".join(language.scripts), language.code, error))
+        raise SwcmError(f"scripts {', '.join(language.scripts)} of language {language.code}: {error}")
 
 
 def normalized(pieces: Pieces, lines: Sequence[str], threads: int = 1) -> List[str]:
