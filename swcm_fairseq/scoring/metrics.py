@@ -2,7 +2,7 @@
 
 import functools
 import itertools
-from typing import Any, Callable, Dict, Iterator, List, NamedTuple, Sequence, Tuple, Union
+from typing import Any, Callable, Dict, Iterable, Iterator, List, NamedTuple, Sequence, Tuple, Union
 
 import numpy as np
 
@@ -95,7 +95,9 @@ def measure(
     parts: Dict[str, List[Statistics]] = {name: [] for name in metrics}
     alone = [name for name in metrics if METRICS[name].alone]
     many = len(hypotheses) > MANY
-    cut = _in_parts(hypotheses, lists, normalizer)
+    outputs = Mapped(hypotheses, lambda text: normalize([text], normalizer)[0])
+    every = Mapped(lists, lambda some: in_one_order(normalize(some, normalizer)))
+    cut = _in_parts(outputs, every)
     # The first part is measured here in any case: its formulas, which cannot be sent, are those of all.
     for part in itertools.islice(cut, 1 if many and workers > 1 else None) if alone else ():
         for name in alone:
@@ -107,8 +109,6 @@ def measure(
                 parts[name].append(parts[name][0]._replace(rows=numbers, signature=signature))
     for name in metrics:
         if not METRICS[name].alone:
-            outputs = Mapped(hypotheses, lambda text: normalize([text], normalizer)[0])
-            every = Mapped(lists, lambda some: in_one_order(normalize(some, normalizer)))
             parts[name].append(METRICS[name].compute(outputs, every, target))
     measured = {name: joined(found) for name, found in parts.items()}
     return {name: found._replace(signature=f"norm:{normalizer}|{found.signature}") for name, found in measured.items()}
@@ -123,16 +123,16 @@ def _counted(
 
 
 def _in_parts(
-    hypotheses: Sequence[str], references: Sequence[Sequence[str]], normalizer: str
+    hypotheses: Iterable[str], references: Iterable[List[str]]
 ) -> Iterator[Tuple[List[str], List[List[str]]]]:
-    """The sentences, normalized, so many at a time that their n-grams fit into little memory."""
+    """The sentences, so many at a time that their n-grams fit into little memory."""
     outputs: List[str] = []
     lists: List[List[str]] = []
     characters = 0
     for hypothesis, some in zip(hypotheses, references):
-        outputs.append(normalize([hypothesis], normalizer)[0])
-        lists.append(in_one_order(normalize(some, normalizer)))
-        characters += len(outputs[-1]) + sum(map(len, lists[-1]))
+        outputs.append(hypothesis)
+        lists.append(some)
+        characters += len(hypothesis) + sum(map(len, some))
         if characters > PART:
             yield outputs, lists
             outputs, lists, characters = [], [], 0

@@ -52,14 +52,14 @@ def compact(found: Statistics) -> Statistics:
     return found
 
 
-def means(columns: Mapping[str, Sequence[float]], signature: str, scale: float = 100.0) -> Statistics:
-    """Statistics of a metric that is a mean over sentences: ``columns`` holds the sentences' values by name."""
+def means(columns: Mapping[str, Sequence[float]], signature: str) -> Statistics:
+    """Statistics of a metric that is 100 times a mean over sentences: ``columns`` holds their values by name."""
     names = list(columns)
     count = len(columns[names[0]])
     rows = np.column_stack([np.asarray(columns[name], dtype=float) for name in names] + [np.ones(count)])
 
     def combine(sums: np.ndarray) -> Values:
-        return {name: scale * ratio(sums[..., place], sums[..., -1]) for place, name in enumerate(names)}
+        return {name: 100 * ratio(sums[..., place], sums[..., -1]) for place, name in enumerate(names)}
 
     return Statistics(rows, combine, signature)
 
