@@ -15,7 +15,7 @@ from .normalization import NORMALIZERS
 from .processes import processors
 from .statistics import MANY
 from .table import table
-from .testsets import BASELINES, COPY, FIRST_SENTENCE, FIRST_WORDS, SHUFFLED, read_test_set
+from .testsets import BASELINES, read_test_set
 
 _LANG = "{lang}"  # in a file name, stands for the language
 
@@ -40,16 +40,24 @@ def parser() -> argparse.ArgumentParser:
         metavar="CODE",
         help="language of the sentences, such as bo or kk; or several",
     )
-    files.add_argument("--hyp", nargs="+", metavar="FILE", help="a system's sentences, one a line; or several systems'")
+    files.add_argument(
+        "--hyp",
+        nargs="+",
+        default=[],
+        metavar="FILE",
+        help="a system's sentences, one a line; or several systems'",
+    )
     files.add_argument(
         "--generate-output",
         nargs="+",
+        default=[],
         metavar="FILE",
         help="what fairseq-generate printed, instead of --hyp; the references are in it, but --ref may give others",
     )
     files.add_argument(
         "--ref",
         nargs="+",
+        default=[],
         metavar="FILE",
         help="the references, one a line; of several files, in any order, a blank line is none where another has text",
     )
@@ -143,25 +151,22 @@ def _positive(text: str) -> int:
 
 def _checked(options: argparse.ArgumentParser, arguments: argparse.Namespace) -> List[str]:
     """End with exit code 2 where the arguments do not fit together; returns the metrics' names."""
-    baselines = arguments.shuffled or arguments.first_sentence or arguments.first_words or arguments.copy
     if arguments.hyp and not arguments.ref:
         options.error("--hyp needs --ref")
-    if not arguments.hyp and not arguments.generate_output and not (baselines and arguments.ref):
+    if not arguments.hyp and not arguments.generate_output and not (_baselines(arguments) and arguments.ref):
         options.error("give --hyp and --ref, or --generate-output, or --ref and --shuffled")
     names = [name for name in arguments.metrics.split(",") if name]
     unknown = [name for name in names if name not in METRICS]
     if unknown or not names:
         options.error("--metrics takes names of {}; not {!r}".format(", ".join(METRICS), arguments.metrics))
-    files = [*(arguments.hyp or []), *(arguments.generate_output or [])]
+    files = [*arguments.hyp, *arguments.generate_output]
     systems = arguments.names or files
     if len(systems) != len(files) or len(set(systems)) != len(files) or set(systems) & set(BASELINES):
+        taken = ", ".join(BASELINES)
         options.error(
-            "{} systems need as many different names, none of them {}; give them with --names".format(
-                len(files), ", ".join(BASELINES)
-            )
+            f"{len(files)} systems need as many different names, none of them {taken}; give them with --names"
         )
-    patterns = [*files, *(arguments.ref or [])]
-    fixed = [path for path in patterns + [arguments.src or _LANG] if _LANG not in path]
+    fixed = [path for path in [*files, *arguments.ref, arguments.src or _LANG] if _LANG not in path]
     if len(arguments.lang) > 1 and fixed:
         options.error("with several languages, file names must hold {lang}; not " + repr(fixed[0]))
     if not arguments.report and (arguments.train_log or arguments.model):
@@ -169,25 +174,24 @@ def _checked(options: argparse.ArgumentParser, arguments: argparse.Namespace) ->
     return names
 
 
+def _baselines(arguments: argparse.Namespace) -> List[str]:
+    """The baselines that are asked for, each by a flag of its name."""
+    return [name for name in BASELINES if getattr(arguments, name.replace("-", "_"))]
+
+
 def evaluate_all(arguments: argparse.Namespace, metrics: Sequence[str]) -> List[Evaluation]:
     """Read and score every language."""
-    names = iter(arguments.names or [*(arguments.hyp or []), *(arguments.generate_output or [])])
-    hypotheses = {next(names): path for path in arguments.hyp or []}
-    generated = {next(names): path for path in arguments.generate_output or []}
-    asked = (
-        (SHUFFLED, arguments.shuffled),
-        (FIRST_SENTENCE, arguments.first_sentence),
-        (FIRST_WORDS, arguments.first_words),
-        (COPY, arguments.copy),
-    )
-    baselines = [name for name, wanted in asked if wanted]
+    names = iter(arguments.names or [*arguments.hyp, *arguments.generate_output])
+    hypotheses = {next(names): path for path in arguments.hyp}
+    generated = {next(names): path for path in arguments.generate_output}
+    baselines = _baselines(arguments)
     results = []
     for lang in arguments.lang:
 
         def here(files: Dict[str, str], lang: str = lang) -> Dict[str, str]:
             return {name: path.replace(_LANG, lang) for name, path in files.items()}
 
-        references = [path.replace(_LANG, lang) for path in arguments.ref or []]
+        references = [path.replace(_LANG, lang) for path in arguments.ref]
         sources = arguments.src and arguments.src.replace(_LANG, lang)
         test_set = read_test_set(here(hypotheses), here(generated), references, sources, language(lang), baselines)
         results.append(

@@ -54,13 +54,13 @@ def read_test_set(
     for name, path in generated.items():
         output = read_generated(path)
         systems[name], paths[name] = output.hypotheses, path
-        if not sources and known_sources is None and output.sources:
+        if known_sources is None and output.sources:
             known_sources, source_origin = output.sources, path
         if references:
             continue
         if output.references is None:
             raise SwcmError(f"{path} holds no references (T lines); give them with --ref")
-        found = Mapped(output.references, _alone)
+        found = Mapped(output.references, lambda reference: [reference])
         if known is not None and found != known:
             raise SwcmError(f"{origin} and {path} hold different references; score them one by one")
         known, origin = found, path
@@ -77,10 +77,6 @@ def read_test_set(
     for name in baselines:
         systems[name] = _baseline(name, known, known_sources, target)
     return TestSet(systems, known, known_sources)
-
-
-def _alone(reference: str) -> List[str]:
-    return [reference]
 
 
 def _baseline(
