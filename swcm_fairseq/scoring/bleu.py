@@ -80,8 +80,7 @@ def _flores200() -> BLEU:
                 os.remove(path)  # sacreBLEU leaves an empty file behind and would read that next time
         raise SwcmError(
             f"spBLEU needs the SentencePiece model of FLORES-200, which could not be downloaded ({error}); put it "
-            f"at {path}, or "
-            f"name another model in {SPBLEU_MODEL}"
+            f"at {path}, or name another model in {SPBLEU_MODEL}"
         )
 
 

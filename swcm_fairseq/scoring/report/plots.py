@@ -30,7 +30,7 @@ def by_language(title: str, values: Dict[str, Dict[str, Point]]) -> Drawing:
     Args:
         values: language -> system -> value.
     """
-    systems = _keys(values.values())
+    systems = list(dict.fromkeys(system for found in values.values() for system in found))
     left = 24 + _LETTER * max(map(len, values))
     rows = sum(len(found) for found in values.values())
     top = _TOP + _legend_height(systems)
@@ -140,10 +140,6 @@ def _range(points, zero: bool = True) -> Tuple[float, float]:
     if zero:
         ends.append(0.0)
     return min(ends), max(ends) if any(ends) else 1.0
-
-
-def _keys(dictionaries) -> List[str]:
-    return list(dict.fromkeys(name for dictionary in dictionaries for name in dictionary))
 
 
 def _legend_rows(names) -> List[List[Tuple[str, float]]]:

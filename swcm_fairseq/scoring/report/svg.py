@@ -38,7 +38,7 @@ class Drawing:
     def path(self, points: Sequence[Sequence[float]], stroke: str, kind: str = "curve") -> None:
         """A line through points [x, y]: one mark."""
         places = " L".join(f"{number(x)} {number(y)}" for x, y in points)
-        self._parts.append('<path d="M{}"{}/>'.format(places, self._look(kind + " mark", stroke=stroke)))
+        self._parts.append(f'<path d="M{places}"{self._look(kind + " mark", stroke=stroke)}/>')
 
     def dot(self, x: float, y: float, fill: str, tip: str, radius: float = 4) -> None:
         """A dot with words that show when the pointer rests on it: one mark."""
@@ -52,13 +52,11 @@ class Drawing:
         look = self._look("cell mark", fill=fill) + f' fill-opacity="{strength:.3f}"'
         self._parts.append(f"<rect {where}{look}><title>{escape(tip)}</title></rect>")
 
-    def text(
-        self, x: float, y: float, words: str, kind: str = "", turn: Optional[float] = None, fill: str = ""
-    ) -> None:
+    def text(self, x: float, y: float, words: str, kind: str = "", turn: Optional[float] = None) -> None:
         """Words at a place; ``kind`` (``end``, ``middle``) says which part of them stands there, ``turn`` degrees."""
         turned = "" if turn is None else f' transform="rotate({number(turn)} {number(x)} {number(y)})"'
         where = f'x="{number(x)}" y="{number(y)}"'
-        self._parts.append(f"<text {where}{self._look(kind, fill=fill)}{turned}>{escape(words)}</text>")
+        self._parts.append(f"<text {where}{self._look(kind)}{turned}>{escape(words)}</text>")
 
     def _look(self, kind: str, **colours: str) -> str:
         if "mark" in kind.split():

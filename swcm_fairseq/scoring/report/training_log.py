@@ -8,7 +8,7 @@ from typing import Dict, List, Tuple
 from ...errors import SwcmError
 from ..corpus import read_lines
 
-NAMES = ("train.log",)  # in a folder of checkpoints
+NAME = "train.log"  # in a folder of checkpoints
 
 Curve = List[Tuple[float, float]]  # (update, loss), by update
 
@@ -30,10 +30,10 @@ def read_curves(path: str) -> Dict[str, Curve]:
         SwcmError: no such file, or no losses in it.
     """
     if os.path.isdir(path):
-        found = [os.path.join(path, name) for name in NAMES if os.path.isfile(os.path.join(path, name))]
-        if not found:
-            raise SwcmError(f"{path} holds no {NAMES[0]}; name the file with what fairseq-train printed")
-        path = found[0]
+        log = os.path.join(path, NAME)
+        if not os.path.isfile(log):
+            raise SwcmError(f"{path} holds no {NAME}; name the file with what fairseq-train printed")
+        path = log
     curves: Dict[str, Dict[float, float]] = {}
     for line in read_lines(path):
         for name, numbers in _numbers(line).items():
