@@ -1,7 +1,7 @@
 """A pretrained encoder, read and checked, under the names that this package's encoder gives its tensors."""
 
 import os
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Dict, List, Optional, Tuple
 
 import torch
@@ -59,7 +59,7 @@ class OpenedEncoder:
     match: Match
     vocabulary: Vocabulary
     surplus_rows: int
-    first_position: int = POSITION_OFFSET
+    first_position: int
 
     def tensor(self, name: str) -> torch.Tensor:
         """The tensor that is called ``name`` here, in float32, token types not added in."""
@@ -117,18 +117,18 @@ def read_encoder(path: str) -> PretrainedEncoder:
 
 def open_encoder(path: str) -> OpenedEncoder:
     """Open an encoder as ``read_encoder`` does, without reading values and without minding surplus rows."""
-    first_position = POSITION_OFFSET
     if os.path.isdir(path) and os.path.isfile(os.path.join(path, "config.json")):
-        files, match, config, problems, first_position = _open_hugging_face(path)
+        files, match, settings, problems = _open_hugging_face(path)
         vocabulary, more = read_vocabulary(path)
-        if first_position == 0 and vocabulary.pieces is None:
+        if settings["first_position"] == 0 and vocabulary.pieces is None:
+            names = ", ".join(SENTENCEPIECE_NAMES)
             more.append(
-                "a BERT is an encoder of this kind with XLM-R's pieces alone, and no SentencePiece model ({}) lies "
-                "beside it; those of WordPiece (vocab.txt) cannot be used".format(", ".join(SENTENCEPIECE_NAMES))
+                f"a BERT is an encoder of this kind with XLM-R's pieces alone, and no SentencePiece model ({names}) "
+                "lies beside it; those of WordPiece (vocab.txt) cannot be used"
             )
     elif os.path.isfile(path) or os.path.isfile(os.path.join(path, "model.pt")):
         model = path if os.path.isfile(path) else os.path.join(path, "model.pt")
-        files, match, config, problems = _open_fairseq(model)
+        files, match, settings, problems = _open_fairseq(model)
         folder = os.path.dirname(os.path.abspath(model))
         dictionary = os.path.join(folder, "dict.txt")
         vocabulary, more = read_vocabulary(folder, dictionary if os.path.isfile(dictionary) else None)
@@ -138,59 +138,51 @@ def open_encoder(path: str) -> OpenedEncoder:
             open_weights(path)
         except SwcmError as error:
             problems.append(str(error))
-        heading = "{} is no encoder folder (Hugging Face's layout, or fairseq's model.pt):"
-        raise SwcmError(heading.format(path), problems)
+        raise SwcmError(f"{path} is no encoder folder (Hugging Face's layout, or fairseq's model.pt):", problems)
     else:
         raise SwcmError(f"{path} does not exist; give an encoder folder or a fairseq model.pt")
 
+    problems += size_problems(settings, match.sizes) + match.problems + _kind_problems(files, match)
+    config = _config(settings, match.sizes)
     pieces = vocabulary.pieces
     surplus = config.vocab_size - vocabulary.rows() if pieces is not None else 0
     if pieces is not None and surplus < 0 and "V" in match.sizes:
         more.append(
             f"{vocabulary.origin} holds {len(pieces)} pieces, which with specials and <mask> take "
-            f"{vocabulary.rows()} rows, the embedding has {config.vocab_size}: it is another "
-            "encoder's vocabulary"
+            f"{vocabulary.rows()} rows, the embedding has {config.vocab_size}: it is another encoder's vocabulary"
         )
     if problems + more:
         raise SwcmError(f"{path} cannot be used as an encoder:", problems + more)
-    return OpenedEncoder(path, config, files, match, vocabulary, surplus, first_position)
+    return OpenedEncoder(path, config, files, match, vocabulary, surplus, settings["first_position"])
 
 
-def _open_hugging_face(folder: str) -> Tuple[TensorFiles, Match, EncoderConfig, List[str], int]:
+def _open_hugging_face(folder: str) -> Tuple[TensorFiles, Match, Dict, List[str]]:
     settings, problems = read_hugging_face_settings(os.path.join(folder, "config.json"))
     try:
         files = open_weights(folder)
     except SwcmError as error:
         raise SwcmError(f"{folder} cannot be used as an encoder:", problems + [str(error)])
-    match = match_names(HUGGING_FACE, files.shapes)
-    first = settings["first_position"]
-    files, match, config, problems = _checked(files, match, settings, problems)
-    return files, match, replace(config, max_positions=match.sizes.get("P", 0) - first), problems, first
+    return files, match_names(HUGGING_FACE, files.shapes), settings, problems
 
 
-def _open_fairseq(path: str) -> Tuple[TensorFiles, Match, EncoderConfig, List[str]]:
+def _open_fairseq(path: str) -> Tuple[TensorFiles, Match, Dict, List[str]]:
     state, settings, problems = read_fairseq_settings(path)
     files = TensorFiles(path)
     files.add_state(state)
-    match = match_names(FAIRSEQ, files.shapes)
-    return _checked(files, match, settings, problems)
+    return files, match_names(FAIRSEQ, files.shapes), settings, problems
 
 
-def _checked(
-    files: TensorFiles, match: Match, settings: Dict, problems: List[str]
-) -> Tuple[TensorFiles, Match, EncoderConfig, List[str]]:
-    problems = problems + size_problems(settings, match.sizes) + match.problems + _kind_problems(files, match)
-    config = EncoderConfig(
-        vocab_size=match.sizes.get("V", 0),
-        encoder_layers=match.sizes.get("N", 0),
-        encoder_embed_dim=match.sizes.get("C", 0),
-        encoder_ffn_embed_dim=match.sizes.get("F", 0),
-        encoder_attention_heads=settings.get("heads", 0),
-        max_positions=match.sizes.get("P", 0) - POSITION_OFFSET,
-        activation_fn=settings.get("activation_fn", ""),
-        layer_norm_eps=settings.get("layer_norm_eps", 0.0),
+def _config(settings: Dict, sizes: Dict[str, int]) -> EncoderConfig:
+    return EncoderConfig(
+        vocab_size=sizes.get("V", 0),
+        encoder_layers=sizes.get("N", 0),
+        encoder_embed_dim=sizes.get("C", 0),
+        encoder_ffn_embed_dim=sizes.get("F", 0),
+        encoder_attention_heads=settings["heads"],
+        max_positions=sizes.get("P", 0) - settings["first_position"],
+        activation_fn=settings["activation_fn"],
+        layer_norm_eps=settings["layer_norm_eps"],
     )
-    return files, match, config, problems
 
 
 def _kind_problems(files: TensorFiles, match: Match) -> List[str]:
@@ -202,7 +194,6 @@ def _kind_problems(files: TensorFiles, match: Match) -> List[str]:
         names = [name for name in used if files.kinds[name] == kind]
         problems.append(
             f"{len(names)} tensors hold {kind} and no floating-point numbers, {names[0]} first: they are "
-            "quantized, and mean nothing without "
-            "their scales; give the encoder in float32, float16 or bfloat16"
+            "quantized, and mean nothing without their scales; give the encoder in float32, float16 or bfloat16"
         )
     return problems

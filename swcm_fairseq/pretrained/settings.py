@@ -69,11 +69,8 @@ def read_hugging_face_settings(path: str) -> Tuple[Dict[str, Any], List[str]]:
     given = read_json(path)
     model_type = given.get("model_type")
     if model_type not in (*_MODEL_TYPES, _BERT):
-        raise SwcmError(
-            "{}: model_type is {!r}, another architecture; give an encoder of type {}".format(
-                path, model_type, " or ".join((*_MODEL_TYPES, _BERT))
-            )
-        )
+        kinds = " or ".join((*_MODEL_TYPES, _BERT))
+        raise SwcmError(f"{path}: model_type is {model_type!r}, another architecture; give an encoder of type {kinds}")
     config = dict(_HUGGING_FACE_DEFAULTS, **{name: value for name, value in given.items() if value is not None})
     problems = []
     checked = ["position_embedding_type", "is_decoder"]
@@ -108,6 +105,7 @@ def read_fairseq_settings(path: str) -> Tuple[Dict[str, Any], Dict[str, Any], Li
         "heads": args.get("encoder_attention_heads"),
         "activation_fn": args.get("activation_fn", "gelu"),
         "layer_norm_eps": _FAIRSEQ_EPS,
+        "first_position": 2,
     }
     problems = []
     # What decides between norms before and after a layer is the norm after the last layer: the flag

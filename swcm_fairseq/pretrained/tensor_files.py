@@ -57,8 +57,7 @@ class TensorFiles:
             number = int((~torch.isfinite(tensor)).sum())
             raise SwcmError(
                 f"{self.path}: {number} of the {tensor.numel()} numbers of {name} are NaN or infinite; no model "
-                "can start from these weights, so take "
-                "them from an earlier checkpoint"
+                "can start from these weights, so take them from an earlier checkpoint"
             )
         return tensor
 

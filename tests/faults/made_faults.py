@@ -169,7 +169,7 @@ WEIGHTS = [
     *_faults(
         "pretrained/encoder.py",
         (" + token_types[0]\n", "\n", "the row of token types is lost"),
-        (" - POSITION_OFFSET,", ",", "two positions too many"),
+        (' - settings["first_position"],', ",", "two positions too many"),
         ("parts[0] if len(parts) == 1 else torch.cat(parts)", "parts[0]", "keys and values are lost"),
     ),
     *_faults(
