@@ -80,7 +80,7 @@ class SwcmTask(FairseqTask):
         folders = utils.split_paths(cfg.data)
         missing = [folder for folder in folders if not os.path.isdir(folder)]
         if missing:
-            raise SwcmError("no such data folder: {}".format(", ".join(missing)))
+            raise SwcmError(f"no such data folder: {', '.join(missing)}")
         dictionary = load_dictionary(folders, suffixes)
         logger.info("dictionary: %d symbols, tags %s", len(dictionary), " ".join(tags_in(dictionary.symbols)))
         return dictionary
@@ -92,9 +92,8 @@ class SwcmTask(FairseqTask):
         if missing:
             known = " ".join(tags_in(self.dictionary.symbols)) or "none"
             raise SwcmError(
-                "the dictionary in {} has no tag {}; it has: {}. Make one with preprocess/build_dict.py --langs".format(
-                    self.folders[0], " ".join(missing), known
-                )
+                f"the dictionary in {self.folders[0]} has no tag {' '.join(missing)}; it has: {known}. Make one with "
+                "preprocess/build_dict.py --langs"
             )
         return [self.dictionary.index(tag) for tag in tags]
 
@@ -107,26 +106,21 @@ class SwcmTask(FairseqTask):
     def build_model(self, cfg, from_checkpoint=False):
         """Build the model; in a training run also leave what decoding needs beside the checkpoints."""
         run = None if from_checkpoint else TrainingRun.of(cfg)
-        if run is None:
-            model = super().build_model(cfg, from_checkpoint)
-            self._note_positions(model)
-            return model
-        self.flags.refuse(REFUSED_IN_TRAINING)
-        run.check_restored_files()
-        pieces = self._sentencepiece_model()
-        self.train_split = run.train_split
-        self._pace = Pace(run.root.optimization.max_update) if run.is_master else None
-        self.check_data(run)
-        for path in run.checkpoints_at_hand():
-            check_dictionary_of(path, self.dictionary.symbols)
+        if run is not None:
+            self.flags.refuse(REFUSED_IN_TRAINING)
+            run.check_restored_files()
+            pieces = self._sentencepiece_model()
+            self.train_split = run.train_split
+            self._pace = Pace(run.root.optimization.max_update) if run.is_master else None
+            self.check_data(run)
+            for path in run.checkpoints_at_hand():
+                check_dictionary_of(path, self.dictionary.symbols)
         model = super().build_model(cfg, from_checkpoint)
-        self._note_positions(model)
-        self._check_later_epochs(run, model)
-        run.at_start(lambda: self._save_decoding_files(run, pieces))
-        return model
-
-    def _note_positions(self, model) -> None:
         self._model_positions.append(model.max_positions()[0])
+        if run is not None:
+            self._check_later_epochs(run, model)
+            run.at_start(lambda: self._save_decoding_files(run, pieces))
+        return model
 
     def _cut_to(self) -> Optional[int]:
         """Where ``--truncate-source`` cuts: its limit, or the model's where that is shorter; None where it does not."""
