@@ -82,8 +82,9 @@ class Api:
         """``/translate``."""
         ask = ask_of(await read_parameters(request, self._bodies), self._settings)
         target = self.catalogue.target(ask.target)
-        source = None if ask.source.strip().lower() == "auto" else self.catalogue.source(ask.source)
-        if source is None and ask.source.strip().lower() != "auto":
+        auto = ask.source.strip().lower() == "auto"
+        source = None if auto else self.catalogue.source(ask.source)
+        if source is None and not auto:
             raise HTTPException(400, f"{ask.source:.40} is not supported")
         if target is None:
             raise HTTPException(400, f"{ask.target:.40} is not supported")
@@ -99,7 +100,7 @@ class Api:
             sentences = [sentence for document in documents for sentence in document.sentences]
             n_best = min(self._settings.beam, ask.alternatives + 1)
             results = await self._in_time(request, self._batcher.submit(sentences, target, n_best, ask.details))
-            broken = [str(one) or type(one).__name__ for one in results if isinstance(one, BaseException)]
+            broken = [_words(one) for one in results if isinstance(one, BaseException)]
             if broken and len(broken) == len(results):
                 raise HTTPException(500, f"Cannot translate text: {broken[0]:.200}")
             answer = await run_in_threadpool(self._answer, ask, target, documents, results, detected)
@@ -144,7 +145,7 @@ class Api:
             joined = [document.join([_nth(one, number) for one in own], glue) for number in others]
             alternatives.append([] if ask.html else [text for text in dict.fromkeys(joined) if text != best])
             problems += [
-                {"text": place, "sentence": document.sentences[number], "error": str(one) or type(one).__name__}
+                {"text": place, "sentence": document.sentences[number], "error": _words(one)}
                 for number, one in enumerate(own)
                 if isinstance(one, BaseException)
             ]
@@ -165,7 +166,7 @@ class Api:
 
     def _detail(self, text: str, result: Result) -> Dict[str, Any]:
         if isinstance(result, BaseException):
-            return {"source": text, "error": str(result) or type(result).__name__, "outputs": []}
+            return {"source": text, "error": _words(result), "outputs": []}
         attention = result[0].attention if result else None
         return {
             "source": text,
@@ -232,6 +233,10 @@ def _nth(result: Result, number: int) -> str:
     if isinstance(result, BaseException):
         return ""
     return result[min(number, len(result) - 1)].text
+
+
+def _words(error: BaseException) -> str:
+    return str(error) or type(error).__name__
 
 
 def _detected(one: Detected) -> Dict[str, Any]:
