@@ -68,8 +68,7 @@ def safe_load(path: str, mapped: bool = False) -> Any:
         if refused:
             raise SwcmError(
                 f"{path}: its pickle asks for {refused}, which safe loading does not allow, so nothing was "
-                "loaded; where you "
-                "trust the file's author, convert it to safetensors on a machine of theirs"
+                "loaded; where you trust the file's author, convert it to safetensors on a machine of theirs"
             )
         reason = (str(error).strip() or type(error).__name__).splitlines()[0]
         raise SwcmError(

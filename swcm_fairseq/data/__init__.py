@@ -1,1 +1,1 @@
-"""Languages, datasets and sampling."""
+"""Files of pieces, datasets and sampling."""

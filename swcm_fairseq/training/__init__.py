@@ -1,1 +1,1 @@
-"""A run of ``fairseq-train``: its settings, how its processes start, what it takes over, and scheduled sampling."""
+"""A run of ``fairseq-train``: how long it will take, and scheduled sampling."""

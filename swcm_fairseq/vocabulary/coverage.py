@@ -4,8 +4,8 @@ import re
 from typing import Dict, List, NamedTuple, Sequence
 
 from ..languages import CHARACTERS, SYLLABLES, Language
-from .new_pieces import SPACE
 from .pieces import Pieces
+from .symbols import SPACE
 from .whole_words import SYLLABLE_ENDS
 
 _BETWEEN_SYLLABLES = re.compile(rf"[\s{re.escape(SYLLABLE_ENDS)}]+")
