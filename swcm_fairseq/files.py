@@ -139,6 +139,13 @@ def write_json(stream: IO[str], value: Any) -> None:
     stream.write(_SURROGATE.sub(lambda found: f"\\u{ord(found.group()):04x}", text) + "\n")
 
 
+def dump_json(path: str, value: Any, **options: Any) -> None:
+    """Write the file ``path`` of JSON, and a line end; ``options`` are those of ``json.dump``."""
+    with open(path, "w", encoding="utf-8", newline="\n") as stream:
+        json.dump(value, stream, **options)
+        stream.write("\n")
+
+
 def refuse_overwrite(path: str, force: bool) -> None:
     """Raise ``SwcmError`` where a finished output stands at ``path`` and ``force`` is not set."""
     occupied = bool(os.listdir(path)) if os.path.isdir(path) else os.path.exists(path)

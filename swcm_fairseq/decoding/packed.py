@@ -6,7 +6,6 @@ preprocess/extend_vocab.py has grown has some; it writes as it did before, until
 """
 
 import dataclasses
-import json
 import os
 from types import SimpleNamespace
 from typing import Dict, List, NamedTuple, Sequence
@@ -19,7 +18,7 @@ from torch import Tensor
 
 from ..data.data_bin import read_dictionary
 from ..errors import SwcmError, some
-from ..files import atomic_folder, utf8_name
+from ..files import atomic_folder, dump_json, utf8_name
 from ..input_files import check_fetched, read_json
 from ..models.config import XlmSwcmConfig
 from ..models.xlm_swcm import XlmSwcmModel
@@ -125,9 +124,7 @@ def write(
         dictionary.save(os.path.join(temporary, DICTIONARY))
         with open(os.path.join(temporary, SENTENCEPIECE_MODEL), "wb") as stream:
             stream.write(pieces)
-        with open(os.path.join(temporary, CONFIG), "w", encoding="utf-8") as stream:
-            json.dump(config, stream, indent=2, sort_keys=True)
-            stream.write("\n")
+        dump_json(os.path.join(temporary, CONFIG), config, indent=2, sort_keys=True)
 
 
 def read(folder: str) -> Packed:

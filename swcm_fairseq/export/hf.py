@@ -1,12 +1,12 @@
 """A folder that Hugging Face's transformers open as a BART model, without code of ours."""
 
-import json
 import os
 from typing import Dict, List, Optional, Sequence
 
 import torch
 from torch import Tensor
 
+from ..files import dump_json
 from ..languages import code_of
 from ..torch_files import save_safetensors
 from ..version import __version__
@@ -60,8 +60,9 @@ def write_settings(
     }
     forced = tags[targets[0]] if len(targets) == 1 else None
     never = [BOS_ID, symbols.index(MASK), *tags.values()]
-    _write(folder, "config.json", settings)
-    _write(folder, "generation_config.json", _generation_settings(forced, never, cfg.max_positions))
+    generation = _generation_settings(forced, never, cfg.max_positions)
+    for name, content in (("config.json", settings), ("generation_config.json", generation)):
+        dump_json(os.path.join(folder, name), content, indent=2, sort_keys=True)
 
 
 def _bart_settings(cfg, vocabulary: int, decoder_layers: int, tied: bool) -> Dict:
@@ -159,9 +160,3 @@ def _linear(name: str, linear: Linear) -> Dict[str, Tensor]:
 
 def _norm(name: str, norm: Norm) -> Dict[str, Tensor]:
     return {name + ".weight": norm.gain, name + ".bias": norm.bias}
-
-
-def _write(folder: str, name: str, content: Dict) -> None:
-    with open(os.path.join(folder, name), "w", encoding="utf-8", newline="\n") as stream:
-        json.dump(content, stream, indent=2, sort_keys=True)
-        stream.write("\n")

@@ -5,11 +5,11 @@ tokenizer, ``XLMRobertaTokenizer``. The ids are fairseq's, as in XLM-R: specials
 """
 
 import base64
-import json
 import os
 from typing import Dict, List, Sequence
 
 from ..errors import SwcmError, some
+from ..files import dump_json
 from ..vocabulary.protected_characters import known_to
 from ..vocabulary.sentencepiece_model import (
     BYTE,
@@ -84,9 +84,8 @@ def tokenizer_files(sentencepiece_model: str, symbols: Sequence[str], max_length
 def write_tokenizer(folder: str, files: Dict[str, Dict]) -> None:
     """Write what ``tokenizer_files`` gave into ``folder``."""
     for name, content in files.items():
-        with open(os.path.join(folder, name), "w", encoding="utf-8", newline="\n") as stream:
-            json.dump(content, stream, ensure_ascii=False, indent=None if name == "tokenizer.json" else 2)
-            stream.write("\n")
+        indent = None if name == "tokenizer.json" else 2
+        dump_json(os.path.join(folder, name), content, ensure_ascii=False, indent=indent)
 
 
 _NAMES = {

@@ -4,12 +4,12 @@
 ``sentencepiece.bpe.model`` as in a packed folder.
 """
 
-import json
 import os
 from dataclasses import asdict, dataclass
 from typing import List, Tuple
 
 from ...errors import SwcmError
+from ...files import dump_json
 from ...input_files import read_json
 
 SETTINGS = "swcm.json"
@@ -45,9 +45,8 @@ class Exported:
 
 def write_settings(folder: str, exported: Exported) -> None:
     """Write ``swcm.json`` into ``folder``."""
-    with open(os.path.join(folder, SETTINGS), "w", encoding="utf-8", newline="\n") as stream:
-        json.dump({"format": FORMAT, **asdict(exported)}, stream, indent=2, sort_keys=True, ensure_ascii=False)
-        stream.write("\n")
+    content = {"format": FORMAT, **asdict(exported)}
+    dump_json(os.path.join(folder, SETTINGS), content, indent=2, sort_keys=True, ensure_ascii=False)
 
 
 def read_settings(folder: str) -> Exported:
