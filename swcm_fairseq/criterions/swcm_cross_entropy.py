@@ -1,7 +1,6 @@
 """The training criterion: label-smoothed cross-entropy, told apart by objective and language in the log."""
 
 import math
-from collections import OrderedDict
 from dataclasses import dataclass, field
 from typing import Dict, List
 
@@ -140,8 +139,8 @@ class SwcmCrossEntropy(FairseqCriterion):
         total = [sums[key][0] for key in ("nll_loss", "n_correct", "ntokens")]
         _log(total, "nll_loss", "ppl", "accuracy", priority=10)
 
-        groups = OrderedDict((key[len(GROUP) :], value) for key, value in sums.items() if key.startswith(GROUP))
-        objectives: Dict[str, List[float]] = OrderedDict()
+        groups = {key[len(GROUP) :]: value for key, value in sums.items() if key.startswith(GROUP)}
+        objectives: Dict[str, List[float]] = {}
         for name, values in groups.items():
             objective = objectives.setdefault(name.split(".")[0], [0.0, 0.0, 0.0])
             objective[:] = [a + b for a, b in zip(objective, values)]
@@ -161,14 +160,14 @@ def _add_up(logging_outputs):
 
     Python numbers, because meters go into checkpoints, and safe loading refuses NumPy's.
     """
-    sums = OrderedDict((key, sum(log[key] for log in logging_outputs)) for key in logging_outputs[0])
+    sums = {key: sum(log[key] for log in logging_outputs) for key in logging_outputs[0]}
     sizes = [value.numel() if torch.is_tensor(value) else 0 for value in sums.values()]
     tensors = [value.reshape(-1).double() for value in sums.values() if torch.is_tensor(value)]
     numbers = iter(torch.cat(tensors).tolist() if tensors else [])
-    return OrderedDict(
-        (key, [next(numbers) for _ in range(size)] if size else [float(value)])
+    return {
+        key: [next(numbers) for _ in range(size)] if size else [float(value)]
         for (key, value), size in zip(sums.items(), sizes)
-    )
+    }
 
 
 def _log(sums, nll_key, ppl_key, accuracy_key, priority):
