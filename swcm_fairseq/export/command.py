@@ -40,9 +40,8 @@ def main(arguments: Optional[List[str]] = None) -> None:
     args = parser.parse_args(arguments)
     quantization = args.quantization or QUANTIZATIONS[args.to][0]
     if quantization not in QUANTIZATIONS[args.to]:
-        parser.error(
-            "--quantization {} is none of {}'s: {}".format(quantization, args.to, ", ".join(QUANTIZATIONS[args.to]))
-        )
+        known = ", ".join(QUANTIZATIONS[args.to])
+        parser.error(f"--quantization {quantization} is none of {args.to}'s: {known}")
     refuse_overwrite(args.folder, args.force)
 
     from .writing import export  # late: --help needs no torch

@@ -151,14 +151,12 @@ def check_standard(cfg, kinds: List[str], form: str) -> None:
         where = ", ".join(str(place) for place, found in enumerate(kinds) if found == kind)
         problems.append(
             f"--inserted-layers {kind}: decoder layers {where} normalize what they read, the others what they "
-            f"write; {form} has one "
-            "of the two for all layers"
+            f"write; {form} has one of the two for all layers"
         )
     if cfg.drop_encoder_residual is not None:
         problems.append(
             f"--drop-encoder-residual {cfg.drop_encoder_residual}: self-attention of that encoder layer does not "
-            f"add its input, which {form} always "
-            "does"
+            f"add its input, which {form} always does"
         )
     memory = getattr(cfg, "cross_attention_memory", "last")
     memory = getattr(memory, "value", memory)

@@ -21,19 +21,20 @@ def model_card(form: str, tags: Dict[str, int], targets: List[str], run: RunFile
         license: what to name, where it is not the encoder's own.
     """
     sources = sorted({pair.split("-")[0] for pair in run.pairs})
+    license = license or run.license
     parts = [
-        _header(form, sorted({*sources, *targets}), license or run.license),
+        _header(form, sorted({*sources, *targets}), license),
         _introduction(sources, targets),
         _usage(form, tags, sources, targets),
         _data(run),
         _scores(run),
-        _making(run, license or run.license),
+        _making(run.command, license),
     ]
     return "\n\n".join(part for part in parts if part) + "\n"
 
 
 def _header(form: str, codes: List[str], license: Optional[str]) -> str:
-    lines = ["---", "language:", *("- {}".format(code.split("_")[0]) for code in codes)]
+    lines = ["---", "language:", *(f"- {code.split('_')[0]}" for code in codes)]
     if license:
         lines.append(f"license: {license}")
     lines += ["pipeline_tag: translation", f"library_name: {_LIBRARIES[form]}", "tags:", "- xlm-swcm", "---"]
@@ -45,8 +46,7 @@ def _introduction(sources: List[str], targets: List[str]) -> str:
     title = f"# {_listed(sources)} to {into}" if sources else f"# Text in {into}"
     return (
         f"{title}\n\nA text generator whose decoder started from a multilingual encoder's own weights (XLM-SWCM, "
-        "Su et al., "
-        f"ACL 2025), trained with swcm-fairseq {__version__}."
+        f"Su et al., ACL 2025), trained with swcm-fairseq {__version__}."
     )
 
 
@@ -132,10 +132,10 @@ def _scores(run: RunFiles) -> str:
     return "## Scores on the test sets\n\n{}\n\n{}".format("\n".join(rows), "\n".join(signatures))
 
 
-def _making(run: RunFiles, license: Optional[str]) -> str:
+def _making(command: Optional[str], license: Optional[str]) -> str:
     parts = []
-    if run.command:
-        parts.append(f"```bash\n{run.command}\n```")
+    if command:
+        parts.append(f"```bash\n{command}\n```")
     parts.append(
         f"The encoder's licence is {license}."
         if license
@@ -145,5 +145,7 @@ def _making(run: RunFiles, license: Optional[str]) -> str:
 
 
 def _listed(codes: List[str]) -> str:
-    names = [language(code).name for code in codes]
-    return names[0] if len(names) == 1 else "{} and {}".format(", ".join(names[:-1]), names[-1]) if names else "nothing"
+    if not codes:
+        return "nothing"
+    *names, last = (language(code).name for code in codes)
+    return f"{', '.join(names)} and {last}" if names else last

@@ -70,13 +70,13 @@ class Graph:
         """Add numbers: a NumPy value, or a list of int64."""
         value = np.asarray(value, dtype=np.int64 if isinstance(value, (list, int)) else None)
         key = (value.dtype.str, value.shape, value.tobytes()) if value.size < 8 else None
-        if key is None or key not in self._small:
-            name = self._name("weight")
-            self.weights.append(numpy_helper.from_array(np.array(value, order="C"), name))
-            if key is None:
-                return name
+        if key in self._small:
+            return self._small[key]
+        name = self._name("weight")
+        self.weights.append(numpy_helper.from_array(np.array(value, order="C"), name))
+        if key is not None:
             self._small[key] = name
-        return self._small[key]
+        return name
 
     def cast(self, value: str, kind: int = TensorProto.FLOAT) -> str:
         return self.op("Cast", [value], to=kind)
