@@ -64,18 +64,12 @@ def gpus_meant() -> int:
     hidden = visible is not None and visible.strip().split(",")[0] in ("", "-1", "NoDevFiles")
     if device == "auto" and (driver is None or hidden):
         return 0
+    there = "no NVIDIA GPU is to be seen, and" if driver is None else f"this machine has a GPU (driver {driver}), but"
     built = f"built for CUDA {torch.version.cuda}" if torch.version.cuda else "built without CUDA"
+    shown = "" if visible is None else f" with CUDA_VISIBLE_DEVICES={visible}"
     raise SwcmError(
-        "{}torch {} ({}) finds none that it can use{}. Install {}, or choose another torch with SWCM_TORCH, or set "
-        "SWCM_DEVICE=cpu".format(
-            "no NVIDIA GPU is to be seen, and "
-            if driver is None
-            else f"this machine has a GPU (driver {driver}), but ",
-            torch.__version__,
-            built,
-            "" if visible is None else f" with CUDA_VISIBLE_DEVICES={visible}",
-            _driver_wanted(),
-        )
+        f"{there} torch {torch.__version__} ({built}) finds none that it can use{shown}. Install {_driver_wanted()}, "
+        "or choose another torch with SWCM_TORCH, or set SWCM_DEVICE=cpu"
     )
 
 
@@ -83,9 +77,8 @@ def nvidia_driver() -> Optional[str]:
     """The version of NVIDIA's driver, "unknown" where a GPU is there that does not say, or None without a GPU."""
     try:
         asked = ["nvidia-smi", "--query-gpu=driver_version", "--format=csv,noheader"]
-        said = (
-            subprocess.run(asked, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, timeout=30).stdout.decode().split()
-        )
+        done = subprocess.run(asked, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, timeout=30)
+        said = done.stdout.decode().split()
     except (OSError, subprocess.TimeoutExpired):
         said = []
     if said and re.match(r"\d+\.\d", said[0]):
@@ -110,12 +103,12 @@ def bf16_speed() -> float:
     return seconds[0] / seconds[1]
 
 
-def _seconds_of_products(dtype: torch.dtype, rounds: int = 3) -> float:
+def _seconds_of_products(dtype: torch.dtype) -> float:
     x = torch.full((_SIZE, _SIZE), 0.5, dtype=dtype)
     weight = torch.full((_SIZE, _SIZE), 0.25, dtype=dtype)
     best = float("inf")
     with torch.no_grad():
-        for _ in range(rounds):
+        for _ in range(3):
             began = time.perf_counter()
             torch.mm(torch.mm(x, weight.t()), weight)
             best = min(best, time.perf_counter() - began)
@@ -129,13 +122,10 @@ def best_precision() -> Precision:
         if torch.version.hip or capability >= (8, 0):
             return Precision("bf16", "the GPU has bf16")
         return Precision("fp16", "a GPU of compute capability {}.{} emulates bf16".format(*capability))
-    return Precision(*_best_on_cpu(bf16_speed()))
-
-
-def _best_on_cpu(speed: float) -> "tuple[str, str]":
+    speed = bf16_speed()
     if speed >= _WORTH_IT:
-        return "bf16", f"this CPU multiplies bf16 {speed:.1f} times as fast as float32"
-    return "fp32", f"this CPU multiplies bf16 {_comparison(speed)}"
+        return Precision("bf16", f"this CPU multiplies bf16 {speed:.1f} times as fast as float32")
+    return Precision("fp32", f"this CPU multiplies bf16 {_comparison(speed)}")
 
 
 def _comparison(speed: float) -> str:
@@ -151,7 +141,7 @@ def choose_precision(asked: str) -> Precision:
     if asked == "auto":
         return best_precision()
     if asked not in PRECISIONS:
-        raise SwcmError("PRECISION is auto, {} or {}, not {}".format(", ".join(PRECISIONS[:2]), PRECISIONS[2], asked))
+        raise SwcmError(f"PRECISION is auto, bf16, fp16 or fp32, not {asked}")
     warning = slow_bf16_warning() if asked == "bf16" else None
     return Precision(asked, "asked for" + (", but " + warning if warning else ""))
 
