@@ -40,9 +40,9 @@ def main(arguments: Optional[List[str]] = None) -> None:
         # The first call of all is slower than others, and shows whether the engine works.
         translator.hypotheses(["1"], target=translator.targets[0], beam=settings.beam, max_len=settings.max_len)
         host, port = bound.getsockname()[:2]
-        languages = "{} to {}".format(", ".join(served.catalogue.sources), ", ".join(served.catalogue.targets))
-        address = "http://{}:{}".format(f"[{host}]" if ":" in host else host, port)
-        print(f"serving {args.folder} ({languages}) at {address}", file=sys.stderr, flush=True)
+        sources, targets = ", ".join(served.catalogue.sources), ", ".join(served.catalogue.targets)
+        address = f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
+        print(f"serving {args.folder} ({sources} to {targets}) at {address}", file=sys.stderr, flush=True)
         server.serve(server.make_server(served.application(), settings), batcher, bound, settings)
 
 
