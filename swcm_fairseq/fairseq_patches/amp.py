@@ -5,37 +5,30 @@ clips and its own wrapper of it when it steps, so the scaler takes them for two 
 run that goes on would begin with the first scale and skip updates until it had found the right one anew.
 """
 
+from .patch import instead
+
 KEY = "swcm_amp_scaler"
 
 
-def step(stock):
+@instead
+def step(stock, self, closure=None, groups=None):
     """One step for both names of the optimizer."""
-
-    def step(self, closure=None, groups=None):
-        self.scaler.step(self.optimizer)
-        self.scaler.update()
-
-    return step
+    self.scaler.step(self.optimizer)
+    self.scaler.update()
 
 
-def state_dict(stock):
+@instead
+def state_dict(stock, self):
     """The wrapped optimizer's state and the scaler's."""
-
-    def state_dict(self):
-        return dict(self.fp32_optimizer.state_dict(), **{KEY: self.scaler.state_dict()})
-
-    return state_dict
+    return dict(self.fp32_optimizer.state_dict(), **{KEY: self.scaler.state_dict()})
 
 
-def load_state_dict(stock):
+@instead
+def load_state_dict(stock, self, state_dict, optimizer_overrides=None):
     """Both states."""
-
-    def load_state_dict(self, state_dict, optimizer_overrides=None):
-        state = dict(state_dict)
-        scaler = state.pop(KEY, None)
-        # The wrapped one's, which knows what else of its state has to be set right.
-        self.fp32_optimizer.load_state_dict(state, optimizer_overrides)
-        if scaler and self.scaler.is_enabled():
-            self.scaler.load_state_dict(scaler)
-
-    return load_state_dict
+    state = dict(state_dict)
+    scaler = state.pop(KEY, None)
+    # The wrapped one's, which knows what else of its state has to be set right.
+    self.fp32_optimizer.load_state_dict(state, optimizer_overrides)
+    if scaler and self.scaler.is_enabled():
+        self.scaler.load_state_dict(scaler)

@@ -1,14 +1,16 @@
 """The same batches in the same order, whether or not the run began in an earlier epoch."""
 
-import functools
 from typing import List
+
+from .patch import instead
 
 # The iterators that were given out last.
 _training: List = []
 _validation: List = []
 
 
-def get_train_iterator(stock):
+@instead
+def get_train_iterator(stock, self, *args, **options):
     """Batches made anew for every epoch, by processes that end with it.
 
     fairseq 0.12.3 seeds the making of batches with the epoch, and then keeps the first epoch's batches for all that
@@ -17,24 +19,15 @@ def get_train_iterator(stock):
     It also keeps the processes that read the data, which were forked from the training: each holds on to the memory
     that the training had then, some GB, and with new batches come new ones.
     """
-
-    @functools.wraps(stock)
-    def get_train_iterator(self, *args, **options):
-        options["disable_iterator_cache"] = True
-        _end(_validation)
-        return _replaced(_training, stock(self, *args, **options))
-
-    return get_train_iterator
+    options["disable_iterator_cache"] = True
+    _end(_validation)
+    return _replaced(_training, stock(self, *args, **options))
 
 
-def get_valid_iterator(stock):
+@instead
+def get_valid_iterator(stock, self, *args, **options):
     """The same for validation, whose batches stay."""
-
-    @functools.wraps(stock)
-    def get_valid_iterator(self, *args, **options):
-        return _replaced(_validation, stock(self, *args, **options))
-
-    return get_valid_iterator
+    return _replaced(_validation, stock(self, *args, **options))
 
 
 def _end(iterators: List) -> None:

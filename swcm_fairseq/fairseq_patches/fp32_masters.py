@@ -15,6 +15,8 @@ from typing import Dict, Iterator, Tuple
 import torch
 from torch import Tensor
 
+from .patch import instead
+
 logger = logging.getLogger(__name__)
 
 KEY = "swcm_float32_masters"
@@ -62,27 +64,19 @@ def restore(optimizer, saved) -> None:
         logger.info("restored the float32 masters of %d parameters", len(pairs))
 
 
-def state_dict(stock):
+@instead
+def state_dict(stock, self):
     """The optimizer's state and the masters."""
-
-    def state_dict(self):
-        state = stock(self)
-        state[KEY] = [master for _, master in parameters_and_masters(self)]
-        return state
-
-    return state_dict
+    state = stock(self)
+    state[KEY] = [master for _, master in parameters_and_masters(self)]
+    return state
 
 
-def load_state_dict(stock):
+@instead
+def load_state_dict(stock, self, state_dict, optimizer_overrides=None):
     """The state, then the masters."""
-
-    def load_state_dict(self, state_dict, optimizer_overrides=None):
-        stock(self, {name: value for name, value in state_dict.items() if name != KEY}, optimizer_overrides)
-        if KEY in state_dict:
-            restore(self, state_dict[KEY])
-        else:
-            logger.warning(
-                "the checkpoint holds no float32 masters: going on from its rounded parameters, less exactly"
-            )
-
-    return load_state_dict
+    stock(self, {name: value for name, value in state_dict.items() if name != KEY}, optimizer_overrides)
+    if KEY in state_dict:
+        restore(self, state_dict[KEY])
+    else:
+        logger.warning("the checkpoint holds no float32 masters: going on from its rounded parameters, less exactly")

@@ -10,6 +10,8 @@ from typing import List
 import torch
 from torch import Tensor
 
+from .patch import instead
+
 
 def copy_all(targets: List[Tensor], sources: List[Tensor]) -> None:
     """``target.copy_(source)`` for each pair."""
@@ -20,49 +22,40 @@ def copy_all(targets: List[Tensor], sources: List[Tensor]) -> None:
         target.copy_(source)
 
 
-def gradients_to_masters(stock):
+@instead
+@torch.no_grad()
+def gradients_to_masters(stock, self):
     """The gradients, each into its master's."""
-
-    @torch.no_grad()
-    def _sync_fp16_grads_to_fp32(self):
-        if self.has_flat_params or not self._needs_sync:
-            return stock(self)
-        pairs = [pair for pair in zip(self.fp16_params, self.fp32_params) if pair[0].requires_grad]
-        for parameter, master in pairs:
-            if parameter.grad is None or master.grad is None:
-                master.grad = torch.zeros_like(master)
-        pairs = [pair for pair in pairs if pair[0].grad is not None]
-        copy_all([master.grad for _, master in pairs], [parameter.grad for parameter, _ in pairs])
-        self._needs_sync = False
-
-    return _sync_fp16_grads_to_fp32
+    if self.has_flat_params or not self._needs_sync:
+        return stock(self)
+    pairs = [pair for pair in zip(self.fp16_params, self.fp32_params) if pair[0].requires_grad]
+    for parameter, master in pairs:
+        if parameter.grad is None or master.grad is None:
+            master.grad = torch.zeros_like(master)
+    pairs = [pair for pair in pairs if pair[0].grad is not None]
+    copy_all([master.grad for _, master in pairs], [parameter.grad for parameter, _ in pairs])
+    self._needs_sync = False
 
 
-def masters_to_parameters(stock):
+@instead
+@torch.no_grad()
+def masters_to_parameters(stock, self):
     """The masters, each rounded into its parameter."""
-
-    @torch.no_grad()
-    def _sync_fp32_params_to_fp16(self):
-        if self.has_flat_params:
-            return stock(self)
-        pairs = [pair for pair in zip(self.fp16_params, self.fp32_params) if pair[0].requires_grad]
-        copy_all([parameter.data for parameter, _ in pairs], [master.data for _, master in pairs])
-
-    return _sync_fp32_params_to_fp16
+    if self.has_flat_params:
+        return stock(self)
+    pairs = [pair for pair in zip(self.fp16_params, self.fp32_params) if pair[0].requires_grad]
+    copy_all([parameter.data for parameter, _ in pairs], [master.data for _, master in pairs])
 
 
-def zero_grad(stock):
+@instead
+def zero_grad(stock, self):
     """The gradients of both; the masters', which the next ones are copied over, are left where they are."""
-
-    def zero_grad(self):
-        if self.has_flat_params or self.fp32_params[0].device.type == "cpu":
-            return stock(self)
-        for parameter in self.fp16_params:
-            parameter.grad = None
-        gradients = [master.grad for master in self.fp32_params if master.grad is not None]
-        torch._foreach_zero_(gradients)
-        self._needs_sync = False
-        if self.scaler is not None:
-            self._multiply_factor = 1.0 / float(self.scaler.loss_scale)
-
-    return zero_grad
+    if self.has_flat_params or self.fp32_params[0].device.type == "cpu":
+        return stock(self)
+    for parameter in self.fp16_params:
+        parameter.grad = None
+    gradients = [master.grad for master in self.fp32_params if master.grad is not None]
+    torch._foreach_zero_(gradients)
+    self._needs_sync = False
+    if self.scaler is not None:
+        self._multiply_factor = 1.0 / float(self.scaler.loss_scale)

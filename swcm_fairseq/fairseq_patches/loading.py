@@ -9,7 +9,6 @@ import argparse
 import ast
 import builtins
 import copy
-import functools
 from typing import Any, Iterator, Tuple
 
 import torch
@@ -18,6 +17,7 @@ from fairseq.tasks.language_modeling import LanguageModelingTask
 from ..data.data_bin import check_dictionary_of
 from ..errors import SwcmError
 from ..torch_files import check_finite, safe_load
+from .patch import instead
 
 # The parts of a checkpoint's settings that things are built from, and the settings in them that are names of folders.
 _PARTS = ("model", "task", "criterion", "bpe", "tokenizer", "scoring")
@@ -91,32 +91,24 @@ def torch_for_checkpoints(stock):
     return _Torch()
 
 
-def load_model_ensemble_and_task(stock):
+@instead
+def load_model_ensemble_and_task(stock, filenames, *args, **options):
     """The dictionary beside a checkpoint is the data's."""
-
-    @functools.wraps(stock)
-    def load_model_ensemble_and_task(filenames, *args, **options):
-        models, cfg, task = stock(filenames, *args, **options)
-        # The package's own models and language models: others may add symbols to what the file holds.
-        if hasattr(task, "language_indices") or isinstance(task, LanguageModelingTask):
-            for name in filenames:
-                check_dictionary_of(name, task.target_dictionary.symbols)
-        return models, cfg, task
-
-    return load_model_ensemble_and_task
+    models, cfg, task = stock(filenames, *args, **options)
+    # The package's own models and language models: others may add symbols to what the file holds.
+    if hasattr(task, "language_indices") or isinstance(task, LanguageModelingTask):
+        for name in filenames:
+            check_dictionary_of(name, task.target_dictionary.symbols)
+    return models, cfg, task
 
 
-def load_checkpoint(stock):
+@instead
+def load_checkpoint(stock, self, filename, *args, **options):
     """What the optimizer goes on with is its own, not the mapped file, which somebody may write over."""
-
-    @functools.wraps(stock)
-    def load_checkpoint(self, filename, *args, **options):
-        extra = stock(self, filename, *args, **options)
-        states = {} if self._optimizer is None else getattr(self.optimizer.optimizer, "state", {})
-        for state in states.values():
-            for name, value in state.items():
-                if torch.is_tensor(value) and value.device.type == "cpu":
-                    state[name] = value.clone()
-        return extra
-
-    return load_checkpoint
+    extra = stock(self, filename, *args, **options)
+    states = {} if self._optimizer is None else getattr(self.optimizer.optimizer, "state", {})
+    for state in states.values():
+        for name, value in state.items():
+            if torch.is_tensor(value) and value.device.type == "cpu":
+                state[name] = value.clone()
+    return extra

@@ -1,6 +1,7 @@
 """How a part of fairseq is replaced: only where it is what this package knows, and only for a while."""
 
 import contextlib
+import functools
 import importlib
 import inspect
 from typing import Any, Callable, Iterator, NamedTuple, Optional, Sequence, Tuple
@@ -12,6 +13,20 @@ from ..errors import SwcmError
 KNOWN = "fairseq 0.12.2, ve-fairseq 0.12.3 and fairseq-fixed 0.12.3.1"
 
 _INHERITED = object()
+
+
+def instead(replacement: Callable) -> Callable[[Callable], Callable]:
+    """What a ``Patch`` makes of a function: ``replacement``, which is given the stock one before its arguments."""
+
+    @functools.wraps(replacement)
+    def make(stock: Callable) -> Callable:
+        @functools.wraps(stock)
+        def call(*args, **options):
+            return replacement(stock, *args, **options)
+
+        return call
+
+    return make
 
 
 class Patch(NamedTuple):

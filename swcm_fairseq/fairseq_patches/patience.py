@@ -4,9 +4,10 @@ fairseq counts the validations without progress in attributes of a function and 
 run that goes on would begin to wait anew and stop later than the run that was not killed.
 """
 
-import functools
 import logging
 import sys
+
+from .patch import instead
 
 logger = logging.getLogger(__name__)
 
@@ -20,33 +21,25 @@ def _counter():
     return getattr(command, "should_stop_early", None)
 
 
-def save_checkpoint(stock):
+@instead
+def save_checkpoint(stock, self, filename, extra_state):
     """The trainer's, with the count in the checkpoint."""
-
-    @functools.wraps(stock)
-    def save_checkpoint(self, filename, extra_state):
-        count = {name: getattr(_counter(), name) for name in _NAMES if hasattr(_counter(), name)}
-        return stock(self, filename, dict(extra_state, **{KEY: count}) if count else extra_state)
-
-    return save_checkpoint
+    count = {name: getattr(_counter(), name) for name in _NAMES if hasattr(_counter(), name)}
+    return stock(self, filename, dict(extra_state, **{KEY: count}) if count else extra_state)
 
 
-def load_checkpoint(stock):
+@instead
+def load_checkpoint(
+    stock, self, filename, reset_optimizer=False, reset_lr_scheduler=False, optimizer_overrides=None, reset_meters=False
+):
     """The trainer's, which sets the count as the checkpoint has it; a run that had stopped early trains no more."""
-
-    @functools.wraps(stock)
-    def load_checkpoint(
-        self, filename, reset_optimizer=False, reset_lr_scheduler=False, optimizer_overrides=None, reset_meters=False
-    ):
-        extra = stock(self, filename, reset_optimizer, reset_lr_scheduler, optimizer_overrides, reset_meters)
-        if extra is not None and _counter() is not None and not (reset_optimizer or reset_meters):
-            for name, value in extra.get(KEY, {}).items():
-                setattr(_counter(), name, value)
-            if 0 < self.cfg.checkpoint.patience <= getattr(_counter(), "num_runs", 0):
-                # fairseq would train until the next validation before it looks. No epoch comes before this one, and 0
-                # means any number.
-                self.cfg.optimization.max_epoch = -1
-                logger.info("this training has stopped early; a higher --patience goes on with it")
-        return extra
-
-    return load_checkpoint
+    extra = stock(self, filename, reset_optimizer, reset_lr_scheduler, optimizer_overrides, reset_meters)
+    if extra is not None and _counter() is not None and not (reset_optimizer or reset_meters):
+        for name, value in extra.get(KEY, {}).items():
+            setattr(_counter(), name, value)
+        if 0 < self.cfg.checkpoint.patience <= getattr(_counter(), "num_runs", 0):
+            # fairseq would train until the next validation before it looks. No epoch comes before this one, and 0
+            # means any number.
+            self.cfg.optimization.max_epoch = -1
+            logger.info("this training has stopped early; a higher --patience goes on with it")
+    return extra

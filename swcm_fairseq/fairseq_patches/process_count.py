@@ -4,8 +4,9 @@ A checkpoint says how many batches each process had had of its epoch. fairseq sk
 so half as many processes would see half of the epoch's beginning again, and twice as many would leave a part out.
 """
 
-import functools
 import logging
+
+from .patch import instead
 
 KEY = "swcm_processes"
 
@@ -32,26 +33,18 @@ def share_anew(train_iterator: dict, before: int, now: int) -> None:
     )
 
 
-def save_checkpoint(stock):
+@instead
+def save_checkpoint(stock, self, filename, extra_state):
     """The trainer's, with the number in the checkpoint."""
-
-    @functools.wraps(stock)
-    def save_checkpoint(self, filename, extra_state):
-        return stock(self, filename, dict(extra_state, **{KEY: self.data_parallel_world_size}))
-
-    return save_checkpoint
+    return stock(self, filename, dict(extra_state, **{KEY: self.data_parallel_world_size}))
 
 
-def load_checkpoint(stock):
+@instead
+def load_checkpoint(stock, self, filename, *args, **options):
     """The trainer's, which heeds the number."""
-
-    @functools.wraps(stock)
-    def load_checkpoint(self, filename, *args, **options):
-        extra = stock(self, filename, *args, **options)
-        now = self.data_parallel_world_size
-        before = (extra or {}).get(KEY, now)
-        if before != now:
-            share_anew(extra["train_iterator"], before, now)
-        return extra
-
-    return load_checkpoint
+    extra = stock(self, filename, *args, **options)
+    now = self.data_parallel_world_size
+    before = (extra or {}).get(KEY, now)
+    if before != now:
+        share_anew(extra["train_iterator"], before, now)
+    return extra

@@ -1,6 +1,5 @@
 """Where a run goes on: from the newest whole checkpoint of its folder."""
 
-import functools
 import logging
 import os
 import re
@@ -11,6 +10,7 @@ import torch
 
 from ..errors import SwcmError
 from ..training_run import begin
+from .patch import instead
 from .progress import Progress, read_progress
 from .writing import copy, remove_unfinished
 
@@ -111,22 +111,18 @@ def _load(stock, cfg, trainer, options):
         raise SwcmError("--optimizer {} with --lr-scheduler {}: {}".format(*names, error or "these flags do not fit"))
 
 
-def load_checkpoint(stock):
+@instead
+def load_checkpoint(stock, cfg, trainer, **options):
     """Interrupted saves are finished before fairseq looks for the checkpoint to go on from."""
-
-    @functools.wraps(stock)
-    def load_checkpoint(cfg, trainer, **options):
-        if cfg.restore_file == _DEFAULT and not cfg.no_last_checkpoints:
-            if trainer.should_save_checkpoint_on_current_rank:
-                finish_interrupted_save(cfg.save_dir, trainer.checkpoint_suffix)
-            if torch.distributed.is_available() and torch.distributed.is_initialized():
-                torch.distributed.barrier()
-        refuse_cut_file(cfg.finetune_from_model or cfg.restore_file)
-        found = _load(stock, cfg, trainer, options)
-        if not trainer.cfg.dataset.disable_validation:
-            for split in trainer.cfg.dataset.valid_subset.split(","):
-                trainer.get_valid_iterator(split)  # whose limits may be too small
-        begin(trainer.cfg)
-        return found
-
-    return load_checkpoint
+    if cfg.restore_file == _DEFAULT and not cfg.no_last_checkpoints:
+        if trainer.should_save_checkpoint_on_current_rank:
+            finish_interrupted_save(cfg.save_dir, trainer.checkpoint_suffix)
+        if torch.distributed.is_available() and torch.distributed.is_initialized():
+            torch.distributed.barrier()
+    refuse_cut_file(cfg.finetune_from_model or cfg.restore_file)
+    found = _load(stock, cfg, trainer, options)
+    if not trainer.cfg.dataset.disable_validation:
+        for split in trainer.cfg.dataset.valid_subset.split(","):
+            trainer.get_valid_iterator(split)  # whose limits may be too small
+    begin(trainer.cfg)
+    return found

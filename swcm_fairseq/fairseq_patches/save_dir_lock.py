@@ -2,12 +2,12 @@
 
 import atexit
 import contextlib
-import functools
 import os
 from typing import Set
 
 from ..errors import SwcmError
 from ..files import only_writer
+from .patch import instead
 
 _held = contextlib.ExitStack()
 _folders: Set[str] = set()
@@ -25,18 +25,14 @@ def hold(folder: str) -> None:
         _folders.add(folder)
 
 
-def verify_checkpoint_directory(stock):
+@instead
+def verify_checkpoint_directory(stock, save_dir):
     """The master process takes hold of its folder where fairseq makes sure that it can write there."""
-
-    @functools.wraps(stock)
-    def verify_checkpoint_directory(save_dir):
-        try:
-            stock(save_dir)
-        except OSError as error:
-            raise SwcmError(f"checkpoints cannot be written into {save_dir}: {error.strerror}")
-        hold(save_dir)
-
-    return verify_checkpoint_directory
+    try:
+        stock(save_dir)
+    except OSError as error:
+        raise SwcmError(f"checkpoints cannot be written into {save_dir}: {error.strerror}")
+    hold(save_dir)
 
 
 atexit.register(_held.close)

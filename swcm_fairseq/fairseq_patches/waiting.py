@@ -6,10 +6,11 @@ gradients, which NCCL gives up after ten minutes; a billion parameters on a slow
 """
 
 import datetime
-import functools
 import itertools
 
 from torch import distributed
+
+from .patch import instead
 
 #: Longer than any disk takes; a process that has died is noticed by whoever started them.
 PATIENCE = datetime.timedelta(days=1)
@@ -28,13 +29,9 @@ def wait_for_all() -> None:
     store.wait([key + "_all"], PATIENCE)
 
 
-def save_checkpoint(stock):
+@instead
+def save_checkpoint(stock, cfg, trainer, epoch_itr, val_loss):
     """fairseq's, which each process leaves when the checkpoint is there."""
-
-    @functools.wraps(stock)
-    def save_checkpoint(cfg, trainer, epoch_itr, val_loss):
-        saved = stock(cfg, trainer, epoch_itr, val_loss)
-        wait_for_all()
-        return saved
-
-    return save_checkpoint
+    saved = stock(cfg, trainer, epoch_itr, val_loss)
+    wait_for_all()
+    return saved

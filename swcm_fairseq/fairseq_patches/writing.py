@@ -17,6 +17,7 @@ from fairseq.file_io import PathManager
 
 from ..errors import FULL, SwcmError
 from ..files import neighbour, to_disk
+from .patch import instead
 
 logger = logging.getLogger(__name__)
 
@@ -111,24 +112,18 @@ def _complaint(path: str, error: OSError) -> str:
     )
 
 
-def torch_persistent_save(stock):
+@instead
+def torch_persistent_save(stock, obj, filename, async_write=False):
     """``save``, for what lies in the file system."""
-
-    def torch_persistent_save(obj, filename, async_write=False):
-        if async_write or not isinstance(filename, str) or PathManager.path_requires_pathmanager(filename):
-            return stock(obj, filename, async_write)
-        return save(obj, filename)
-
-    return torch_persistent_save
+    if async_write or not isinstance(filename, str) or PathManager.path_requires_pathmanager(filename):
+        return stock(obj, filename, async_write)
+    return save(obj, filename)
 
 
-def copy_file(stock):
+@instead
+def copy_file(stock, src_path, dst_path, overwrite=False):
     """``copy``, for what lies in the file system."""
-
-    def copy_file(src_path, dst_path, overwrite=False):
-        if PathManager.path_requires_pathmanager(src_path) or PathManager.path_requires_pathmanager(dst_path):
-            return stock(src_path, dst_path, overwrite)
-        copy(src_path, dst_path)
-        return True
-
-    return copy_file
+    if PathManager.path_requires_pathmanager(src_path) or PathManager.path_requires_pathmanager(dst_path):
+        return stock(src_path, dst_path, overwrite)
+    copy(src_path, dst_path)
+    return True

@@ -162,7 +162,8 @@ seen = []
 stock_step = fairseq.trainer.Trainer.train_step
 
 def train_step(self, samples, raise_oom=False):
-    seen.append([f.__module__ for f in (fairseq.trainer.Trainer.save_checkpoint, checkpoint_utils.load_checkpoint,
+    seen.append([f.__globals__["__name__"] for f in (
+                 fairseq.trainer.Trainer.save_checkpoint, checkpoint_utils.load_checkpoint,
                  checkpoint_utils.torch_persistent_save, fairseq.trainer.Trainer.get_train_iterator)])
     return stock_step(self, samples, raise_oom)
 
