@@ -73,20 +73,13 @@ class DecoderLayer(nn.Module):
         real: Optional[RealPositions] = None,
         causal: bool = False,
     ) -> Tuple[Tensor, Optional[Tensor]]:
-        """Run the layer.
+        """Run the layer; arguments and results as of ``AttentionSublayer.forward``.
 
         Args:
-            x: [B, T, C]; with ``real``, [1, N, C].
             memory: the encoder's output [B, S, C].
-            mask: broadcastable to [B, H, T, T], as ``AttentionSublayer`` takes it.
-            memory_mask: [B, 1, 1, S], likewise.
-            incremental_state: fairseq's cache; x then holds the steps that are not in it yet.
+            mask: for self-attention, broadcastable to [B, H, T, T].
+            memory_mask: for cross-attention, [B, 1, 1, S].
             need_weights: also return the cross-attention's weights.
-            real: the positions of [B, T] that x has; None for all.
-            causal: in the place of ``mask``, where ``masks.fuses``: no step attends to later ones.
-
-        Returns:
-            the output, shaped as x, and the weights [B, T, S] or None.
         """
         x, _ = self.self_attn(x, mask=mask, incremental_state=incremental_state, real=real, causal=causal)
         x = self.after_self_attention(x)
