@@ -98,7 +98,8 @@ class SwcmDecoder(FairseqIncrementalDecoder):
         if self._memory_rows(incremental_state) is not None:
             x = self.embeddings(prev_output_tokens[:, -1:], step=prev_output_tokens.size(1) + 1)
         else:
-            tokens = self._after_start(prev_output_tokens)
+            start = torch.full_like(prev_output_tokens[:, :1], self.bos_idx)
+            tokens = torch.cat([start, prev_output_tokens], dim=1)
             if incremental_state is not None:
                 memory_rows = encoder_out["memory_rows"][0]
                 self._keep_memory_rows(incremental_state, memory_rows)
@@ -135,10 +136,6 @@ class SwcmDecoder(FairseqIncrementalDecoder):
         for state in states:
             inner_states.append(state[:, -wanted:].transpose(0, 1))
         return x, {"attn": [weights], "inner_states": inner_states}
-
-    def _after_start(self, tokens: Tensor) -> Tensor:
-        """[B, T] -> [B, T + 1]: ``<s>`` in front."""
-        return torch.cat([torch.full_like(tokens[:, :1], self.bos_idx), tokens], dim=1)
 
     def _self_mask(self, tokens: Tensor, x: Tensor) -> Optional[Tensor]:
         """[1 or B, 1, T, T], where attending from x [B, T, C] is forbidden: to the future, to padding on the left.
