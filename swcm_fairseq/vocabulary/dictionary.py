@@ -52,7 +52,16 @@ def check_dictionary(symbols: List[str], vocab_size: int, pieces: Optional[List[
         if extra:
             problems.append(f"not in the encoder: {some(extra)}")
         if not missing and not extra and own != pieces:
-            problems.append(_first_difference(own, pieces))
+            place = _first_difference(own, pieces)
+            if place is None:
+                problems.append(
+                    f"the dictionary has {len(own)} pieces, some of them twice; the encoder has {len(pieces)}"
+                )
+            else:
+                problems.append(
+                    f"the order differs from id {place + len(SPECIALS)} on: the dictionary has {own[place]!r}, the "
+                    f"encoder {pieces[place]!r}"
+                )
     if problems:
         raise SwcmError(
             f"the dictionary does not match the encoder {encoder_path}; make it with preprocess/build_dict.py",
@@ -68,23 +77,20 @@ def differing_symbols(own: List[str], theirs: List[str], further_tags: bool = Fa
         theirs: of the checkpoint's.
         further_tags: the data's may have tags on top, at its end.
     """
-    allowed, known, old = set(tags_in(own)) if further_tags else set(), set(own), set(theirs)
-    missing = [symbol for symbol in theirs if symbol not in known]
-    extra = [symbol for symbol in own if symbol not in old and symbol not in allowed]
+    missing = _not_in(theirs, own)
+    extra = _not_in(own, theirs + tags_in(own) if further_tags else theirs)
     problems = []
     if missing:
         problems.append(f"missing from the data's dictionary: {some(missing)}")
     if extra:
         problems.append(f"in the data's dictionary, not in the checkpoint's: {some(extra)}")
-    if not problems:
-        for index, (mine, other) in enumerate(zip(own, theirs)):
-            if mine != other:
-                problems.append(
-                    "the order differs from id {} on: {!r} in the data's dictionary, {!r} in the checkpoint's{}".format(
-                        index, mine, other, "; further tags go to the end" if further_tags else ""
-                    )
-                )
-                break
+    place = _first_difference(own, theirs)
+    if not problems and place is not None:
+        advice = "; further tags go to the end" if further_tags else ""
+        problems.append(
+            f"the order differs from id {place} on: {own[place]!r} in the data's dictionary, {theirs[place]!r} in the "
+            f"checkpoint's{advice}"
+        )
     return problems
 
 
@@ -120,14 +126,9 @@ def _after_mask(symbols: List[str]) -> List[str]:
     return symbols[symbols.index(MASK) + 1 :] if MASK in symbols else []
 
 
-def _first_difference(own: List[str], pieces: List[str]) -> str:
-    for index, (mine, theirs) in enumerate(zip(own, pieces)):
-        if mine != theirs:
-            return (
-                f"the order differs from id {index + len(SPECIALS)} on: the dictionary has {mine!r}, the "
-                f"encoder {theirs!r}"
-            )
-    return f"the dictionary has {len(own)} pieces, some of them twice; the encoder has {len(pieces)}"
+def _first_difference(first: List[str], second: List[str]) -> Optional[int]:
+    """The first place where both have something and not the same."""
+    return next((place for place, (one, other) in enumerate(zip(first, second)) if one != other), None)
 
 
 def _not_in(first: List[str], second: List[str]) -> List[str]:
