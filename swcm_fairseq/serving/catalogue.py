@@ -44,17 +44,13 @@ class Catalogue:
         code = self.find(name)
         return code if code in self.targets else None
 
-    def targets_of(self, source: str) -> List[str]:
-        """What ``source`` is translated into."""
-        return [code for code in self.targets if code != source]
-
     def listing(self) -> List[Dict[str, Any]]:
         """All languages as LibreTranslate lists them, sources first."""
         return [
             {
                 "code": code,
                 "name": language(code).name,
-                "targets": self.targets_of(code) if code in self.sources else [],
+                "targets": [target for target in self.targets if target != code] if code in self.sources else [],
             }
             for code in dict.fromkeys(self.sources + self.targets)
         ]

@@ -47,6 +47,14 @@ class Document:
         self._frame.append(list(range(first, len(self.sentences))))
         self.keep(line[start + len(core) :])
 
+    def translate_lines(self, text: str) -> None:
+        """Go on with lines to translate; what breaks them stays."""
+        for place, part in enumerate(_LINE_BREAK.split(text)):
+            if place % 2:
+                self.keep(part)
+            else:
+                self.translate(part)
+
     def join(self, translations: Sequence[str], glue: str) -> str:
         """The whole text, with a translation in the place of each sentence.
 
@@ -66,11 +74,7 @@ def read_text(text: str, fits: Callable[[str], bool]) -> Document:
         fits: whether the model takes a text in one go.
     """
     document = Document(fits)
-    for place, part in enumerate(_LINE_BREAK.split(text)):
-        if place % 2:
-            document.keep(part)
-        else:
-            document.translate(part)
+    document.translate_lines(text)
     return document
 
 
@@ -141,8 +145,7 @@ class _Reader(HTMLParser):
             raw = self._open[-1] in self.CDATA_CONTENT_ELEMENTS
             self.document.keep(text if raw else escape(text, quote=False))
         elif self._verbatim:
-            for place, line in enumerate(_LINE_BREAK.split(text)):
-                (self.document.keep if place % 2 else self.document.translate)(line)
+            self.document.translate_lines(text)
         else:
             # Line breaks are spaces here; those around a text stay as they are.
             core = text.strip()

@@ -17,10 +17,12 @@ def _page() -> Tuple[bytes, Dict[str, str]]:
     with open(_FILE, encoding="utf-8") as stream:
         html = stream.read()
     # By their hashes the page's own script and style may run; whatever a text brings may not.
-    allowed = {name: re.findall(f"<{name}>(.*?)</{name}>", html, re.DOTALL) for name in ("script", "style")}
-    policy = "default-src 'none'; connect-src 'self'; img-src data:; base-uri 'none'; form-action 'none'; "
-    policy += "frame-ancestors 'none'; script-src {}; style-src {}".format(
-        *(" ".join(map(_hash, allowed[name])) for name in ("script", "style"))
+    script, style = (
+        " ".join(map(_hash, re.findall(f"<{name}>(.*?)</{name}>", html, re.DOTALL))) for name in ("script", "style")
+    )
+    policy = (
+        "default-src 'none'; connect-src 'self'; img-src data:; base-uri 'none'; form-action 'none'; "
+        f"frame-ancestors 'none'; script-src {script}; style-src {style}"
     )
     headers = {
         "Content-Security-Policy": policy,

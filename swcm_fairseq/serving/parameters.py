@@ -148,9 +148,8 @@ def ask_of(parameters: Dict[str, Any], settings: Settings) -> Ask:
     q = _text_or_texts(parameters)
     source, target = (_word(parameters, name) for name in ("source", "target"))
     texts = q if isinstance(q, list) else [q]
-    alternatives = parameters.get("alternatives") or 0
     try:
-        alternatives = max(0, int(alternatives))
+        alternatives = max(0, int(parameters.get("alternatives") or 0))
     except (TypeError, ValueError, OverflowError):
         raise HTTPException(400, "Invalid request: alternatives parameter is not a number")
     for size, limit in ((len(texts), _MOST_IN_A_BATCH), (sum(map(len, texts)), settings.max_chars)):
