@@ -172,23 +172,20 @@ class GivenFlags:
         self._checked = True
         asked = {
             "--post-process": self.root.common_eval.post_process,
-            "--bpe": _name(self.root.bpe),
-            "--tokenizer": _name(self.root.tokenizer),
+            "--bpe": getattr(self.root.bpe, "_name", None),
+            "--tokenizer": getattr(self.root.tokenizer, "_name", None),
         }
         given = [f"{flag} {value}" for flag, value in asked.items() if value]
         if given:
             logger.info("%s: not needed, %s cuts and joins the text", ", ".join(given), path)
         with open_dict(self.root):
             self.root.common_eval.post_process = None
-        if self.decoding and _name(self.root.scoring) in (None, "bleu") and not self.root.generation.sacrebleu:
+        scoring = getattr(self.root.scoring, "_name", None)
+        if self.decoding and scoring in (None, "bleu") and not self.root.generation.sacrebleu:
             logger.warning(
                 "the BLEU that fairseq-generate prints is computed on pieces (BPE tokens), not on words, and is "
                 "comparable with no other; for scores of the text use swcm-score --generate-output"
             )
-
-
-def _name(group) -> Optional[str]:
-    return getattr(group, "_name", None) if group is not None else None
 
 
 def _field(group: str, name: str) -> Optional[dataclasses.Field]:
