@@ -11,7 +11,7 @@ from .dropout import Dropout
 from .linear import PackedLinear, linear
 from .masks import fuses
 from .padding import RealPositions, pad, unpad
-from .sublayer import POST, Sublayer
+from .sublayer import POST, LayerSizes, Sublayer
 
 # fairseq's cache for decoding step by step: an entry for each module, of named tensors.
 IncrementalState = Optional[Dict[str, Dict[str, Optional[Tensor]]]]
@@ -26,34 +26,22 @@ class AttentionSublayer(Sublayer):
     ``in_proj`` stacks the projections of query, key and value, in this order.
 
     Args:
-        width: C.
-        heads: H; divides C.
-        dropout: probability on the sublayer's output.
-        attention_dropout: probability on the attention weights.
-        eps: of the LayerNorm.
+        sizes: of every layer.
         norm_position, residual: see ``Sublayer``.
     """
 
-    def __init__(
-        self,
-        width: int,
-        heads: int,
-        dropout: float,
-        attention_dropout: float,
-        eps: float,
-        norm_position: str = POST,
-        residual: bool = True,
-    ):
+    def __init__(self, sizes: LayerSizes, norm_position: str = POST, residual: bool = True):
         super().__init__(norm_position, residual)
+        width, heads = sizes.width, sizes.heads
         self.width = width
         self.heads = heads
         self.scale = (width // heads) ** -0.5
         self.in_proj = linear(width, 3 * width)
         self.out_proj = linear(width, width)
-        self.layer_norm = nn.LayerNorm(width, eps=eps)
+        self.layer_norm = nn.LayerNorm(width, eps=sizes.eps)
         name = self.__class__.__name__
-        self.dropout_module = Dropout(dropout, module_name=name)
-        self.attention_dropout_module = Dropout(attention_dropout, module_name=name)
+        self.dropout_module = Dropout(sizes.dropout, module_name=name)
+        self.attention_dropout_module = Dropout(sizes.attention_dropout, module_name=name)
         self.packed_linear = PackedLinear()
 
     def forward(

@@ -5,7 +5,7 @@ from torch import Tensor, nn
 
 from .dropout import Dropout
 from .linear import PackedLinear, linear
-from .sublayer import POST, Sublayer
+from .sublayer import POST, LayerSizes, Sublayer
 
 # torch's own gelu (the exact one) and not fairseq's, which widens bf16 to float32 and back.
 ACTIVATIONS = {"gelu": F.gelu, "relu": F.relu}
@@ -15,33 +15,19 @@ class FeedForwardSublayer(Sublayer):
     """``LayerNorm(x + dropout(fc2(activation(fc1(x)))))``.
 
     Args:
-        width: C.
-        inner_width: F, width between the two linear layers.
-        activation: a key of ``ACTIVATIONS``.
-        dropout: probability on the sublayer's output.
-        activation_dropout: probability after the activation.
-        eps: of the LayerNorm.
+        sizes: of every layer.
         norm_position: see ``Sublayer``.
     """
 
-    def __init__(
-        self,
-        width: int,
-        inner_width: int,
-        activation: str,
-        dropout: float,
-        activation_dropout: float,
-        eps: float,
-        norm_position: str = POST,
-    ):
+    def __init__(self, sizes: LayerSizes, norm_position: str = POST):
         super().__init__(norm_position)
-        self.fc1 = linear(width, inner_width)
-        self.fc2 = linear(inner_width, width)
-        self.layer_norm = nn.LayerNorm(width, eps=eps)
-        self.activation = ACTIVATIONS[activation]
+        self.fc1 = linear(sizes.width, sizes.inner_width)
+        self.fc2 = linear(sizes.inner_width, sizes.width)
+        self.layer_norm = nn.LayerNorm(sizes.width, eps=sizes.eps)
+        self.activation = ACTIVATIONS[sizes.activation]
         name = self.__class__.__name__
-        self.dropout_module = Dropout(dropout, module_name=name)
-        self.activation_dropout_module = Dropout(activation_dropout, module_name=name)
+        self.dropout_module = Dropout(sizes.dropout, module_name=name)
+        self.activation_dropout_module = Dropout(sizes.activation_dropout, module_name=name)
         self.packed_linear = PackedLinear()
 
     def forward(self, x: Tensor) -> Tensor:

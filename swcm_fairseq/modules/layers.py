@@ -1,42 +1,13 @@
 """The kinds of layer: the encoder's; the decoder's custom, normal (paper, section 3.2) and identity ones."""
 
-from typing import NamedTuple, Optional, Tuple
+from typing import Optional, Tuple
 
 from torch import Tensor, nn
 
 from .attention import AttentionSublayer, IncrementalState
 from .feed_forward import FeedForwardSublayer
 from .padding import RealPositions
-from .sublayer import POST, PRE
-
-
-class LayerSizes(NamedTuple):
-    """What every layer of a model shares."""
-
-    width: int
-    heads: int
-    inner_width: int
-    activation: str
-    eps: float
-    dropout: float
-    attention_dropout: float
-    activation_dropout: float
-
-    def attention(self, norm_position: str = POST, residual: bool = True) -> AttentionSublayer:
-        return AttentionSublayer(
-            self.width, self.heads, self.dropout, self.attention_dropout, self.eps, norm_position, residual
-        )
-
-    def feed_forward(self, norm_position: str = POST) -> FeedForwardSublayer:
-        return FeedForwardSublayer(
-            self.width,
-            self.inner_width,
-            self.activation,
-            self.dropout,
-            self.activation_dropout,
-            self.eps,
-            norm_position,
-        )
+from .sublayer import POST, PRE, LayerSizes
 
 
 class EncoderLayer(nn.Module):
@@ -50,8 +21,8 @@ class EncoderLayer(nn.Module):
 
     def __init__(self, sizes: LayerSizes, residual: bool = True):
         super().__init__()
-        self.self_attn = sizes.attention(residual=residual)
-        self.ffn = sizes.feed_forward()
+        self.self_attn = AttentionSublayer(sizes, residual=residual)
+        self.ffn = FeedForwardSublayer(sizes)
 
     def forward(self, x: Tensor, mask: Optional[Tensor] = None) -> Tensor:
         """x [B, S, C], mask [B, 1, 1, S] as ``AttentionSublayer`` takes it -> [B, S, C]."""
@@ -103,10 +74,10 @@ class CustomLayer(DecoderLayer):
 
     def __init__(self, sizes: LayerSizes):
         super().__init__()
-        self.self_attn = sizes.attention()
-        self.ffn1 = sizes.feed_forward()
-        self.cross_attn = sizes.attention()
-        self.ffn2 = sizes.feed_forward()
+        self.self_attn = AttentionSublayer(sizes)
+        self.ffn1 = FeedForwardSublayer(sizes)
+        self.cross_attn = AttentionSublayer(sizes)
+        self.ffn2 = FeedForwardSublayer(sizes)
 
     def after_self_attention(self, x: Tensor) -> Tensor:
         return self.ffn1(x)
@@ -120,9 +91,9 @@ class NormalLayer(DecoderLayer):
 
     def __init__(self, sizes: LayerSizes, norm_position: str = POST):
         super().__init__()
-        self.self_attn = sizes.attention(norm_position)
-        self.cross_attn = sizes.attention(norm_position)
-        self.ffn = sizes.feed_forward(norm_position)
+        self.self_attn = AttentionSublayer(sizes, norm_position)
+        self.cross_attn = AttentionSublayer(sizes, norm_position)
+        self.ffn = FeedForwardSublayer(sizes, norm_position)
 
     def after_self_attention(self, x: Tensor) -> Tensor:
         return x

@@ -1,8 +1,34 @@
 """What attention and feed-forward have in common: how a sublayer reads its input and joins it."""
 
+from typing import NamedTuple
+
 from torch import Tensor, nn
 
 POST, PRE = "post", "pre"
+
+
+class LayerSizes(NamedTuple):
+    """What every layer of a model shares.
+
+    Attributes:
+        width: C.
+        heads: H; divides C.
+        inner_width: F, width between the two linear layers of feed-forward.
+        activation: a key of ``feed_forward.ACTIVATIONS``.
+        eps: of every LayerNorm.
+        dropout: probability on the sublayers' outputs.
+        attention_dropout: probability on the attention weights.
+        activation_dropout: probability after the activation.
+    """
+
+    width: int
+    heads: int
+    inner_width: int
+    activation: str
+    eps: float
+    dropout: float
+    attention_dropout: float
+    activation_dropout: float
 
 
 class Sublayer(nn.Module):

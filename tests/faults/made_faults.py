@@ -126,7 +126,11 @@ MODULES = [
         "modules/layers.py",
         ("return self.ffn2(x)", "return self.ffn1(x)", "one feed-forward twice"),
         ("nn.init.zeros_(last.weight)", "pass", "identity layers do not start as the identity"),
-        ("sizes.attention(residual=residual)", "sizes.attention()", "--drop-encoder-residual does nothing"),
+        (
+            "AttentionSublayer(sizes, residual=residual)",
+            "AttentionSublayer(sizes)",
+            "--drop-encoder-residual does nothing",
+        ),
         (
             "x, weights = self.cross_attn(x, memory, memory_mask, incremental_state, need_weights, real)",
             "x, weights = self.cross_attn(x, memory, None, incremental_state, need_weights, real)",

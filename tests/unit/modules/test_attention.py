@@ -5,6 +5,7 @@ import torch
 from torch import nn
 
 from swcm_fairseq.modules.attention import AttentionSublayer
+from swcm_fairseq.modules.sublayer import LayerSizes
 
 WIDTH, HEADS = 12, 3
 
@@ -12,7 +13,8 @@ WIDTH, HEADS = 12, 3
 @pytest.fixture
 def sublayer():
     torch.manual_seed(0)
-    module = AttentionSublayer(WIDTH, HEADS, dropout=0.0, attention_dropout=0.0, eps=1e-5).eval()
+    sizes = LayerSizes(WIDTH, HEADS, 6, "gelu", 1e-5, dropout=0.0, attention_dropout=0.0, activation_dropout=0.0)
+    module = AttentionSublayer(sizes).eval()
     with torch.no_grad():
         for parameter in module.parameters():
             parameter.add_(0.4 * torch.randn_like(parameter))

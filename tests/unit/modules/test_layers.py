@@ -3,6 +3,7 @@ import math
 import pytest
 import torch
 
+from swcm_fairseq.modules.attention import AttentionSublayer
 from swcm_fairseq.modules.feed_forward import FeedForwardSublayer
 from swcm_fairseq.modules.layers import CustomLayer, EncoderLayer, IdentityLayer, LayerSizes, NormalLayer
 
@@ -34,7 +35,7 @@ def silence(*linears):
 @pytest.mark.parametrize("name", ["gelu", "relu"])
 @torch.no_grad()
 def test_feed_forward_equals_the_formula(name):
-    module = scattered(FeedForwardSublayer(4, 5, name, 0.0, 0.0, 1e-5))
+    module = scattered(FeedForwardSublayer(SIZES._replace(width=4, inner_width=5, activation=name)))
     # BERT's gelu is the exact one, by the error function, not the approximation by tanh.
     function = {"gelu": lambda v: v * 0.5 * (1 + math.erf(v / math.sqrt(2))), "relu": lambda v: max(v, 0.0)}[name]
     x = 4 * torch.randn(4)  # where the two differ
@@ -137,12 +138,12 @@ def test_what_dropout_takes_away_has_no_part_in_the_output(inputs):
     x, memory, _, _ = inputs
     for name in ("dropout_module", "attention_dropout_module"):
         for other in (None, memory):
-            attention = scattered(SIZES.attention())
+            attention = scattered(AttentionSublayer(SIZES))
             setattr(attention, name, Nothing())
             left = x if name == "dropout_module" else x + attention.out_proj.bias
             torch.testing.assert_close(attention(x, other)[0], attention.layer_norm(left))
     for name in ("dropout_module", "activation_dropout_module"):
-        ffn = scattered(SIZES.feed_forward())
+        ffn = scattered(FeedForwardSublayer(SIZES))
         setattr(ffn, name, Nothing())
         left = x if name == "dropout_module" else x + ffn.fc2.bias
         torch.testing.assert_close(ffn(x), ffn.layer_norm(left))
