@@ -32,13 +32,14 @@ from . import (
     waiting,
     writing,
 )
-from .patch import Patch, replaced
+from .patch import Patch, instead, replaced
 
 NEVER, FIXED = "no fairseq offers a place for it", "a fairseq that has it mended"
 
 
-def _call_main(stock):
-    return commands.call_main(applied, stock)
+@instead
+def _call_main(stock, cfg, main, **options):
+    return commands.call_main(applied, stock, cfg, main, **options)
 
 
 COMMANDS = Patch(

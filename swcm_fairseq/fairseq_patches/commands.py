@@ -26,33 +26,28 @@ _PACKAGE = __name__.split(".")[0]
 _BEGIN, _END = "<for the user>", "</for the user>"
 
 
-def call_main(patches: Callable[[], Any], stock: Callable) -> Callable:
-    """What replaces ``call_main``, with which fairseq's commands begin.
+def call_main(patches: Callable[[], Any], stock: Callable, cfg, main: Callable, **options):
+    """What is called in the place of ``call_main``, with which fairseq's commands begin.
 
     Args:
         patches: a context in which the rest of the table is in place.
-        stock: fairseq's own.
+        stock: fairseq's own, whose arguments follow.
     """
-
-    @functools.wraps(stock)
-    def call_main(cfg, main, **options):
-        if not is_ours(cfg):
-            return stock(cfg, main, **options)
-        try:
-            prepare(cfg)
-            return stock(cfg, functools.partial(_run, patches, main), **options)
-        except (AssertionError, ValueError, KeyboardInterrupt):
-            # On its way out of the process. A traceback through fairseq would bury the one line that helps.
-            sys.excepthook = report_without_traceback(sys.excepthook)
+    if not is_ours(cfg):
+        return stock(cfg, main, **options)
+    try:
+        prepare(cfg)
+        return stock(cfg, functools.partial(_run, patches, main), **options)
+    except (AssertionError, ValueError, KeyboardInterrupt):
+        # On its way out of the process. A traceback through fairseq would bury the one line that helps.
+        sys.excepthook = report_without_traceback(sys.excepthook)
+        raise
+    except ProcessRaisedException as error:
+        _, marked, rest = str(error).partition(_BEGIN)
+        if not marked:
             raise
-        except ProcessRaisedException as error:
-            _, marked, rest = str(error).partition(_BEGIN)
-            if not marked:
-                raise
-            sys.excepthook = report_without_traceback(sys.excepthook)
-            raise SwcmError(rest.partition(_END)[0])
-
-    return call_main
+        sys.excepthook = report_without_traceback(sys.excepthook)
+        raise SwcmError(rest.partition(_END)[0])
 
 
 def is_ours(cfg) -> bool:
