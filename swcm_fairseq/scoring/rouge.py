@@ -3,21 +3,12 @@
 rouge-score's own tokenizer drops every letter that is not ASCII, which makes 0 of all Tibetan.
 """
 
-from typing import List, Sequence
+from types import SimpleNamespace
+from typing import Sequence
 
 from ..languages import Language
 from .statistics import Statistics, count_references, means
 from .tokenizers import tokenizer_for
-
-
-class _Tokens:
-    """The shape in which rouge-score takes a tokenizer."""
-
-    def __init__(self, target: Language) -> None:
-        self._split = tokenizer_for(target)
-
-    def tokenize(self, text: str) -> List[str]:
-        return self._split(text.lower())
 
 
 def rouge1(hypotheses: Sequence[str], references: Sequence[Sequence[str]], target: Language) -> Statistics:
@@ -44,7 +35,8 @@ def _rouge(kind: str, hypotheses, references, target: Language) -> Statistics:
 
     from rouge_score.rouge_scorer import RougeScorer
 
-    scorer = RougeScorer([kind], tokenizer=_Tokens(target))
+    split = tokenizer_for(target)
+    scorer = RougeScorer([kind], tokenizer=SimpleNamespace(tokenize=lambda text: split(text.lower())))
     results = [scorer.score_multi(some, hypothesis)[kind] for hypothesis, some in zip(hypotheses, references)]
     columns = {
         kind: [result.fmeasure for result in results],
