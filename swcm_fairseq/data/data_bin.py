@@ -68,11 +68,8 @@ def check_dictionary_of(checkpoint: str, symbols: List[str], what: str = "the da
 
 def sentencepiece_model(folders: List[str]) -> Optional[str]:
     """Path of the SentencePiece model beside the data, or None."""
-    for folder in folders:
-        path = os.path.join(folder, SENTENCEPIECE_MODEL)
-        if os.path.exists(path):
-            return path
-    return None
+    paths = [os.path.join(folder, SENTENCEPIECE_MODEL) for folder in folders]
+    return next(filter(os.path.exists, paths), None)
 
 
 def parts(split: str, combine: bool) -> Iterator[str]:
