@@ -20,8 +20,8 @@ _EPS = 1e-5  # of BART's LayerNorms, which have no setting for it
 def write_weights(folder: str, model: StandardModel) -> None:
     """Write ``model.safetensors`` into ``folder``, of a model that ``for_bart`` gave."""
     tensors = _tensors(model, with_idle(model.decoder, model.eps))
-    # Contiguous copies of their own: the format knows no views.
-    unique = {name: tensor.float().clone().contiguous() for name, tensor in tensors.items()}
+    # Copies of their own: the format knows no views.
+    unique = {name: tensor.float().clone() for name, tensor in tensors.items()}
     save_safetensors(os.path.join(folder, "model.safetensors"), unique)
 
 

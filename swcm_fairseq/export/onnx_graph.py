@@ -137,10 +137,7 @@ class Graph:
             infos = [helper.make_tensor_value_info(output, TensorProto.FLOAT, None) for output in given]
             graphs.append(helper.make_graph(graph.nodes, self._name(name), [], infos))
             self.weights += graph.weights
-        names = [self._name("If") for _ in outputs]
-        branches = {"then_branch": graphs[0], "else_branch": graphs[1]}
-        self.nodes.append(helper.make_node("If", [condition], names, self._name("node"), **branches))
-        return names
+        return self.op("If", [condition], len(outputs), then_branch=graphs[0], else_branch=graphs[1])
 
     def inner(self) -> "Graph":
         """A graph for ``branch``, whose names are none of this one's."""
