@@ -3,7 +3,7 @@
 import argparse
 import dataclasses
 import logging
-from typing import Any, Dict, List, NamedTuple, Optional
+from typing import Any, Dict, List, Optional
 
 from fairseq.dataclass.configs import FairseqConfig
 from omegaconf import open_dict
@@ -88,16 +88,6 @@ def refuse_translations_flags(parser) -> None:
         parser.add_argument(flag, action=_Instead, nargs="?", default=argparse.SUPPRESS, help=argparse.SUPPRESS)
 
 
-class Given(NamedTuple):
-    """A flag with a value that is not its default."""
-
-    flag: str
-    reason: str
-
-    def __str__(self) -> str:
-        return f"{self.flag} {self.reason}"
-
-
 class GivenFlags:
     """What the command line says outside of the task's own flags.
 
@@ -125,21 +115,21 @@ class GivenFlags:
         """Whether a checkpoint is named to decode or validate with."""
         return self.root is not None and bool(self.root.common_eval.path)
 
-    def listed(self, table: Dict[str, Dict[str, str]]) -> List[Given]:
-        """The flags of ``table`` that are given."""
+    def listed(self, table: Dict[str, Dict[str, str]]) -> List[str]:
+        """The flags of ``table`` with a value that is not their default, each with what the table says of it."""
         found = []
         for group, reasons in table.items() if self.root is not None else ():
             for name, reason in reasons.items():
                 known = _field(group, name)
                 if known is not None and name in self.root[group] and self.root[group][name] != known.default:
-                    found.append(Given(_flag(known), reason))
+                    found.append(f"{_flag(known)} {reason}")
         return found
 
     def refuse(self, table: Dict[str, Dict[str, str]]) -> None:
         """Raise one ``SwcmError`` for all flags of ``table`` that are given."""
         found = self.listed(table)
         if found:
-            raise SwcmError("; ".join(map(str, found)))
+            raise SwcmError("; ".join(found))
 
     def check_interactive(self) -> None:
         """Raise for what ``fairseq-interactive`` would pass over or fail at."""
