@@ -88,9 +88,8 @@ class BeamSearch:
         scores = (self._scores.reshape(-1, 1) + steps).reshape(sentences, -1)
         places = np.argsort(-scores, axis=1, kind="stable")[:, : 2 * self.beam]
         scores = np.take_along_axis(scores, places, 1)
-        ends = np.take_along_axis(ids.reshape(sentences, -1), places, 1) == self.end
-        ends &= np.isfinite(scores)
         symbols = np.take_along_axis(ids.reshape(sentences, -1), places, 1)
+        ends = (symbols == self.end) & np.isfinite(scores)
         origins = places // ids.shape[1] + width * np.arange(sentences)[:, None]
 
         going_on = []
