@@ -106,7 +106,7 @@ def _lines(title: str, across: str, series: Dict[str, List[Tuple[float, Point]]]
         beside = 0 if bins is None else 6 * (number - (len(series) - 1) / 2)
         line = [(x(place) + beside, y(point.value)) for place, point in found]
         if len(line) > 1:
-            drawing.path(line, colour(number), "curve")
+            drawing.path(line, colour(number))
         for (place, height), (at, point) in zip(line, found):
             if point.interval:
                 low, high = point.interval

@@ -35,10 +35,10 @@ class Drawing:
         where = f'x1="{number(x1)}" y1="{number(y1)}" x2="{number(x2)}" y2="{number(y2)}"'
         self._parts.append(f"<line {where}{self._look(kind, stroke=stroke)}/>")
 
-    def path(self, points: Sequence[Sequence[float]], stroke: str, kind: str = "curve") -> None:
+    def path(self, points: Sequence[Sequence[float]], stroke: str) -> None:
         """A line through points [x, y]: one mark."""
         places = " L".join(f"{number(x)} {number(y)}" for x, y in points)
-        self._parts.append(f'<path d="M{places}"{self._look(kind + " mark", stroke=stroke)}/>')
+        self._parts.append(f'<path d="M{places}"{self._look("curve mark", stroke=stroke)}/>')
 
     def dot(self, x: float, y: float, fill: str, tip: str, radius: float = 4) -> None:
         """A dot with words that show when the pointer rests on it: one mark."""
