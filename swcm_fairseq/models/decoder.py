@@ -8,6 +8,7 @@ from torch import Tensor, nn
 
 from ..modules.attention import IncrementalState
 from ..modules.beam_rows import regroup, stays
+from ..modules.decoding_step import Step, decoding_step
 from ..modules.embeddings import Embeddings
 from ..modules.layer_plan import PlannedLayer
 from ..modules.layers import DECODER_LAYERS, LayerSizes
@@ -50,6 +51,7 @@ class SwcmDecoder(FairseqIncrementalDecoder):
             self.output_projection.weight.data.copy_(embeddings.tokens.weight.data)
             nn.init.zeros_(self.output_projection.bias)
         self.packed_linear = PackedLinear()
+        self._step: Optional[Tuple[int, Optional[Step]]] = None
         self.need_attn = True
         #: Whether targets may be padded on the left, where a task does not say that they are not.
         self.may_pad_left = True
@@ -58,6 +60,7 @@ class SwcmDecoder(FairseqIncrementalDecoder):
         """fairseq calls this before it decodes; ``need_attn``: whether the attention will be asked for."""
         self.packed_linear.freeze()
         self.need_attn = need_attn
+        self._step = None
 
     def forward(
         self,
@@ -97,6 +100,10 @@ class SwcmDecoder(FairseqIncrementalDecoder):
         real: Optional[RealPositions] = None
         if self._memory_rows(incremental_state) is not None:
             x = self.embeddings(prev_output_tokens[:, -1:], step=prev_output_tokens.size(1) + 1)
+            if not torch.jit.is_scripting():
+                quick = None if return_all_hiddens else self._quick_step(x, incremental_state, memory_mask)
+                if quick is not None:
+                    return quick, {"attn": [None], "inner_states": []}
         else:
             start = torch.full_like(prev_output_tokens[:, :1], self.bos_idx)
             tokens = torch.cat([start, prev_output_tokens], dim=1)
@@ -136,6 +143,21 @@ class SwcmDecoder(FairseqIncrementalDecoder):
         for state in states:
             inner_states.append(state[:, -wanted:].transpose(0, 1))
         return x, {"attn": [weights], "inner_states": inner_states}
+
+    @torch.jit.unused
+    def _quick_step(
+        self, x: Tensor, incremental_state: IncrementalState, memory_mask: Optional[Tensor]
+    ) -> Optional[Tensor]:
+        """x [R, 1, C] through all layers as ``decoding_step`` does it; None where ``forward`` is needed."""
+        frozen = self.packed_linear.packed is not None and not torch.is_grad_enabled()
+        if incremental_state is None or not frozen or self.training or self.need_attn or x.device.type != "cpu":
+            return None
+        # A model that was moved or cast after its last step has other weights.
+        weights = self.layers[0].self_attn.out_proj.weight.data_ptr()
+        if self._step is None or self._step[0] != weights:
+            self._step = (weights, decoding_step(self.layers))
+        step = self._step[1]
+        return None if step is None else step(x, incremental_state, memory_mask)
 
     def _self_mask(self, tokens: Tensor, x: Tensor) -> Optional[Tensor]:
         """[1 or B, 1, T, T], where attending from x [B, T, C] is forbidden: to the future, to padding on the left.

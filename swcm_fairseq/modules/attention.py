@@ -94,15 +94,7 @@ class AttentionSublayer(Sublayer):
 
     def _attend(self, query: Tensor, key: Tensor, value: Tensor, mask: Optional[Tensor]) -> Tuple[Tensor, Tensor]:
         """-> what was attended to [B, H, T, D], and with which weights [B, H, T, S]."""
-        scores = torch.matmul(query * self.scale, key.transpose(-1, -2))
-        if mask is not None:
-            if mask.dtype == torch.bool:
-                # Finite, not -inf: a row with nothing to attend to must not become NaN. (TorchScript lacks
-                # torch.finfo.)
-                scores = scores.masked_fill(mask, -65504.0 if scores.dtype == torch.float16 else -3e38)
-            else:
-                scores = scores + mask
-        weights = F.softmax(scores, dim=-1)
+        weights = attention_weights(query * self.scale, key, mask)
         return torch.matmul(self.attention_dropout_module(weights), value), weights
 
     @torch.jit.unused
@@ -174,3 +166,15 @@ class AttentionSublayer(Sublayer):
         cached = self._cached(incremental_state)
         if cached is not None:
             self._cache(incremental_state, cached.index_select(1, new_order))
+
+
+def attention_weights(query: Tensor, key: Tensor, mask: Optional[Tensor]) -> Tensor:
+    """Scaled queries [B, H, T, D], keys [B, H, S, D] -> softmax of their products over the keys [B, H, T, S]."""
+    scores = torch.matmul(query, key.transpose(-1, -2))
+    if mask is not None:
+        if mask.dtype == torch.bool:
+            # Finite, not -inf: a row with nothing to attend to must not become NaN. (TorchScript lacks torch.finfo.)
+            scores = scores.masked_fill(mask, -65504.0 if scores.dtype == torch.float16 else -3e38)
+        else:
+            scores = scores + mask
+    return F.softmax(scores, dim=-1)

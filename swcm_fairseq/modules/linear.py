@@ -1,6 +1,7 @@
 """Linear layers: how they are drawn, and how they are computed when their weights stay as they are."""
 
-from typing import Dict, Optional, Tuple
+import functools
+from typing import Callable, Dict, Optional, Tuple
 
 import torch
 import torch.nn.functional as F
@@ -20,13 +21,17 @@ def linear(inputs: int, outputs: int) -> nn.Linear:
     return layer
 
 
+#: x [..., C] -> x W^T + b [..., F], with a weight and bias that stay as they are.
+Product = Callable[[Tensor], Tensor]
+
+
 class PackedLinear(nn.Module):
     """``x W^T + b``; frozen, from copies of the weights in the layout that oneDNN reads quickest.
 
     A step of beam search multiplies few rows with all weights, which plain layouts on a processor make two to four
     times as slow as reading the weights must be. The copies take as much memory as the weights. One row of float32, as
-    in greedy search of one sentence, is quicker from the plain layout. On other devices, for other types, where
-    gradients are asked for or torch has no such layout, and in TorchScript, it is ``F.linear``.
+    in greedy search of one sentence, is quicker from the plain layout but on AMD's processors. On other devices, for
+    other types, where gradients are asked for or torch has no such layout, and in TorchScript, it is ``F.linear``.
     """
 
     def __init__(self):
@@ -45,26 +50,62 @@ class PackedLinear(nn.Module):
 
     @torch.jit.unused
     def _quickest(self, x: Tensor, weight: Tensor, bias: Optional[Tensor]) -> Tensor:
-        if self.packed is None or torch.is_grad_enabled():
+        if self.packed is None or torch.is_grad_enabled() or _stays_plain(x, weight):
             return F.linear(x, weight, bias)
-        numbers, width = x.numel(), weight.size(1)
-        if numbers == 0 or (numbers == width and weight.dtype == torch.float32):
+        packed = self._copy(weight)
+        if packed is None:
             return F.linear(x, weight, bias)
+        return torch.ops.mkldnn._linear_pointwise(x, packed, bias, "none", [], "")
+
+    def product(self, weight: Tensor, bias: Optional[Tensor]) -> Product:
+        """The same for one weight, once frozen and without gradients, with what can be looked up beforehand."""
+        if not _can_be_packed(weight):
+            return lambda x: F.linear(x, weight, bias)
+        multiply = torch.ops.mkldnn._linear_pointwise.default
+        packed: Optional[Tensor] = None
+
+        def product(x: Tensor) -> Tensor:
+            nonlocal packed
+            if _stays_plain(x, weight):
+                return F.linear(x, weight, bias)
+            if packed is None:
+                packed = self._copy(weight)
+            return multiply(x, packed, bias, "none", [], "")
+
+        return product
+
+    def _copy(self, weight: Tensor) -> Optional[Tensor]:
+        assert self.packed is not None, "weights are copied once they are frozen"
         # The weight is kept beside its copy, so that no other can come to lie at its address.
         key = (weight.data_ptr(), weight.size(0), weight.dtype)
         kept = self.packed.get(key)
         if kept is None:
             kept = self.packed[key] = (weight, _packed(weight))
-        if kept[1] is None:
-            return F.linear(x, weight, bias)
-        return torch.ops.mkldnn._linear_pointwise(x, kept[1], bias, "none", [], "")
+        return kept[1]
+
+
+def _stays_plain(x: Tensor, weight: Tensor) -> bool:
+    numbers = x.numel()
+    return numbers == 0 or (numbers == weight.size(1) and weight.dtype == torch.float32 and not made_by_amd())
+
+
+@functools.lru_cache(maxsize=None)
+def made_by_amd() -> bool:
+    """Whether this is a processor of AMD's, where MKL, torch's library for plain layouts, is slow with one row."""
+    try:
+        with open("/proc/cpuinfo", encoding="utf-8", errors="replace") as stream:
+            return any(line.startswith("vendor_id") and "AuthenticAMD" in line for line in stream)
+    except OSError:
+        return False
 
 
 def _packed(weight: Tensor) -> Optional[Tensor]:
     """A copy in oneDNN's layout; None where there is none."""
-    if weight.device.type != "cpu" or not _works(weight.dtype):
-        return None
-    return torch.ops.mkldnn._reorder_linear_weight(weight.detach())
+    return torch.ops.mkldnn._reorder_linear_weight(weight.detach()) if _can_be_packed(weight) else None
+
+
+def _can_be_packed(weight: Tensor) -> bool:
+    return weight.device.type == "cpu" and _works(weight.dtype)
 
 
 _WORKING: Dict[torch.dtype, bool] = {}

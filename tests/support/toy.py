@@ -1,5 +1,6 @@
 """Toy parts that tests share: a dictionary, models, batches, tasks and binarized data, all quick to build."""
 
+import copy
 import dataclasses
 import os
 from types import SimpleNamespace
@@ -47,6 +48,13 @@ def start_from(folder: str, languages: Sequence[str] = LANGUAGES, **settings) ->
     """A model that starts from the encoder in ``folder``, with the dictionary that fits."""
     dictionary = toy_dictionary(read_encoder(folder).pieces or (), languages)
     return build_model(dictionary, pretrained_encoder=folder, **settings)
+
+
+def frozen_model(model: XlmSwcmModel, dtype: torch.dtype = torch.float32, **options) -> XlmSwcmModel:
+    """A copy as fairseq prepares it for decoding; ``options`` of ``make_generation_fast_``."""
+    model = copy.deepcopy(model).to(dtype)
+    model.make_generation_fast_(**options)
+    return model
 
 
 def toy_model(dictionary: Dictionary, target: Dictionary = None, seed: int = 1, **settings) -> XlmSwcmModel:

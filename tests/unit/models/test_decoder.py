@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from tests.support.toy import toy_dictionary, toy_model, toy_sources
+from tests.support.toy import frozen_model, toy_dictionary, toy_model, toy_sources
 
 DICTIONARY = toy_dictionary()
 
@@ -45,20 +45,25 @@ ORDERS = {
 
 @pytest.mark.parametrize("orders", ORDERS.values(), ids=ORDERS)
 @pytest.mark.parametrize("lengths", [[7, 4], [5, 5]], ids=["padded", "even"])
+@pytest.mark.parametrize("frozen", [False, True], ids=["", "frozen"])
 @torch.no_grad()
-def test_incremental_equals_full(model, orders, lengths):
+def test_incremental_equals_full(model, orders, lengths, frozen):
+    decoder = (frozen_model(model) if frozen else model).decoder
     sources = toy_sources(DICTIONARY, lengths)
     beams = torch.tensor([0, 0, 1, 1])
     encoder_out = model.encoder.reorder_encoder_out(model.encoder(sources), beams)
     sentences, tokens, state = beams, random_targets(4, 6), {}
     for step, order in enumerate(orders, 1):
-        logits, extra = model.decoder(tokens[:, :step], encoder_out, state)
+        logits, extra = decoder(tokens[:, :step], encoder_out, state)
         full, full_extra = model.decoder(tokens[:, :step], model.encoder(sources[sentences]))
         close(logits[:, 0], full[:, -1])
-        close(extra["attn"][0][:, 0], full_extra["attn"][0][:, -1])
+        if frozen:
+            assert extra["attn"] == [None]
+        else:
+            close(extra["attn"][0][:, 0], full_extra["attn"][0][:, -1])
         order = torch.tensor(order)
         sentences, tokens = sentences[order], tokens[order]
-        model.decoder.reorder_incremental_state_scripting(state, order)
+        decoder.reorder_incremental_state_scripting(state, order)
         encoder_out = model.encoder.reorder_encoder_out(encoder_out, order)
 
 

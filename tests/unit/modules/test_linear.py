@@ -45,13 +45,19 @@ def test_parts_of_one_weight_are_kept_apart_and_packed_once():
 
 
 @PACKED
+@pytest.mark.parametrize(
+    "amd, dtype, copies", [(False, torch.float32, 0), (True, torch.float32, 1), (False, torch.bfloat16, 1)]
+)
 @torch.no_grad()
-def test_one_row_of_float32_is_multiplied_from_the_plain_layout():
-    for dtype, copies in ((torch.float32, 0), (torch.bfloat16, 1)):
+def test_one_row_of_float32_is_multiplied_from_the_plain_layout_but_on_amds(monkeypatch, amd, dtype, copies):
+    monkeypatch.setattr(linear, "made_by_amd", lambda: amd)
+    x, weight = drawn(1, 1, 40, dtype=dtype), drawn(24, 40, dtype=dtype)
+    for looked_up in (False, True):
         packed_linear = PackedLinear()
         packed_linear.freeze()
-        packed_linear(drawn(1, 1, 40, dtype=dtype), drawn(24, 40, dtype=dtype), None)
+        found = packed_linear.product(weight, None)(x) if looked_up else packed_linear(x, weight, None)
         assert len(packed_linear.packed) == copies
+        torch.testing.assert_close(found, F.linear(x, weight), atol=0.1, rtol=0.1)
 
 
 def test_gradients_are_there_when_asked_for():
