@@ -45,7 +45,7 @@ esac
 export UPDATES MAX_LEN
 
 [ $# -eq 0 ] || usage_error "recipes/add_language.sh takes no arguments; its header lists the variables"
-recipes=$SWCM_ROOT/recipes preprocess=$SWCM_ROOT/preprocess
+recipes=$SWCM_ROOT/recipes
 pair=$PIVOT-$NEW_LANG
 
 begin 7
@@ -61,17 +61,17 @@ if [ -z "$TEXT" ]; then
     esac
 fi
 done_already "$OUT/clean/$pair.counts.json" "clean $pair" ||
-    "$SWCM_PY" "$preprocess/clean.py" --src "$TEXT/$pair.$PIVOT" --tgt "$TEXT/$pair.$NEW_LANG" --src-lang "$PIVOT" \
+    preprocess clean --src "$TEXT/$pair.$PIVOT" --tgt "$TEXT/$pair.$NEW_LANG" --src-lang "$PIVOT" \
         --tgt-lang "$NEW_LANG" --max-chars "$MAX_CHARS" --max-ratio 6 "${kind[@]+"${kind[@]}"}" \
         --out "$OUT/clean/$pair"
 done_already "$OUT/split/split.counts.json" "split" ||
-    "$SWCM_PY" "$preprocess/split.py" --pairs "$OUT/clean/$pair" --pivot "$PIVOT" --out "$OUT/split" \
+    preprocess split --pairs "$OUT/clean/$pair" --pivot "$PIVOT" --out "$OUT/split" \
         --valid "$VALID_PAIRS" --test "$TEST_PAIRS" --max-train "$TRAIN_PAIRS"
 train=$OUT/split/train.$pair
 
 step "4/7 a vocabulary that can spell it"
 done_already "$OUT/grown/config.json" "grown encoder" ||
-    "$SWCM_PY" "$preprocess/extend_vocab.py" --encoder "$ENCODER" --lang "$NEW_LANG" \
+    preprocess extend_vocab --encoder "$ENCODER" --lang "$NEW_LANG" \
         --text "$train.$NEW_LANG" ${MONO:+"$MONO"} \
         --parallel "$train.$NEW_LANG" "$train.$PIVOT" --held-out "$OUT/split/test.$pair.$NEW_LANG" \
         --old "$PIVOT=$train.$PIVOT" --pieces "$PIECES" --out "$OUT/grown"
@@ -96,7 +96,7 @@ train_and_test() {
 step "5/7 training with the grown vocabulary"
 prepare with "$OUT/grown" --keep-pieces "$OUT/grown/new_pieces.txt"
 train_and_test with
-[ -e "$OUT/packed/config.json" ] || swcm-pack "$OUT/with/model/checkpoint_best.pt" "$OUT/packed"
+pack "$OUT/with/model/checkpoint_best.pt" "$OUT/packed"
 
 systems=(with)
 if [ "$COMPARE" != 0 ]; then

@@ -83,7 +83,7 @@ decode() {
     local name=$1 folder pair source target tag wanted written
     shift
     split_name "$name"
-    done_already "$out/$name.txt" "output for $name in $out" && return 0
+    done_already "$out/$name.txt" "output for $name in $out" "$checkpoint" && return 0
     mkdir -p "$out/$folder"
     say "decoding $SPLIT $name with beam $BEAM${CUDA_VISIBLE_DEVICES:+ on GPU $CUDA_VISIBLE_DEVICES}"
     fairseq-generate "$data${folder:+/${folder%/}}" --user-dir "$SWCM_ROOT/swcm_fairseq" --task swcm_finetuning \

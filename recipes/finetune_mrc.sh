@@ -51,7 +51,7 @@ case $# in
 *) usage_error "bash recipes/finetune_mrc.sh [TRAIN [VALID TEST]]" ;;
 esac
 
-recipes=$SWCM_ROOT/recipes preprocess=$SWCM_ROOT/preprocess
+recipes=$SWCM_ROOT/recipes
 
 begin 7
 
@@ -67,13 +67,13 @@ for file in "$@"; do
     part=${parts[0]}
     parts=("${parts[@]:1}")
     done_already "$OUT/raw/$part.counts.json" "questions of $file" ||
-        "$SWCM_PY" "$preprocess/read.py" --format squad --out "$OUT/raw/$part" \
+        preprocess read --format squad --out "$OUT/raw/$part" \
             --take question=question passage=context answer=answer "${further[@]}" -- "$file"
 done
 split=$OUT/split
 done_already "$split/counts.json" "split" ||
     "$SWCM_PY" "$recipes/lib/split_questions.py" --questions "$OUT/raw" --out "$split" --valid "$VALID_QUESTIONS" \
-        --test "$TEST_QUESTIONS" --max-train "$MAX_TRAIN"
+        --test "$TEST_QUESTIONS" --max-train "$MAX_TRAIN" "${force[@]+"${force[@]}"}"
 
 step "4/7 a smaller encoder; question, separator and passage in pieces, binarized"
 documents=() keep=()
@@ -88,7 +88,7 @@ spm=$OUT/encoder/sentencepiece.bpe.model
 for part in train valid test; do
     source=$OUT/text/$part.question-answer.question
     done_already "$source" "questions with passages, $part" ||
-        "$SWCM_PY" "$preprocess/mrc.py" --question "$split/$part.question" --passage "$split/$part.passage" \
+        preprocess mrc --question "$split/$part.question" --passage "$split/$part.passage" \
             --answer "$split/$part.answer" --spm "$spm" --max-pieces "$MAX_PIECES" --separator "$SEPARATOR" \
             --out "$source"
     for answer in "$split/$part".answer*; do cp "$answer" "$OUT/text/$part.question-answer.${answer##*/"$part."}"; done

@@ -45,7 +45,7 @@ esac
 [[ $PAIR =~ ^[A-Za-z_]+-[A-Za-z_]+$ ]] || usage_error "PAIR is two languages such as zh-kk, not '$PAIR'"
 read -r source_field target_field more <<<"$FIELDS "
 [ -n "$target_field" ] && [ -z "$more" ] || usage_error "FIELDS is the source's field and the target's, not '$FIELDS'"
-recipes=$SWCM_ROOT/recipes preprocess=$SWCM_ROOT/preprocess
+recipes=$SWCM_ROOT/recipes
 source=${PAIR%-*} target=${PAIR#*-}
 fields=("$source" "$source_field" "$target" "$target_field")
 
@@ -60,7 +60,7 @@ if [ $# -eq 3 ]; then
     held_out=(--held-out "$OUT/raw/valid.$source" "$OUT/raw/valid.$target" "$OUT/raw/test.$source" "$OUT/raw/test.$target")
 fi
 done_already "$OUT/clean/$PAIR.counts.json" "clean text" ||
-    "$SWCM_PY" "$preprocess/clean.py" --src "$OUT/raw/train.$source" --tgt "$OUT/raw/train.$target" \
+    preprocess clean --src "$OUT/raw/train.$source" --tgt "$OUT/raw/train.$target" \
         --src-lang "$source" --tgt-lang "$target" --spm "$ENCODER/sentencepiece.bpe.model" --max-pieces "$MAX_PIECES" \
         "${held_out[@]+"${held_out[@]}"}" --out "$OUT/clean/$PAIR"
 split=$OUT/split
@@ -76,7 +76,7 @@ if [ $# -eq 3 ]; then
     done
 else
     done_already "$split/split.counts.json" "split" ||
-        "$SWCM_PY" "$preprocess/split.py" --pairs "$OUT/clean/$PAIR" --pivot "$source" --out "$split" \
+        preprocess split --pairs "$OUT/clean/$PAIR" --pivot "$source" --out "$split" \
             --spm "$ENCODER/sentencepiece.bpe.model" --valid "$VALID_PAIRS" --test "$TEST_PAIRS" \
             --max-train "$MAX_TRAIN"
 fi
@@ -92,5 +92,5 @@ bash "$recipes/train.sh" "$OUT/data-bin" "$OUT/encoder" "$OUT/model" "$PAIR"
 step "6/6 decoding the test set"
 REFERENCES=$split/test SCORE_FLAGS=--shuffled bash "$recipes/evaluate.sh" "$OUT/data-bin" \
     "$OUT/model/checkpoint_best.pt" "$OUT/test" "$PAIR"
-[ -e "$OUT/packed/config.json" ] || swcm-pack "$OUT/model/checkpoint_best.pt" "$OUT/packed"
+pack "$OUT/model/checkpoint_best.pt" "$OUT/packed"
 step "done: $OUT/test/$PAIR.json"

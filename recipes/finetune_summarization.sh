@@ -56,9 +56,9 @@ case $# in
 *) usage_error "bash recipes/finetune_summarization.sh [TRAIN [VALID TEST]]" ;;
 esac
 
-recipes=$SWCM_ROOT/recipes preprocess=$SWCM_ROOT/preprocess
+recipes=$SWCM_ROOT/recipes
 # clean.py and split.py take the two suffixes for languages.
-with_sides() { SWCM_LANGUAGES=$OUT/languages.json "$SWCM_PY" "$@"; }
+with_sides() { SWCM_LANGUAGES=$OUT/languages.json preprocess "$@"; }
 
 begin 7
 
@@ -77,7 +77,7 @@ else
         held_out=(--held-out "$OUT"/raw/{valid,test}.{text,summary})
     fi
     done_already "$OUT/clean/text-summary.counts.json" "clean text" ||
-        with_sides "$preprocess/clean.py" --src "$OUT/raw/train.text" --tgt "$OUT/raw/train.summary" --src-lang text \
+        with_sides clean --src "$OUT/raw/train.text" --tgt "$OUT/raw/train.summary" --src-lang text \
             --tgt-lang summary --max-chars "$MAX_CHARS" --near-duplicates 0.8 \
             --without length_ratio,identical "${held_out[@]+"${held_out[@]}"}" \
             --out "$OUT/clean/text-summary"
@@ -89,7 +89,7 @@ else
         done
     else
         done_already "$split/split.counts.json" "split" ||
-            with_sides "$preprocess/split.py" --pairs "$OUT/clean/text-summary" --pivot summary --out "$split" \
+            with_sides split --pairs "$OUT/clean/text-summary" --pivot summary --out "$split" \
                 --valid "$VALID_PAIRS" --test "$TEST_PAIRS" --max-train "$MAX_TRAIN"
     fi
 fi

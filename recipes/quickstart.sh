@@ -41,7 +41,7 @@ export MAX_LEN RECIPE
 [[ $MINUTES =~ ^[1-9][0-9]*$ ]] || usage_error "MINUTES is a number of minutes, not '$MINUTES'"
 [[ $UPDATES =~ ^([1-9][0-9]*)?$ ]] || usage_error "UPDATES is a number of training steps, not '$UPDATES'"
 asked=${UPDATES:-$MINUTES minutes}
-recipes=$SWCM_ROOT/recipes preprocess=$SWCM_ROOT/preprocess
+recipes=$SWCM_ROOT/recipes
 read -r -a langs <<<"$LANGS"
 pairs=("${langs[@]/#/zh-}")
 joined=$(commas "${pairs[@]}")
@@ -51,7 +51,7 @@ begin 8
 step "3/8 text"
 libreoffice_pairs "$OUT" "${langs[*]}"
 done_already "$OUT/split/split.counts.json" "split" ||
-    "$SWCM_PY" "$preprocess/split.py" --pairs "${pairs[@]/#/$OUT/clean/}" --pivot zh --out "$OUT/split" \
+    preprocess split --pairs "${pairs[@]/#/$OUT/clean/}" --pivot zh --out "$OUT/split" \
         --spm "$ENCODER/sentencepiece.bpe.model" --valid "$VALID_PAIRS" --test "$TEST_PAIRS" \
         --max-train "$TRAIN_PAIRS"
 
@@ -89,16 +89,11 @@ if [ "$COMPARE" != 0 ]; then
 fi
 
 step "8/8 decoding the test sets"
-# After a training that went on, what its earlier state wrote is of the past.
-if [ -e "$OUT/packed/config.json" ] && [ "$OUT/shared/checkpoint_best.pt" -nt "$OUT/packed/config.json" ]; then
-    rm -rf "$OUT/packed"
-    for system in "${systems[@]}"; do rm -f "$OUT/$system"/test/zh-*.txt; done
-fi
 for system in "${systems[@]}"; do
     REFERENCES=$OUT/split/test bash "$recipes/evaluate.sh" "$OUT/data-bin" "$OUT/$system/checkpoint_best.pt" \
         "$OUT/$system/test" "${pairs[@]}"
 done
-[ -e "$OUT/packed/config.json" ] || swcm-pack "$OUT/shared/checkpoint_best.pt" "$OUT/packed"
+pack "$OUT/shared/checkpoint_best.pt" "$OUT/packed"
 "$SWCM_PY" "$recipes/lib/quickstart_report.py" --out "$OUT" --langs "${langs[@]}" --systems "${systems[@]}"
 step "done: $OUT/scores.json"
 quoted() { printf '%q' "$1"; } # paths may hold spaces

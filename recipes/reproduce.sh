@@ -51,7 +51,7 @@ export MAX_LEN
 
 [ $# -eq 0 ] || usage_error "recipes/reproduce.sh takes no arguments; its header lists the variables"
 [[ $JOBS =~ ^[1-9][0-9]*$ ]] || usage_error "JOBS is a number of trainings, not '$JOBS'"
-recipes=$SWCM_ROOT/recipes preprocess=$SWCM_ROOT/preprocess
+recipes=$SWCM_ROOT/recipes
 if [ -z "$LEDGER" ]; then
     LEDGER=$recipes/results
     [ -z "$ENCODER$TEXT" ] || LEDGER=$OUT/results
@@ -86,7 +86,7 @@ open_jobs() {
 # split_of PAIRS: at most so many a language for training; what is held out is the same for all.
 split_of() {
     done_already "$OUT/$1/split/split.counts.json" "split with $1 pairs" ||
-        "$SWCM_PY" "$preprocess/split.py" --pairs "${pairs[@]/#/$OUT/clean/}" --pivot zh --out "$OUT/$1/split" \
+        preprocess split --pairs "${pairs[@]/#/$OUT/clean/}" --pivot zh --out "$OUT/$1/split" \
             --spm "$ENCODER/sentencepiece.bpe.model" --valid "$VALID_PAIRS" --test "$TEST_PAIRS" \
             --max-train "${1/all/0}"
 }

@@ -91,7 +91,8 @@ if [ -z "$TEXT" ]; then
 fi
 done_already "$OUT/text" "text to train and test on" ||
     "$SWCM_PY" "$recipes/lib/transfer_text.py" --data "$TEXT" --source "$FROM" --targets "${targets[@]}" \
-        --few-shot "$FEW_SHOT" --rehearse "$REHEARSE" --seed "$SEED" --out "$OUT/text"
+        --few-shot "$FEW_SHOT" --rehearse "$REHEARSE" --seed "$SEED" --out "$OUT/text" \
+        "${force[@]+"${force[@]}"}"
 
 step "4/8 a smaller encoder: the pieces of the training text, layers ${KEEP_LAYERS:-all}"
 prune_encoder "$ENCODER" "$OUT" "$(commas "${languages[@]}")" "$OUT"/text/train.*

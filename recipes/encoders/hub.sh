@@ -42,5 +42,5 @@ say "fetching $name ($revision) from $HF_ENDPOINT"
 "$SWCM_PY" "$SWCM_ROOT/recipes/encoders/hub.py" --name "$name" --revision "$revision" --out "$download"
 
 say "writing the encoder folder $out"
-"$SWCM_PY" "$SWCM_ROOT/preprocess/prune_encoder.py" --encoder "$download" --out "$out" "${force[@]+"${force[@]}"}"
+preprocess prune_encoder --encoder "$download" --out "$out"
 rm -rf "$download"

@@ -42,15 +42,21 @@ commas() {
 # need_cmd NAME HINT: the program must be there; HINT says how to get it.
 need_cmd() { command -v "$1" >/dev/null 2>&1 || die "$1 is not installed${2:+; $2}"; }
 
-# done_already PATH WORDS: true, and says so, when the finished output is there; FORCE=1 makes it again.
+# done_already PATH WORDS [FROM]: true, and says so, when the finished output is there, and not older than the file that it
+# was made from; FORCE=1 makes it again.
 done_already() {
-    [ -e "$1" ] && [ "${FORCE:-0}" != 1 ] || return 1
+    [ -e "$1" ] && [ "${FORCE:-0}" != 1 ] && [ ! "${3:-$1}" -nt "$1" ] || return 1
     say "${2:-$1}: there already"
 }
 
 # force: the flag that has a command do so too.
 # shellcheck disable=SC2034
 if [ "${FORCE:-0}" = 1 ]; then force=(--force); else force=(); fi
+
+# preprocess NAME ARGUMENTS: preprocess/NAME.py, which makes its output again where FORCE=1 says so.
+preprocess() {
+    "$SWCM_PY" "$SWCM_ROOT/preprocess/$1.py" "${force[@]+"${force[@]}"}" "${@:2}"
+}
 
 # alone LOCK WORDS: nobody else works on WORDS from here on; who comes second ends with an error. LOCK is a file to hold
 # while this process and all that it has started live, and to remove at the end; the system lets go of it however they
@@ -169,7 +175,7 @@ take() {
         cp "$2.$5" "$OUT/raw/$1.$5"
     elif [ -f "$2" ]; then
         done_already "$OUT/raw/$1.counts.json" "text of $2" ||
-            "$SWCM_PY" "$SWCM_ROOT/preprocess/read.py" --take "$3=$4" "$5=$6" --out "$OUT/raw/$1" "$2"
+            preprocess read --take "$3=$4" "$5=$6" --out "$OUT/raw/$1" "$2"
     else
         die "$2: neither a file nor the beginning of $2.$3 and $2.$5"
     fi

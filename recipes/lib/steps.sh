@@ -8,10 +8,10 @@ prune_encoder() {
     local from=$1 out=$2 langs=$3
     shift 3
     done_already "$out/encoder/config.json" "encoder" ||
-        "$SWCM_PY" "$SWCM_ROOT/preprocess/prune_encoder.py" --encoder "$from" --out "$out/encoder" \
+        preprocess prune_encoder --encoder "$from" --out "$out/encoder" \
             ${KEEP_LAYERS:+--keep-layers "$KEEP_LAYERS"} ${MIN_COUNT:+--min-count "$MIN_COUNT"} --corpus "$@"
     done_already "$out/dict.txt" "dictionary" ||
-        "$SWCM_PY" "$SWCM_ROOT/preprocess/build_dict.py" --encoder "$out/encoder" --langs "$langs" --out "$out/dict.txt"
+        preprocess build_dict --encoder "$out/encoder" --langs "$langs" --out "$out/dict.txt"
 }
 
 # encode_text ENCODER PIECES FILES... [FLAGS OF preprocess/encode.py]: the folder PIECES, which has FILES in the pieces of
@@ -21,7 +21,7 @@ encode_text() {
     shift 2
     # The model takes its name last, and what is added to it later, the first file.
     { [ -e "$pieces/sentencepiece.bpe.model" ] && done_already "$pieces/${1##*/}" "pieces"; } ||
-        "$SWCM_PY" "$SWCM_ROOT/preprocess/encode.py" --spm "$encoder/sentencepiece.bpe.model" --out "$pieces" "$@"
+        preprocess encode --spm "$encoder/sentencepiece.bpe.model" --out "$pieces" "$@"
 }
 
 # denoise OUT LANG MAX_LENGTH: OUT/denoised, a decoder that has learnt to write LANG and to copy, by DENOISING updates on
@@ -35,6 +35,9 @@ denoise() {
         bash "$SWCM_ROOT/recipes/pretrain.sh" "$1/data-bin" "$1/encoder" "$1/denoised" "$2"
     start=(--finetune-from-model "$1/denoised/checkpoint_last.pt")
 }
+
+# pack CHECKPOINT FOLDER: the folder with all that a translator needs.
+pack() { done_already "$2/config.json" "packed folder" "$1" || swcm-pack "$1" "$2" --force; }
 
 # score_into FILE FLAGS OF swcm-score: its table on the terminal, and FILE, the same as JSON.
 score_into() {
@@ -56,7 +59,7 @@ libreoffice_pairs() {
     fi
     for lang in $2; do
         done_already "$out/clean/zh-$lang.counts.json" "clean zh-$lang" ||
-            "$SWCM_PY" "$SWCM_ROOT/preprocess/clean.py" --src "$text/zh-$lang.zh" --tgt "$text/zh-$lang.$lang" \
+            preprocess clean --src "$text/zh-$lang.zh" --tgt "$text/zh-$lang.$lang" \
                 --src-lang zh --tgt-lang "$lang" --spm "$ENCODER/sentencepiece.bpe.model" \
                 --max-pieces "$MAX_PIECES" "${kind[@]+"${kind[@]}"}" --out "$out/clean/zh-$lang"
     done

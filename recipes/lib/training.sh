@@ -154,6 +154,7 @@ train_shown() {
     mkdir -p "$out"
     # The folder is the same for all machines; the first one writes of the training as a whole.
     if [ "$NODE_RANK" -eq 0 ]; then
+        [ "${FORCE:-0}" != 1 ] || "$SWCM_PY" -m recipes.lib.remove_training "$out"
         [ ! -e "$out/command.txt" ] || mv "$out/command.txt" "$out/.command.txt.old"
         {
             printf '# %s\n' "$precision_line"

@@ -50,6 +50,24 @@ def test_records_become_a_translator_with_its_scores(recipe):
     assert "training in" in again.stdout and "there already" in again.stdout
 
 
+def test_force_makes_all_of_it_again(recipe):
+    folder, call = recipe
+    out, settings = folder / "the output", {"FIELDS": "translation.zh translation.kk"}
+    write_records(folder / "others.jsonl", range(60, 120))
+    done = call(folder / "others.jsonl", OUT=out, FORCE=1, **settings)
+    assert "there already" not in done.stdout
+    written = read_lines(str(out / "split" / "test.zh-kk.kk"))
+    assert set(written) < {pair(number)[1] for number in range(60, 120)}
+    assert "D-7" in (out / "test" / "zh-kk.txt").read_text(encoding="utf-8")
+    assert (out / "packed" / "dict.txt").read_bytes() == (out / "dict.txt").read_bytes()
+    # A training that goes on leaves nothing of what its earlier state wrote.
+    before = {name: (out / name).stat().st_mtime_ns for name in ("test/zh-kk.txt", "packed/config.json")}
+    done = call(folder / "others.jsonl", OUT=out, UPDATES=4, **settings)
+    assert "it goes on to 4" in done.stdout
+    newer = (out / "model" / "checkpoint_best.pt").stat().st_mtime_ns
+    assert all((out / name).stat().st_mtime_ns > max(newer, was) for name, was in before.items())
+
+
 def test_given_test_sets_stay_as_they_are_and_out_of_training(recipe):
     folder, call = recipe
     for part, numbers in (("train", range(60)), ("valid", range(5)), ("test", range(50, 56))):
