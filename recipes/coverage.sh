@@ -7,7 +7,7 @@
 #   LEAST     percent of the lines that must be run (95); with PYTEST_ARGUMENTS, which leave tests out, 0
 # Outputs   OUT/coverage.json and OUT/html/index.html: which lines are not run; a table of the files on the terminal.
 # Hardware  2 processors, 8 GiB.
-# Time      half as long again as recipes/test.sh.
+# Time      1.5 times as long as recipes/test.sh.
 # Expect    exit code 0: all tests passed, and at least LEAST percent (98 were). No line is left out of the count.
 set -euo pipefail
 # shellcheck source-path=SCRIPTDIR source=lib/common.sh

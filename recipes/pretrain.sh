@@ -8,7 +8,7 @@
 #           recipes/train.sh; DAE_LANGS such as bo,ug,kk,mn,zh; MT_PAIRS such as zh-bo,zh-ug.
 # Outputs:  OUT_DIR/checkpoint_{best,last}.pt with dict.txt, sentencepiece.bpe.model and init_report.tsv beside them;
 #           OUT_DIR/train.log, command.txt, tensorboard. Go on with
-#           recipes/train.sh ... --finetune-from-model OUT_DIR/checkpoint_best.pt
+#           recipes/train.sh ... --finetune-from-model OUT_DIR/checkpoint_last.pt
 # Hardware: the settings are the paper's, for GPUs: 8 epochs of 256 pieces at most, 600 examples an update over all
 #           devices, learning rate 1e-4. recipes/lib/training.sh says how to use several machines. On a CPU set
 #           UPDATES and MAX_TOKENS to what you have time for.

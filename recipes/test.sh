@@ -11,7 +11,7 @@
 #   JOBS      tests that run at once (one a processor, 4 at most)
 # Output    pytest's report, with the slowest tests at its end; exit code 0 when all passed.
 # Hardware  2 processors, 8 GiB.
-# Time      fast: 3 minutes on 2 processors; all: 20.
+# Time      fast: 3 minutes on 2 processors; all: 16 to 20.
 set -euo pipefail
 # shellcheck source-path=SCRIPTDIR source=lib/common.sh
 . "$(dirname "${BASH_SOURCE[0]}")/lib/common.sh"

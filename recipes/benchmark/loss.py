@@ -10,6 +10,7 @@ on the same random numbers.
            so the gradients count. On a GPU, torch's own peak less what was allocated before.
   error    largest one of loss and gradients against the formula in float64, relative to the largest value, with and
            without smoothing.
+Usage: python -m recipes.benchmark.loss, from the checkout.
 Input: nothing. Output: a table, and JSON with --json FILE.
 Hardware: CPU or one GPU; fairseq's way takes about 13 bytes x tokens x vocabulary, 13 GB at the defaults.
 Time: about 3 minutes a line of the table on two CPU cores.

@@ -5,6 +5,8 @@ in a vocabulary of XLM-R's size, reads them through the dataset that pretraining
 does: fetching a text, adding noise, and collating batches. The time is the processor's, which is that of the clock
 where the worker has a core to itself. Prints JSON with --json, else a line a language. Nothing is written.
 
+    python -m recipes.benchmark.noise
+
 Hardware: one processor core. Time: some 15 seconds.
 """
 

@@ -9,7 +9,7 @@
 # Outputs:  QUICKSTART_DIR/pretraining/PAIRS: data, and for each setting the model, its output and scores.
 # Hardware: as for the quickstart.
 # Time:     two updates a second on 2 cores.
-# Expect:   README.md, "Results".
+# Expect:   chrF++ within the intervals of each other; numbers in recipes/README.md, "What they gave".
 set -euo pipefail
 
 # shellcheck source=recipes/lib/common.sh

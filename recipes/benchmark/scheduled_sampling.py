@@ -4,6 +4,8 @@ A step is forward and backward of a random model on one batch, without the optim
 without. Measured with the share of replaced inputs at 0.25, 0.5 and 1. Prints JSON with --json, else a line each.
 Nothing is written.
 
+    python -m recipes.benchmark.scheduled_sampling
+
 Hardware: a processor, or a GPU with --device cuda. Time: a minute on a processor. Expect ratios below 1.5.
 """
 

@@ -1,11 +1,11 @@
 #!/usr/bin/env python3
-"""How swcm-serve bears a crowd: the answers of many requests at once, and a flood of more than it takes.
+"""How swcm-serve does under load: the answers of many requests at once, and of more than its queue takes.
 
 Starts swcm-serve with the model on a free port of 127.0.0.1, asks it for the lines of a text file, many at once, and
-holds the answers against ``translate()``; then lets in a flood. Says what came back, how fast, and how much memory the
-server took. Needs the extra "serve".
+compares the answers with ``translate()``; then sends more than the queue takes. Says what came back, how fast, and how
+much memory the server took. Needs the extra "serve".
 
-    python recipes/benchmark/serving.py runs/quickstart/packed runs/quickstart/split/test.zh-kk.zh --to kk
+    python -m recipes.benchmark.serving runs/quickstart/packed runs/quickstart/split/test.zh-kk.zh --to kk
 """
 
 import argparse
