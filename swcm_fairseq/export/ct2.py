@@ -1,4 +1,7 @@
-"""A folder that CTranslate2 opens."""
+"""A folder that CTranslate2 opens.
+
+CTranslate2 knows standard layers only. ``layers.py`` turns the model into such, and says why that changes no output.
+"""
 
 from typing import Optional
 

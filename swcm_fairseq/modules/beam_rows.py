@@ -3,6 +3,9 @@
 Beam search lays a batch out as rows, the hypotheses of one sentence side by side. The memory (the encoder's output,
 and its projections in every cross-attention) is kept once a sentence: row r of R reads row ``r // (R / M)`` of the
 memory's M. Where that order cannot be had, the memory is repeated, row by row.
+
+The caches themselves are reordered in ``models/decoder.py`` (``reorder_incremental_state``), layer by layer with
+``reorder_cache`` of ``attention.py``.
 """
 
 from typing import Optional, Tuple
