@@ -105,8 +105,7 @@ class SwcmDecoder(FairseqIncrementalDecoder):
                 if quick is not None:
                     return quick, {"attn": [None], "inner_states": []}
         else:
-            start = torch.full_like(prev_output_tokens[:, :1], self.bos_idx)
-            tokens = torch.cat([start, prev_output_tokens], dim=1)
+            tokens = self._after_start(prev_output_tokens)
             if incremental_state is not None:
                 memory_rows = encoder_out["memory_rows"][0]
                 self._keep_memory_rows(incremental_state, memory_rows)
@@ -158,6 +157,10 @@ class SwcmDecoder(FairseqIncrementalDecoder):
             self._step = (weights, decoding_step(self.layers))
         step = self._step[1]
         return None if step is None else step(x, incremental_state, memory_mask)
+
+    def _after_start(self, tokens: Tensor) -> Tensor:
+        """[B, T] -> [B, T + 1]: ``<s>`` in front."""
+        return torch.cat([torch.full_like(tokens[:, :1], self.bos_idx), tokens], dim=1)
 
     def _self_mask(self, tokens: Tensor, x: Tensor) -> Optional[Tensor]:
         """[1 or B, 1, T, T], where attending from x [B, T, C] is forbidden: to the future, to padding on the left.

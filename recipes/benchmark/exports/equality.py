@@ -16,7 +16,7 @@ from swcm_fairseq.decoding.engines.folder import onnx_files
 from swcm_fairseq.decoding.engines.onnx import ERRORS_ONLY
 from swcm_fairseq.scoring import resampling
 from swcm_fairseq.scoring.metrics import measure, summary
-from swcm_fairseq.vocabulary.symbols import BOS, EOS
+from swcm_fairseq.vocabulary.symbols import BOS, EOS, UNKNOWN_ID
 
 FOLDERS = ["hf", "ct2", "onnx", "ct2-int8", "onnx-int8"]
 BEAM, MAX_LEN, BATCH = 5, 200, 32
@@ -162,7 +162,7 @@ def _onnx(folder: str, translator) -> Callable:
     empty = {name: np.zeros((1, shape[1], 0, shape[3]), np.float32) for name, shape in shapes.items()}
 
     def ids(symbols: List[str]) -> np.ndarray:
-        return np.array([[translator.ids[symbol] for symbol in symbols]])
+        return np.array([[translator.ids.get(symbol, UNKNOWN_ID) for symbol in symbols]])
 
     def score(pairs: Sequence[Pair], code: str) -> Iterator[np.ndarray]:
         for source, target in pairs:

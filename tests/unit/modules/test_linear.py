@@ -51,12 +51,13 @@ def test_parts_of_one_weight_are_kept_apart_and_packed_once():
 @torch.no_grad()
 def test_one_row_of_float32_is_multiplied_from_the_plain_layout_but_on_amds(monkeypatch, amd, dtype, copies):
     monkeypatch.setattr(linear, "made_by_amd", lambda: amd)
+    copies *= linear._works(dtype)  # bf16 only where the processor has it
     x, weight = drawn(1, 1, 40, dtype=dtype), drawn(24, 40, dtype=dtype)
     for looked_up in (False, True):
         packed_linear = PackedLinear()
         packed_linear.freeze()
         found = packed_linear.product(weight, None)(x) if looked_up else packed_linear(x, weight, None)
-        assert len(packed_linear.packed) == copies
+        assert sum(packed is not None for _, packed in packed_linear.packed.values()) == copies
         torch.testing.assert_close(found, F.linear(x, weight), atol=0.1, rtol=0.1)
 
 
