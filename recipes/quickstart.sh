@@ -13,7 +13,7 @@
 # Time:     MINUTES, the environment included: it measures its first updates and makes as many as fit. 2 cores with bf16
 #           make one or two updates a second, others, which train in float32, about one.
 # Expect:   chrF++ in the twenties after 800 updates; references in the wrong order have 6. The random start of COMPARE=1
-#           scores little more than those. A second run skips what is done.
+#           scores little more than those. A second run skips what is done, FORCE=1 makes it again.
 set -euo pipefail
 
 # shellcheck source=recipes/lib/common.sh

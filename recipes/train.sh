@@ -16,7 +16,7 @@
 # Time:     2 CPU cores, 28M parameters: half a second to one an update of 600 pieces in bf16, where the CPU has it; one
 #           to two seconds in float32.
 # Expect:   the validation loss falls all the time at these settings; stopped and started again it goes on, also after
-#           its end where UPDATES is more than before.
+#           its end where UPDATES is more than before. FORCE=1 begins anew and removes what an earlier training left.
 set -euo pipefail
 
 # shellcheck source=recipes/lib/common.sh
