@@ -13,8 +13,8 @@
 #                 a question's other right answers, are in PREFIX.PAIR.TARGET.2 to .9, with empty lines where there
 #                 are none.
 #           Sources that are too long for the model are cut, and counted; a reference that is too long is named.
-# Outputs:  OUT_DIR/NAME.txt, what fairseq-generate printed; OUT_DIR/NAME.json, the scores. Sets that are decoded
-#           already are only scored.
+# Outputs:  OUT_DIR/NAME.txt, what fairseq-generate printed; OUT_DIR/NAME.json, the scores. Sets decoded
+#           since the checkpoint was written are only scored.
 # Hardware: a CPU, which decodes one test set after another; or GPUs, each with a test set of its own at a time.
 # Time:     2 CPU cores, 28M parameters, beam 5: about 15 seconds for 150 sentences.
 # Expect:   one table a test set.
