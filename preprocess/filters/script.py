@@ -8,7 +8,7 @@ from swcm_preprocess.placeholders import without_placeholders
 import regex
 
 from swcm_fairseq.errors import SwcmError
-from swcm_fairseq.languages import Language
+from swcm_fairseq.languages import Language, in_scripts
 
 
 def in_wrong_script(language: Language, least_share: float) -> Callable[[str], bool]:
@@ -20,17 +20,16 @@ def in_wrong_script(language: Language, least_share: float) -> Callable[[str], b
     Raises:
         SwcmError: a script of the language is none that Unicode knows.
     """
-    scripts = "".join(rf"\p{{Script={name}}}" for name in language.scripts)
     try:
-        in_scripts = counter(rf"[{scripts}]&&\p{{L}}")
+        own_letters = counter(rf"[{in_scripts(language.scripts)}]&&\p{{L}}")
     except regex.error as error:
         raise SwcmError("scripts {} of language {}: {}".format(", ".join(language.scripts), language.code, error))
 
     def test(text: str) -> bool:
-        own = in_scripts(text)
+        own = own_letters(text)
         if own >= least_share * len(text):
             return False  # the common case: there are no more letters than characters, and placeholders only add some
         text = without_placeholders(text)
-        return in_scripts(text) < least_share * letters(text)
+        return own_letters(text) < least_share * letters(text)
 
     return test
