@@ -32,7 +32,7 @@ from swcm_preprocess.clean_rows import (
 from swcm_preprocess.filters.duplicates import Seen, digest
 from swcm_preprocess.filters.near_duplicates import NearSeen
 from swcm_preprocess.normalize import RULES
-from swcm_preprocess.parallel import default_workers, in_batches, ordered_map, positive_number
+from swcm_preprocess.parallel import in_batches, ordered_map, positive_number
 from swcm_preprocess.restarting import RestartableOutputs, was_interrupted
 from swcm_preprocess.text_lines import Problems, in_order, read_aligned, refuse_input
 
@@ -40,6 +40,7 @@ import numpy as np
 
 from swcm_fairseq.errors import SwcmError, printable, run_command
 from swcm_fairseq.files import refuse_overwrite, write_json
+from swcm_fairseq.processors import usable_processors
 from swcm_fairseq.version import __version__
 
 BATCH_LINES, BATCH_CHARACTERS = 5000, 1 << 20
@@ -216,7 +217,7 @@ def parse_arguments(argv=None) -> Tuple[argparse.Namespace, List[str], Shards]:
         metavar="NAME,...",
         help="rules and tests to leave out: {}; {}".format(", ".join(RULES), ", ".join(REASONS)),
     )
-    parser.add_argument("--workers", type=positive_number, default=default_workers(), metavar="N", help="processes")
+    parser.add_argument("--workers", type=positive_number, default=usable_processors(), metavar="N", help="processes")
     parser.add_argument("--force", action="store_true", help="replace a finished output")
     options = parser.parse_args(argv)
     pair = (options.src, options.tgt, options.src_lang, options.tgt_lang)

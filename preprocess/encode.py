@@ -11,12 +11,13 @@ import os
 import sys
 from typing import IO, Iterator, List, NamedTuple, Sequence, Tuple
 
-from swcm_preprocess.parallel import default_workers, in_batches, ordered_map, positive_number
+from swcm_preprocess.parallel import in_batches, ordered_map, positive_number
 from swcm_preprocess.text_lines import read_blocks, split_lines
 
 from swcm_fairseq.encodings import encoding_hint
 from swcm_fairseq.errors import SwcmError, run_command
 from swcm_fairseq.files import atomic_files
+from swcm_fairseq.processors import usable_processors
 from swcm_fairseq.vocabulary.pieces import Lines, Pieces
 from swcm_fairseq.vocabulary.symbols import EOS, SENTENCEPIECE_MODEL
 
@@ -138,7 +139,7 @@ def main(argv=None) -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--spm", required=True, metavar="FILE", help="SentencePiece model")
     parser.add_argument("--out", required=True, metavar="DIR", help="folder for the pieces and a copy of the model")
-    parser.add_argument("--workers", type=positive_number, default=default_workers(), metavar="N", help="processes")
+    parser.add_argument("--workers", type=positive_number, default=usable_processors(), metavar="N", help="processes")
     parser.add_argument(
         "--documents", action="store_true", help="a line is a document to denoise; </s> in it parts its sentences"
     )

@@ -25,7 +25,7 @@ from typing import Any, Dict, Iterator, List, NamedTuple, Sequence, Set, Tuple
 
 from swcm_preprocess.encode import read_batches
 from swcm_preprocess.grown_files import checkpoint_to_grow, encoder_to_grow, packed_to_grow
-from swcm_preprocess.parallel import default_workers, positive_number
+from swcm_preprocess.parallel import positive_number
 from swcm_preprocess.text_lines import read_aligned, write_lines
 
 from swcm_fairseq.errors import SwcmError, run_command
@@ -33,6 +33,7 @@ from swcm_fairseq.files import atomic_folder, refuse_overwrite, write_json
 from swcm_fairseq.input_files import check_inputs, pipes_kept
 from swcm_fairseq.languages import Language, language
 from swcm_fairseq.models.embedding_rows import align, plan_starts
+from swcm_fairseq.processors import usable_processors
 from swcm_fairseq.vocabulary import protected_characters
 from swcm_fairseq.vocabulary.coverage import UNIT_NAMES, Coverage, coverage
 from swcm_fairseq.vocabulary.new_pieces import learn_pieces, new_characters, normalized, signs_within_words
@@ -146,7 +147,7 @@ def parse_arguments(argv) -> argparse.Namespace:
         action="store_true",
         help="add unknown characters of other scripts that --text holds, too; other text with them is cut anew",
     )
-    parser.add_argument("--workers", type=positive_number, default=default_workers(), metavar="N", help="threads")
+    parser.add_argument("--workers", type=positive_number, default=usable_processors(), metavar="N", help="threads")
     parser.add_argument("--force", action="store_true", help="replace the output folder")
     return parser.parse_args(argv)
 

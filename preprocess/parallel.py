@@ -28,11 +28,6 @@ def positive_number(text: str) -> int:
     return count
 
 
-def default_workers() -> int:
-    """The processors that this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-
-
 def in_batches(items: Iterable[Any], size: int, weigh: Callable[[Any], int], heaviest: int) -> Iterator[List[Any]]:
     """Cut a stream into lists of at most ``size`` items, and of little more than ``heaviest`` in all."""
     batch: List[Any] = []

@@ -14,7 +14,7 @@ import sys
 from typing import Any, Dict, List, NamedTuple, Optional, Sequence, Tuple
 
 from swcm_preprocess.encode import read_batches
-from swcm_preprocess.parallel import default_workers, positive_number
+from swcm_preprocess.parallel import positive_number
 
 import numpy
 import torch
@@ -25,6 +25,7 @@ from swcm_fairseq.input_files import check_inputs, pipes_kept
 from swcm_fairseq.pretrained.encoder import OpenedEncoder, open_encoder
 from swcm_fairseq.pretrained.encoder_folder import TOKEN_TYPES, hugging_face_tensors, write_encoder_folder
 from swcm_fairseq.pretrained.layouts import TOKENS, layer_tensor_names
+from swcm_fairseq.processors import usable_processors
 from swcm_fairseq.vocabulary.pieces import Pieces
 from swcm_fairseq.vocabulary.sentencepiece_model import NORMAL, Piece, SentencePieceModel
 from swcm_fairseq.vocabulary.symbols import CARD, SPACE, SPECIALS
@@ -217,7 +218,7 @@ def main(argv=None) -> int:
     parser.add_argument("--keep-layers", type=layer_list, metavar="0,3,6,9", help="layers to keep (all)")
     parser.add_argument("--min-count", type=positive_number, default=1, metavar="N", help="occurrences needed (1)")
     parser.add_argument("--keep-pieces", metavar="FILE", help="further pieces to keep, one a line")
-    parser.add_argument("--workers", type=positive_number, default=default_workers(), metavar="N", help="threads")
+    parser.add_argument("--workers", type=positive_number, default=usable_processors(), metavar="N", help="threads")
     parser.add_argument("--force", action="store_true", help="replace the output folder")
     args = parser.parse_args(argv)
     if not args.corpus and (args.keep_pieces or args.min_count > 1):

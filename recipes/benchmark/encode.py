@@ -29,13 +29,14 @@ from statistics import median
 from typing import List, NamedTuple, Tuple
 
 from swcm_preprocess.encode import Settings, encode_files
-from swcm_preprocess.parallel import default_workers, positive_number
+from swcm_preprocess.parallel import positive_number
 from swcm_preprocess.text_lines import write_lines
 
 import sentencepiece
 
 from recipes.benchmark import sample_text
 from swcm_fairseq.errors import run_command
+from swcm_fairseq.processors import usable_processors
 from swcm_fairseq.vocabulary.pieces import load_model
 
 
@@ -94,7 +95,7 @@ def main(argv=None) -> int:
     parser.add_argument("--spm", required=True, metavar="FILE", help="SentencePiece model")
     parser.add_argument("--langs", default="zh,kk,mn,ug", metavar="kk,bo")
     parser.add_argument("--megabytes", type=float, default=5.0, metavar="N", help="for each language")
-    parser.add_argument("--workers", type=positive_number, default=default_workers(), metavar="N")
+    parser.add_argument("--workers", type=positive_number, default=usable_processors(), metavar="N")
     parser.add_argument("--repeats", type=positive_number, default=5, metavar="N")
     parser.add_argument("--json", action="store_true", help="print JSON")
     parser.add_argument("files", nargs="*", metavar="FILE", help="text")

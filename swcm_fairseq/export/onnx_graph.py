@@ -11,7 +11,7 @@ from torch import Tensor
 OPSET = 17
 _IR_VERSION = 8  # of that opset's time, for runtimes as old
 _MOST_IN_ONE_FILE = 1_900_000_000  # bytes; a message of protocol buffers holds 2 GB
-_ZERO_POINT = 128
+_LARGEST = 127  # 8-bit number, with a sign
 
 
 class Table:
@@ -31,8 +31,7 @@ class Table:
         found = self.graph.op("Gather", [self.weight, ids])
         if self.scale is None:
             return found
-        centred = self.graph.op("Sub", [self.graph.cast(found), self.graph.constant(np.float32(_ZERO_POINT))])
-        return self.graph.op("Mul", [centred, self.graph.op("Gather", [self.scale, ids])])
+        return self.graph.op("Mul", [self.graph.cast(found), self.graph.op("Gather", [self.scale, ids])])
 
 
 class Graph:
@@ -50,21 +49,28 @@ class Graph:
         self._count = 0
         self._small: Dict[Any, str] = {}
 
-    def op(self, kind: str, inputs: Sequence[str], outputs: Union[int, str] = 1, **attributes):
+    def op(self, kind: str, inputs: Sequence[str], outputs: Union[int, str, Sequence[str]] = 1, **attributes):
         """Add a node.
 
         Args:
-            outputs: how many, or the name of the only one.
+            outputs: how many, the name of the only one, or all names.
 
         Returns:
             the name of its output, or all names of several.
         """
-        if isinstance(outputs, str):
-            names = [outputs]
-        else:
+        if isinstance(outputs, int):
             names = [self._name(kind) for _ in range(outputs)]
+        else:
+            names = [outputs] if isinstance(outputs, str) else list(outputs)
         self.nodes.append(helper.make_node(kind, list(inputs), names, name=self._name("node"), **attributes))
         return names[0] if len(names) == 1 else names
+
+    def rename(self, value: str, name: str) -> str:
+        """Call a value of a node ``name``; it can be an output of the graph then, without a copy."""
+        for node in self.nodes:
+            for names in (node.input, node.output):
+                names[:] = [name if one == value else one for one in names]
+        return name
 
     def constant(self, value) -> str:
         """Add numbers: a NumPy value, or a list of int64."""
@@ -106,8 +112,7 @@ class Graph:
 
     def _product(self, x: str, weight: str, scale, bias: Optional[Tensor]) -> str:
         eight, x_scale, x_zero = self.op("DynamicQuantizeLinear", [x], 3)
-        zero = self.constant(np.uint8(_ZERO_POINT))
-        product = self.cast(self.op("MatMulInteger", [eight, weight, x_zero, zero]))
+        product = self.cast(self.op("MatMulInteger", [eight, weight, x_zero]))
         scale = scale if isinstance(scale, str) else self.constant(scale)
         return self._plus(self.op("Mul", [product, self.op("Mul", [x_scale, scale])]), bias)
 
@@ -129,7 +134,7 @@ class Graph:
         """The values ``outputs`` of the graph ``first``, or of ``second`` where ``condition`` does not hold.
 
         Args:
-            outputs: names, which the last nodes of both graphs give with ``_first`` and ``_second`` behind.
+            outputs: their names; the last nodes of both graphs give them with ``_first`` and ``_second`` behind.
         """
         graphs = []
         for name, graph in (("first", first), ("second", second)):
@@ -137,7 +142,7 @@ class Graph:
             infos = [helper.make_tensor_value_info(output, TensorProto.FLOAT, None) for output in given]
             graphs.append(helper.make_graph(graph.nodes, self._name(name), [], infos))
             self.weights += graph.weights
-        return self.op("If", [condition], len(outputs), then_branch=graphs[0], else_branch=graphs[1])
+        return self.op("If", [condition], outputs, then_branch=graphs[0], else_branch=graphs[1])
 
     def inner(self) -> "Graph":
         """A graph for ``branch``, whose names are none of this one's."""
@@ -171,10 +176,12 @@ def array(tensor: Tensor) -> np.ndarray:
 
 
 def quantized(values: np.ndarray):
-    """[out, in] -> the same as uint8 around 128, and a scale a row [out].
+    """[out, in] -> the same as int8, and a scale a row [out].
 
-    Unsigned, because the fastest products of old processors overflow where only one side is.
+    With a sign, because the instructions that multiply 8-bit numbers (VNNI) take one unsigned side, what comes, and one
+    signed. Processors without them add two such products in 16 bits, which can overflow; onnxruntime has a setting,
+    ``session.x64quantprecision``, that avoids it there.
     """
     largest = np.abs(values).max(axis=1)
-    scale = (np.where(largest == 0, 1, largest) / (_ZERO_POINT - 1)).astype(np.float32)
-    return (np.rint(values / scale[:, None]) + _ZERO_POINT).astype(np.uint8), scale
+    scale = (np.where(largest == 0, 1, largest) / _LARGEST).astype(np.float32)
+    return np.rint(values / scale[:, None]).astype(np.int8), scale

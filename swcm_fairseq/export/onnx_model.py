@@ -65,7 +65,7 @@ def _write_encoder(path: str, model, depths: List[int], eight_bits: bool) -> Non
         x = states[place] = _feed_forward(graph, layer.ffn, x, model.cfg.activation_fn)
     read = [states[depth] for depth in depths]
     if len(read) == 1:
-        graph.op("Identity", read, "last_hidden_state")
+        graph.rename(read[0], "last_hidden_state")
     else:
         graph.op("Concat", read, "last_hidden_state", axis=-1)
     width = len(depths) * model.cfg.encoder_embed_dim
@@ -131,8 +131,7 @@ def _write_decoder(path: str, model, memories: List[int], silent: List[int], eig
         logits = graph.output(x, table, bias)
     else:
         logits = graph.linear(x, weight, bias)
-    graph.op("Identity", [logits], "logits")
-    outputs += _for_a_search(graph, logits, weights)
+    outputs += _for_a_search(graph, graph.rename(logits, "logits"), weights)
     inputs.append(helper.make_tensor_value_info("use_cache_branch", TensorProto.BOOL, [1]))
     # May be set, and need not: it has a value.
     inputs.append(_integers("best", [1]))
@@ -141,11 +140,13 @@ def _write_decoder(path: str, model, memories: List[int], silent: List[int], eig
 
 def _for_a_search(graph: Graph, logits: str, weights: str) -> List:
     last = graph.op("Gather", [logits, graph.constant(np.int64(-1))], axis=1)
-    graph.op("ReduceLogSumExp", [last], "log_total", axes=[-1], keepdims=1)
     graph.weights.append(numpy_helper.from_array(np.array([16], dtype=np.int64), "best"))
-    values, indices = graph.op("TopK", [last, "best"], 2, axis=-1)
-    graph.op("Identity", [values], "best_logits")
-    graph.op("Identity", [indices], "best_ids")
+    values, _ = graph.op("TopK", [last, "best"], ["best_logits", "best_ids"], axis=-1)
+    # onnxruntime's ReduceLogSumExp takes four times as long as its parts.
+    largest = graph.op("Slice", [values, *map(graph.constant, ([0], [1], [-1]))])
+    exponentials = graph.op("Exp", [graph.op("Sub", [last, largest])])
+    total = graph.op("ReduceSum", [exponentials, graph.constant([-1])], keepdims=1)
+    graph.op("Add", [largest, graph.op("Log", [total])], "log_total")
     graph.op("ReduceMean", [weights], "attention", axes=[1], keepdims=0)
     return [
         _floats("log_total", ["batch_size", 1]),
@@ -213,18 +214,14 @@ def _memory(graph: Graph, sublayer, cached: str, column: int, past: List[str], p
     """The memory's keys and values [M, H, S, D]: from the cache, or projected."""
     width = sublayer.width
     old, fresh = graph.inner(), graph.inner()
-    names = [name + "_chosen" for name in present]
-    for given, name in zip(past, names):
+    for given, name in zip(past, present):
         old.op("Identity", [given], name + "_first")
     bounds = [fresh.constant([number]) for number in (column, column + width, 2)]
     memory = fresh.op("Slice", ["encoder_hidden_states", *bounds])
     projected = fresh.linear(memory, sublayer.in_proj.weight[width:], sublayer.in_proj.bias[width:])
-    for found, name in zip(_heads(fresh, projected, sublayer.heads, 2), names):
-        fresh.op("Identity", [found], name + "_second")
-    chosen = graph.branch(cached, old, fresh, names)
-    for value, name in zip(chosen, present):
-        graph.op("Identity", [value], name)
-    return chosen
+    for found, name in zip(_heads(fresh, projected, sublayer.heads, 2), present):
+        fresh.rename(found, name + "_second")
+    return graph.branch(cached, old, fresh, present)
 
 
 def _heads(graph: Graph, projected: str, heads: int, parts: int) -> List[str]:

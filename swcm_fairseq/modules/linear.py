@@ -1,12 +1,12 @@
 """Linear layers: how they are drawn, and how they are computed when their weights stay as they are."""
 
-import functools
 from typing import Callable, Dict, Optional, Tuple
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from ..processors import made_by_amd
 from .embeddings import INIT_STD
 
 
@@ -85,18 +85,9 @@ class PackedLinear(nn.Module):
 
 
 def _stays_plain(x: Tensor, weight: Tensor) -> bool:
+    # MKL multiplies one row from the plain layout quickest, but not on AMD's processors.
     numbers = x.numel()
     return numbers == 0 or (numbers == weight.size(1) and weight.dtype == torch.float32 and not made_by_amd())
-
-
-@functools.lru_cache(maxsize=None)
-def made_by_amd() -> bool:
-    """Whether this is a processor of AMD's, where MKL, torch's library for plain layouts, is slow with one row."""
-    try:
-        with open("/proc/cpuinfo", encoding="utf-8", errors="replace") as stream:
-            return any(line.startswith("vendor_id") and "AuthenticAMD" in line for line in stream)
-    except OSError:
-        return False
 
 
 def _packed(weight: Tensor) -> Optional[Tensor]:

@@ -8,11 +8,11 @@ from typing import Dict, List, Optional, Sequence
 from ..errors import printable, run_command
 from ..files import refuse_overwrite
 from ..languages import language
+from ..processors import usable_processors
 from . import resampling
 from .evaluation import Evaluation, as_json, evaluate
 from .metrics import METRICS
 from .normalization import NORMALIZERS
-from .processes import processors
 from .statistics import MANY
 from .table import table
 from .testsets import BASELINES, read_test_set
@@ -113,7 +113,7 @@ def parser() -> argparse.ArgumentParser:
     what.add_argument(
         "--workers",
         type=_positive,
-        default=processors(),
+        default=usable_processors(),
         metavar="N",
         help=f"processes, for more than {MANY:,} sentences (%(default)s here)",
     )

@@ -2,7 +2,6 @@
 
 import collections
 import itertools
-import os
 from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from typing import Callable, Iterable, Iterator, TypeVar
@@ -13,11 +12,6 @@ Part = TypeVar("Part")
 Result = TypeVar("Result")
 
 _AHEAD = 4  # parts for each process that are read and not yet done
-
-
-def processors() -> int:
-    """How many this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def ordered(compute: Callable[[Part], Result], parts: Iterable[Part], workers: int) -> Iterator[Result]:

@@ -18,6 +18,7 @@ FLOORS = [
         "swcm_fairseq.packed_streams",
         "swcm_fairseq.files",
         "swcm_fairseq.input_files",
+        "swcm_fairseq.processors",
         "swcm_fairseq.hardware",
         "swcm_fairseq.languages",
         "swcm_fairseq.sentences",

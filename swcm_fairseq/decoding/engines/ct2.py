@@ -1,11 +1,12 @@
 """Decoding with CTranslate2, without torch."""
 
 import os
-from typing import List
+from typing import Any, Dict, List
 
 import ctranslate2
 
 from ...errors import SwcmError
+from ...processors import made_by_amd, usable_processors
 from ...vocabulary.pieces import Pieces
 from ...vocabulary.symbols import BOS, EOS, SENTENCEPIECE_MODEL
 from ..hypotheses import BaseTranslator, Search, Written
@@ -14,6 +15,9 @@ from .folder import Exported
 # CTranslate2 compares hypotheses by probability alone, and stops before it has as many as the beam is wide, where its
 # length penalty is 0; with one that changes no number it stops where fairseq does, and what it found is compared here.
 _NO_PENALTY = 1e-9
+
+# On AMD's processors CTranslate2 multiplies 8-bit numbers with oneDNN, which is several times slower with two threads
+# than with one. There each thread takes sentences of its own.
 
 
 class Ct2Translator(BaseTranslator):
@@ -34,14 +38,13 @@ class Ct2Translator(BaseTranslator):
     ) -> "Ct2Translator":
         """Open a folder of ``swcm-export --to ct2``; see ``open_translator``."""
         device, _, index = device.partition(":")
+        settings: Dict[str, Any] = {"device": device, "device_index": int(index or 0), "compute_type": compute_type}
         try:
-            engine = ctranslate2.Translator(
-                folder,
-                device=device,
-                device_index=int(index or 0),
-                compute_type=compute_type,
-                intra_threads=threads,
-            )
+            engine = ctranslate2.Translator(folder, intra_threads=threads, **settings)
+            if device == "cpu" and engine.compute_type.startswith("int8") and made_by_amd():
+                del engine
+                together = threads or _threads_by_default()
+                engine = ctranslate2.Translator(folder, inter_threads=together, intra_threads=1, **settings)
         except (RuntimeError, ValueError) as error:
             raise SwcmError(f"CTranslate2 cannot open {folder}: {str(error).strip()}")
         return cls(engine, exported, Pieces.load(os.path.join(folder, SENTENCEPIECE_MODEL)))
@@ -53,6 +56,7 @@ class Ct2Translator(BaseTranslator):
         found = self.engine.translate_batch(
             [[BOS] + source + [EOS] for source in sources],
             target_prefix=[[tag]] * len(sources),
+            max_batch_size=-(-len(sources) // self.engine.num_translators),
             beam_size=search.beam,
             num_hypotheses=search.beam,
             length_penalty=_NO_PENALTY,
@@ -65,6 +69,11 @@ class Ct2Translator(BaseTranslator):
             return_attention=search.attention,
         )
         return [_best(result, longest, search) for result in found]
+
+
+def _threads_by_default() -> int:
+    """As many as CTranslate2 takes where it is left to it."""
+    return int(os.environ.get("OMP_NUM_THREADS") or 0) or min(usable_processors(), 4)
 
 
 def _best(result, longest: int, search: Search) -> List[Written]:

@@ -7,6 +7,7 @@ import numpy as np
 import onnxruntime
 
 from ...errors import SwcmError
+from ...processors import products_of_8_bits_overflow
 from ...vocabulary.encoder_vocabulary import dictionary_symbols
 from ...vocabulary.pieces import Pieces
 from ...vocabulary.symbols import (
@@ -58,6 +59,8 @@ class OnnxTranslator(BaseTranslator):
         options = onnxruntime.SessionOptions()
         options.intra_op_num_threads = threads
         options.log_severity_level = ERRORS_ONLY
+        if products_of_8_bits_overflow():
+            options.add_session_config_entry("session.x64quantprecision", "1")  # slower products that do not
         providers = ["CPUExecutionProvider"]
         if not device.startswith("cpu"):
             providers.insert(0, "CUDAExecutionProvider")

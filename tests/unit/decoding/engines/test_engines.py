@@ -3,12 +3,14 @@ import shutil
 import subprocess
 import sys
 
+import ctranslate2
 import numpy as np
 import pytest
 import torch
 
 import swcm_fairseq
 from swcm_fairseq.decoding import packed
+from swcm_fairseq.decoding.engines import ct2
 from swcm_fairseq.decoding.engines.onnx import OnnxTranslator
 from swcm_fairseq.errors import SwcmError
 from swcm_fairseq.export.writing import export
@@ -75,6 +77,45 @@ def test_batches_change_nothing(theirs):
     whole = theirs.translate(SENTENCES, "kk", max_len=10)
     assert theirs.translate(SENTENCES, "kk", max_len=10, batch_size=1) == whole
     assert [theirs.translate([one], "kk", max_len=10)[0] for one in SENTENCES] == whole
+
+
+@pytest.mark.parametrize(
+    "amd, compute_type, given, translators", [(True, "int8", 3, 3), (False, "int8", 3, 1), (True, "float32", 3, 1)]
+)
+def test_eight_bits_on_amds_processors_take_a_thread_for_each_part_of_a_batch(
+    folders, ours, monkeypatch, amd, compute_type, given, translators
+):
+    opened = []
+
+    class Recorded(ctranslate2.Translator):
+        def __init__(self, folder, **settings):
+            super().__init__(folder, **settings)
+            opened.append(settings)
+
+        def translate_batch(self, source, **settings):
+            batches.append(settings["max_batch_size"])
+            return super().translate_batch(source, **settings)
+
+    monkeypatch.setattr(ctranslate2, "Translator", Recorded)
+    monkeypatch.setattr(ct2, "made_by_amd", lambda: amd)
+    batches = []
+    theirs = swcm_fairseq.from_pretrained(str(folders / "ct2"), threads=given, compute_type=compute_type)
+    assert opened[-1]["intra_threads"] * translators == given
+    assert theirs.engine.num_translators == translators
+    alone = [theirs.translate([one], "kk", max_len=10)[0] for one in SENTENCES]
+    batches.clear()
+    assert theirs.translate(SENTENCES * 4, "kk", max_len=10) == alone * 4
+    # Four of the six have text.
+    assert batches == [-(-16 // translators)]
+
+
+def test_without_a_number_of_threads_as_many_as_the_engine_takes(folders, monkeypatch):
+    monkeypatch.setattr(ct2, "made_by_amd", lambda: True)
+    monkeypatch.setattr(ct2, "usable_processors", lambda: 3)
+    for variable, translators in (("", 3), ("2", 2), ("0", 3)):
+        monkeypatch.setenv("OMP_NUM_THREADS", variable)
+        opened = swcm_fairseq.from_pretrained(str(folders / "ct2"), compute_type="int8")
+        assert opened.engine.num_translators == translators
 
 
 def test_length_is_limited_and_long_sources_are_cut(theirs):
