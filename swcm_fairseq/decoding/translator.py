@@ -1,6 +1,7 @@
 """Decoding from Python."""
 
 import logging
+import threading
 from typing import List, Sequence
 
 import torch
@@ -37,8 +38,8 @@ class Translator(BaseTranslator):
     ):
         super().__init__(pieces, targets, tags_in(dictionary.symbols), model.max_positions()[0])
         self.model = model.to(device=device, dtype=dtype)
-        # It is for decoding alone from here on. The report wants the attention.
-        self.model.make_generation_fast_(need_attn=True)
+        self.model.make_generation_fast_(need_attn=False)  # it is for decoding alone from here on
+        self._decoding = threading.Lock()
         self.dictionary = dictionary
         self.device = device
 
@@ -79,7 +80,9 @@ class Translator(BaseTranslator):
             tokens_to_suppress=symbols_that_are_no_text(self.dictionary),
         )
         firsts = batch["tag"].to(self.device).repeat_interleave(generator.beam_size)
-        found = generator.generate([self.model], {"net_input": source}, bos_token=firsts)
+        with self._decoding:  # whether attention is wanted is a setting of the model, and slows it down
+            self.model.decoder.need_attn = search.attention
+            found = generator.generate([self.model], {"net_input": source}, bos_token=firsts)
         return [
             [self._written(one, len(pieces), search.attention) for one in outputs[: search.n_best]]
             for outputs, pieces in zip(found, ids)

@@ -50,7 +50,7 @@ class PackedLinear(nn.Module):
 
     @torch.jit.unused
     def _quickest(self, x: Tensor, weight: Tensor, bias: Optional[Tensor]) -> Tensor:
-        if self.packed is None or torch.is_grad_enabled() or _stays_plain(x, weight):
+        if self.packed is None or torch.is_grad_enabled() or x.numel() in _plain_sizes(weight):
             return F.linear(x, weight, bias)
         packed = self._copy(weight)
         if packed is None:
@@ -61,12 +61,12 @@ class PackedLinear(nn.Module):
         """The same for one weight, once frozen and without gradients, with what can be looked up beforehand."""
         if not _can_be_packed(weight):
             return lambda x: F.linear(x, weight, bias)
-        multiply = torch.ops.mkldnn._linear_pointwise.default
+        multiply, plain_sizes = torch.ops.mkldnn._linear_pointwise.default, _plain_sizes(weight)
         packed: Optional[Tensor] = None
 
         def product(x: Tensor) -> Tensor:
             nonlocal packed
-            if _stays_plain(x, weight):
+            if x.numel() in plain_sizes:
                 return F.linear(x, weight, bias)
             if packed is None:
                 packed = self._copy(weight)
@@ -84,10 +84,10 @@ class PackedLinear(nn.Module):
         return kept[1]
 
 
-def _stays_plain(x: Tensor, weight: Tensor) -> bool:
+def _plain_sizes(weight: Tensor) -> Tuple[int, ...]:
+    """How many numbers x has where the plain layout is to be taken: none, or those of one row."""
     # MKL multiplies one row from the plain layout quickest, but not on AMD's processors.
-    numbers = x.numel()
-    return numbers == 0 or (numbers == weight.size(1) and weight.dtype == torch.float32 and not made_by_amd())
+    return (0, weight.size(1)) if weight.dtype == torch.float32 and not made_by_amd() else (0,)
 
 
 def _packed(weight: Tensor) -> Optional[Tensor]:

@@ -1,6 +1,7 @@
 import logging
 import math
 import shutil
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 import torch
@@ -54,6 +55,32 @@ def test_the_target_is_the_decoders_first_input(translator, monkeypatch):
     monkeypatch.setattr(translator.model.decoder, "forward", record)
     translator.translate(SENTENCES, "mn", max_len=10)
     assert first and all(tags == {translator.dictionary.index("[mn]")} for tags in first)
+
+
+def test_layers_are_one_function_unless_the_attention_is_asked_for(translator, monkeypatch):
+    decoder, quick = translator.model.decoder, []
+    original = decoder._quick_step
+
+    def record(*args):
+        found = original(*args)
+        quick.append(found is not None)
+        return found
+
+    monkeypatch.setattr(decoder, "_quick_step", record)
+    for attention in (False, True, False):
+        (found,) = translator.hypotheses(["打开文件"], "kk", beam=2, max_len=6, attention=attention)
+        assert (found[0].attention is not None) == attention
+        assert quick and set(quick) == {not attention}
+        quick.clear()
+
+
+def test_threads_that_ask_for_the_attention_or_not_do_not_meet(translator):
+    def asked(attention):
+        return translator.hypotheses(SENTENCES, "kk", beam=2, max_len=8, batch_size=1, attention=attention)
+
+    with ThreadPoolExecutor(4) as pool:
+        for attention, lists in zip([False, True] * 6, pool.map(asked, [False, True] * 6)):
+            assert all((one.attention is not None) == attention for found in lists for one in found)
 
 
 def test_length_is_limited(translator):
