@@ -17,6 +17,8 @@
 set -euo pipefail
 # shellcheck source-path=SCRIPTDIR source=../lib/common.sh
 . "$(dirname "${BASH_SOURCE[0]}")/../lib/common.sh"
+# shellcheck source=../lib/debian.sh
+. "$SWCM_ROOT/recipes/lib/debian.sh"
 
 : "${PIVOT:=zh}"
 : "${LANGS:=kk mn ug}"
@@ -60,40 +62,6 @@ package_of() {
 
 instead="give two line-aligned files per language in its place, or SWCM_LIBREOFFICE_DIR=FOLDER with the .deb files"
 
-# apt_here OPTIONS...: apt-get with its warning about the user _apt left out; it is harmless here.
-apt_here() { apt-get -qq -o APT::Sandbox::User="$(id -un)" "$@"; }
-
-# download FOLDER PACKAGE...: with the system's package lists, or, where they are missing, with lists of our own,
-# which need no root.
-download() {
-    local folder=$1 lists
-    shift
-    command -v apt-get >/dev/null 2>&1 ||
-        die "apt is not installed, and LibreOffice's packages come by it; $instead"
-    if (cd "$folder" && apt_here download "$@") >"$folder/apt.log" 2>&1; then return; fi
-    say "the system's package lists are missing or out of date: fetching lists into a folder of our own"
-    lists=$folder/apt
-    mkdir -p "$lists/lists/partial" "$lists/cache/archives/partial"
-    set -- -o "Dir::State::Lists=$lists/lists" -o "Dir::Cache=$lists/cache" download "$@"
-    if ! { apt_here "${@:1:4}" -o Acquire::Languages=none update && (cd "$folder" && apt_here "$@"); } \
-        >>"$folder/apt.log" 2>&1; then
-        grep '^E:' "$folder/apt.log" | tail -n 1 >&2 || true
-        die "apt could not download ${*:6}; is the network there, and 'main' in apt's sources? Or $instead"
-    fi
-}
-
-# unpack PACKAGE_FILE FOLDER
-unpack() {
-    mkdir -p "$2"
-    if command -v dpkg >/dev/null 2>&1; then
-        dpkg -x "$1" "$2"
-    elif command -v ar >/dev/null 2>&1; then
-        ar p "$1" data.tar.xz | tar -xJf - -C "$2"
-    else
-        die "unpacking .deb files needs dpkg, or ar (binutils) with tar and xz; or give line-aligned files in their place"
-    fi || die "$1 cannot be unpacked: is the download whole?"
-}
-
 # The package of a language among the files of a folder; the newest when there are several.
 package_file() { find "$1" -maxdepth 1 -name "$(package_of "$2")_*.deb" | sort | tail -n 1; }
 
@@ -114,7 +82,7 @@ if [ -z "$SWCM_LIBREOFFICE_DIR" ]; then
     packages=()
     for language in "$PIVOT" "${wanted[@]}"; do packages+=("$(package_of "$language")"); done
     say "downloading ${packages[*]}"
-    download "$work" "${packages[@]}"
+    download_packages "$work" "${packages[@]}"
 elif [ ! -d "$folder" ]; then
     die "SWCM_LIBREOFFICE_DIR: $folder is no folder"
 fi
@@ -127,12 +95,10 @@ done
 
 for language in "$PIVOT" "${wanted[@]}"; do
     file=$(package_file "$folder" "$language")
-    version=$(basename "$file" _all.deb)
-    version=${version#*_}
-    version=${version//%3a/:}
+    version=$(version_of "$file")
     printf '%s %s %s\n' "$(package_of "$language")" "$version" "$(sha256_of "$file")" >>"$work/packages.txt"
     check_version "$file" "$language is version" "$version" "$known_version" "$(known_sha256 "$language")"
-    unpack "$file" "$work/$language"
+    unpack_package "$file" "$work/$language"
 done
 for language in "${wanted[@]}"; do
     "$SWCM_PY" "$SWCM_ROOT/recipes/data/read_gettext.py" \

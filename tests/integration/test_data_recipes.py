@@ -1,54 +1,17 @@
 """The recipes that fetch text, on packages made here, and (marked network) on the real ones."""
 
-import io
 import json
-import lzma
 import os
 import re
 import shutil
-import struct
-import tarfile
 
 import pytest
+
+from tests.support.debian import catalogue, debian_package
 
 needs_unpacker = pytest.mark.skipif(
     not shutil.which("dpkg") and not shutil.which("ar"), reason="neither dpkg nor ar is installed"
 )
-
-
-def compiled_catalogue(messages):
-    """Bytes of a gettext .mo file, written after the format's description in gettext's manual."""
-    messages = dict(messages, **{"": "Content-Type: text/plain; charset=UTF-8\n"})
-    items = sorted((key.encode("utf-8"), text.encode("utf-8")) for key, text in messages.items())
-    start = 28 + 16 * len(items)
-    tables, blob = [[], []], b""
-    for side in (0, 1):
-        for item in items:
-            tables[side].append(struct.pack("<II", len(item[side]), start + len(blob)))
-            blob += item[side] + b"\0"
-    header = struct.pack("<7I", 0x950412DE, 0, len(items), 28, 28 + 8 * len(items), 0, 0)
-    return header + b"".join(tables[0] + tables[1]) + blob
-
-
-def debian_package(files):
-    """Bytes of a .deb: an ar archive of debian-binary, control and data."""
-
-    def archive(members):
-        raw = io.BytesIO()
-        with tarfile.open(fileobj=raw, mode="w") as tar:
-            for name, content in members.items():
-                entry = tarfile.TarInfo("./" + name)
-                entry.size = len(content)
-                tar.addfile(entry, io.BytesIO(content))
-        return lzma.compress(raw.getvalue())
-
-    control = b"Package: x\nVersion: 1\nArchitecture: all\nMaintainer: x\nDescription: x\n"
-    parts = {"debian-binary": b"2.0\n", "control.tar.xz": archive({"control": control}), "data.tar.xz": archive(files)}
-    result = b"!<arch>\n"
-    for name, content in parts.items():
-        result += "{:<16}{:<12}{:<6}{:<6}{:<8}{:<10}`\n".format(name, 0, 0, 0, "100644", len(content)).encode()
-        result += content + b"\n" * (len(content) % 2)
-    return result
 
 
 TEXTS = {
@@ -69,8 +32,8 @@ def package_of(side):
     texts = {key: value[side] for key, value in TEXTS.items() if value[side]}
     return debian_package(
         {
-            folder + "sw.mo": compiled_catalogue(texts),
-            folder + "sc.mo": compiled_catalogue({"STR_OPEN\x04Open": ("开启", "Аш")[side]}),
+            folder + "sw.mo": catalogue(texts),
+            folder + "sc.mo": catalogue({"STR_OPEN\x04Open": ("开启", "Аш")[side]}),
         }
     )
 
@@ -131,7 +94,7 @@ def test_libreoffice_says_what_is_missing_or_broken(libreoffice, packages, tmp_p
     kk.write_bytes(kk.read_bytes()[:-200])
     done = libreoffice(LANGS="kk", SWCM_LIBREOFFICE_DIR=packages)
     assert done.returncode == 1 and "is the download whole?" in done.stderr
-    broken = compiled_catalogue({"a\x04b": "c"})[:40]
+    broken = catalogue({"a\x04b": "c"})[:40]
     kk.write_bytes(debian_package({"x/LC_MESSAGES/sw.mo": broken, "x/LC_MESSAGES/sc.mo": b"junk"}))
     done = libreoffice(LANGS="kk", SWCM_LIBREOFFICE_DIR=packages)
     assert done.returncode == 1 and "sw.mo" in done.stderr and "sc.mo" in done.stderr
@@ -148,6 +111,58 @@ def test_libreoffice_refuses_another_package_under_the_known_version(libreoffice
     kk.rename(packages / "libreoffice-l10n-kk_4%3a7.4.7-1+deb12u14_all.deb")
     done = libreoffice(LANGS="kk", SWCM_LIBREOFFICE_DIR=packages)
     assert done.returncode == 1 and re.search(r"4:7\.4\.7-1\+deb12u14, but its sha256 is [0-9a-f]{64}", done.stderr)
+
+
+PROGRAMS = (
+    "evince-common",
+    "gedit-common",
+    "gnome-control-center-data",
+    "libglib2.0-data",
+    "libgtk-3-common",
+    "libgtk2.0-common",
+    "nautilus-data",
+)
+
+
+def programs(folder, texts):
+    """Packages with a catalogue each, named like it, of ``texts``: English -> language -> text."""
+    folder.mkdir()
+    for name in PROGRAMS:
+        files = {
+            f"usr/share/locale/{locale}/LC_MESSAGES/{name}.mo": catalogue(
+                {english: found[code] for english, found in texts(name).items() if code in found}
+            )
+            for code, locale in (("zh", "zh_CN"), ("kk", "kk"))
+        }
+        (folder / (name + "_1.2-3_all.deb")).write_bytes(debian_package(files))
+    return folder
+
+
+@needs_unpacker
+def test_gnomes_programs_are_joined_by_message_and_all_are_wanted(run, repo, tmp_path):
+    def recipe(folder, **env):
+        command = ["bash", repo / "recipes" / "data" / "gnome.sh", "out"]
+        return run(command, cwd=str(tmp_path), check=False, env={"LANGS": "kk", "SWCM_GNOME_DIR": folder, **env})
+
+    def texts(name):
+        return {"Open": {"zh": "打开" + name, "kk": "Ашу " + name}, "Close": {"zh": "关闭"}}
+
+    folder = programs(tmp_path / "the packages", texts)
+    done = recipe(folder)
+    assert done.returncode == 0, done.stderr
+    out = tmp_path / "out"
+    pairs = list(zip(*((out / ("zh-kk." + code)).read_text(encoding="utf-8").splitlines() for code in ("zh", "kk"))))
+    assert sorted(pairs) == sorted(("打开" + name, "Ашу " + name) for name in PROGRAMS)
+    lines = (out / "packages.txt").read_text().splitlines()
+    assert [line.split()[:2] for line in lines] == [[name, "1.2-3"] for name in PROGRAMS]
+    assert sorted(path.name for path in out.iterdir()) == ["packages.txt", "zh-kk.counts.json", "zh-kk.kk", "zh-kk.zh"]
+    assert "there already" in recipe(folder).stdout
+
+    (folder / "libgtk2.0-common_1.2-3_all.deb").unlink()
+    done = recipe(folder, FORCE="1")
+    assert done.returncode == 1 and "lacks libgtk2.0-common_VERSION_all.deb" in done.stderr
+    assert [line.split()[0] for line in (out / "packages.txt").read_text().splitlines()] == list(PROGRAMS)
+    assert recipe(tmp_path / "nowhere", FORCE="1").returncode == 1
 
 
 def path_without(tmp_path, *left_out):
@@ -175,7 +190,7 @@ def test_without_apt_the_recipe_says_what_to_give(run, repo, tmp_path):
 
 
 def test_recipes_called_wrongly_exit_with_2(run, repo, tmp_path):
-    for recipe in ("libreoffice.sh", "udhr.sh"):
+    for recipe in ("libreoffice.sh", "gnome.sh", "udhr.sh"):
         assert run(["bash", repo / "recipes" / "data" / recipe], check=False).returncode == 2
 
 

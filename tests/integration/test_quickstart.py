@@ -1,12 +1,14 @@
 """recipes/quickstart.sh on text and an encoder made here: as many updates as fit, and further ones later."""
 
 import json
+import shutil
 
 import pytest
 
 from tests.support.tiny_encoder import make_encoder_folder
 from tests.support.toy import write_pairs
 
+from .test_data_recipes import needs_unpacker, programs
 from .test_finetune_mt import pair
 
 
@@ -61,6 +63,41 @@ def test_it_makes_the_updates_that_fit_and_goes_on_from_there(quickstart):
     before = (out / "packed" / "model.safetensors").read_bytes()
     again = call(UPDATES=20)
     assert "training into" not in again.stdout and (out / "packed" / "model.safetensors").read_bytes() == before
+
+
+@needs_unpacker
+def test_other_programs_messages_are_kept_apart_and_models_compared(quickstart, run, repo, tmp_path):
+    out, call = quickstart
+    call(UPDATES=3)  # or as many as there are
+    trained = pair(0)
+
+    def texts(name):
+        place = 100 + 10 * len(name)
+        found = {str(number): dict(zip(("zh", "kk"), pair(number))) for number in range(place, place + 4)}
+        return {**found, "known": dict(zip(("zh", "kk"), trained))}
+
+    env = {
+        "LANGS": "kk",
+        "OUT": tmp_path / "out",
+        "SWCM_GNOME_DIR": programs(tmp_path / "packages", texts),
+        "TEST_PAIRS": 6,
+        "MAX_PIECES": 30,
+        "MAX_LEN": 8,
+        "BEAM": 1,
+    }
+    models = [out / "packed", shutil.copytree(str(out / "packed"), str(tmp_path / "other model"))]
+    command = ["bash", repo / "recipes" / "benchmark" / "other_software.sh", out]
+    done = run([*command, *models], env=env)
+    counts = json.loads((tmp_path / "out" / "clean" / "zh-kk.counts.json").read_text())
+    assert counts["dropped"]["held_out"] == 7 and counts["kept"] >= 6
+    tests = (tmp_path / "out" / "split" / "test.zh-kk.zh").read_text(encoding="utf-8").splitlines()
+    assert len(tests) == 6 and trained[0] not in tests
+    rows = [line.split() for line in done.stdout.splitlines() if "±" in line]
+    assert len(rows) == 3 and rows[-1][0] == "shuffled" and rows[0][-2] == rows[1][-2]
+    again = run([*command, *models], env=env)
+    assert again.stdout.count("there already") == 5 and done.stdout.splitlines()[-9:] == again.stdout.splitlines()[-9:]
+    refused = run(["bash", command[1], tmp_path], check=False)
+    assert refused.returncode == 1 and "is no finished quickstart" in refused.stderr
 
 
 @pytest.mark.parametrize("wrong", [{"RECIPE": "quickest"}, {"MINUTES": "0"}, {"UPDATES": "some"}], ids=str)
