@@ -17,7 +17,7 @@
 set -euo pipefail
 # shellcheck source-path=SCRIPTDIR source=../lib/common.sh
 . "$(dirname "${BASH_SOURCE[0]}")/../lib/common.sh"
-# shellcheck source=../lib/debian.sh
+# shellcheck source-path=SCRIPTDIR source=../lib/debian.sh
 . "$SWCM_ROOT/recipes/lib/debian.sh"
 
 : "${PIVOT:=zh}"
@@ -43,7 +43,6 @@ mkdir -p "$out"
 work=$(mktemp -d "$(cd "$out" && pwd)/.gnome.XXXXXX")
 trap 'rm -rf "$work"' EXIT
 
-# shellcheck disable=SC2034
 instead="give SWCM_GNOME_DIR=FOLDER with the .deb files"
 folder=${SWCM_GNOME_DIR:-$work}
 if [ -z "$SWCM_GNOME_DIR" ]; then

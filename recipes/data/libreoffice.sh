@@ -17,7 +17,7 @@
 set -euo pipefail
 # shellcheck source-path=SCRIPTDIR source=../lib/common.sh
 . "$(dirname "${BASH_SOURCE[0]}")/../lib/common.sh"
-# shellcheck source=../lib/debian.sh
+# shellcheck source-path=SCRIPTDIR source=../lib/debian.sh
 . "$SWCM_ROOT/recipes/lib/debian.sh"
 
 : "${PIVOT:=zh}"

@@ -1,6 +1,7 @@
 # shellcheck shell=bash
-# Debian's packages: how the recipes fetch and unpack them; to be sourced after common.sh. The variable instead says what
-# to do where that fails.
+# Debian's packages: how the recipes fetch and unpack them; to be sourced after common.sh.
+
+: "${instead:=}" # what messages say can be done where apt fails
 
 # apt_here OPTIONS...: apt-get with its warning about the user _apt left out; it is harmless here.
 apt_here() { apt-get -qq -o APT::Sandbox::User="$(id -un)" "$@"; }
