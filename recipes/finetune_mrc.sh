@@ -37,7 +37,7 @@ set -euo pipefail
 : "${MIN_COUNT:=2}"            # pieces rarer than that in the training text are cut from the vocabulary
 : "${VALID_QUESTIONS:=100}"    # to hold out, where VALID and TEST are not given
 : "${TEST_QUESTIONS:=200}"
-: "${MAX_TRAIN:=100000}"       # most questions to train on
+: "${MAX_TRAIN:=100000}"       # most questions to train on; 0: all
 : "${MAX_PIECES:=64}"          # question, separator and passage; what is too long is cut from the passage's end
 : "${SEPARATOR:=</s>}"
 : "${MAX_LEN:=60}"             # most pieces of an answer

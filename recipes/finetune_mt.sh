@@ -65,15 +65,7 @@ done_already "$OUT/clean/$PAIR.counts.json" "clean text" ||
         "${held_out[@]+"${held_out[@]}"}" --out "$OUT/clean/$PAIR"
 split=$OUT/split
 if [ $# -eq 3 ]; then
-    mkdir -p "$split"
-    for side in "$source" "$target"; do
-        if [ "$MAX_TRAIN" -gt 0 ]; then
-            head -n "$MAX_TRAIN" "$OUT/clean/$PAIR.$side" >"$split/train.$PAIR.$side"
-        else
-            cp "$OUT/clean/$PAIR.$side" "$split/train.$PAIR.$side"
-        fi
-        for part in valid test; do cp "$OUT/raw/$part.$side" "$split/$part.$PAIR.$side"; done
-    done
+    given_split "$PAIR" "$source" "$target"
 else
     done_already "$split/split.counts.json" "split" ||
         preprocess split --pairs "$OUT/clean/$PAIR" --pivot "$source" --out "$split" \

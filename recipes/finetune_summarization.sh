@@ -33,7 +33,7 @@ set -euo pipefail
 : "${MIN_COUNT:=2}"            # pieces rarer than that in the training text are cut from the vocabulary
 : "${VALID_PAIRS:=100}"        # to hold out, where VALID and TEST are not given
 : "${TEST_PAIRS:=200}"
-: "${MAX_TRAIN:=8000}"         # most pairs to train on
+: "${MAX_TRAIN:=8000}"         # most pairs to train on; 0: all, of text of your own
 : "${MAX_CHARS:=5000}"         # longest text
 : "${MAX_SOURCE:=96}"          # pieces that the model reads of a text; the rest is cut off
 : "${MAX_LEN:=60}"             # most pieces of an output
@@ -82,11 +82,7 @@ else
             --without length_ratio,identical "${held_out[@]+"${held_out[@]}"}" \
             --out "$OUT/clean/text-summary"
     if [ $# -eq 3 ]; then
-        mkdir -p "$split"
-        for side in text summary; do
-            head -n "$MAX_TRAIN" "$OUT/clean/text-summary.$side" >"$split/train.text-summary.$side"
-            for part in valid test; do cp "$OUT/raw/$part.$side" "$split/$part.text-summary.$side"; done
-        done
+        given_split text-summary text summary
     else
         done_already "$split/split.counts.json" "split" ||
             with_sides split --pairs "$OUT/clean/text-summary" --pivot summary --out "$split" \

@@ -75,7 +75,10 @@ for part in $PARTS; do
         done
         if ! done_already "$OUT/venv/bin/optimum-cli" "transformers 4 and optimum"; then
             "$SWCM_PY" -m venv --clear "$OUT/venv"
-            "$OUT/venv/bin/pip" install -q "transformers<5" optimum-onnx onnxruntime torch
+            # The environment's own torch: the newest is often a build for GPUs, of some gigabytes.
+            torch=$("$SWCM_PY" -c 'import importlib.metadata; print(importlib.metadata.version("torch"))')
+            "$OUT/venv/bin/pip" install -q "torch==${torch%+*}"
+            "$OUT/venv/bin/pip" install -q "transformers<5" optimum-onnx onnxruntime
         fi
         "$OUT/venv/bin/python" "$here/hugging_face.py" --exports "$OUT" --source "${PAIRS%%-*}" \
             --sentences "$SENTENCES"

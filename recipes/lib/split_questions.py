@@ -37,7 +37,7 @@ def split(
         rows: (question, passage, answer, further answers...) to train on or hold out of.
         given: parts that were held out already.
         wanted: questions of the others, at least so many.
-        max_train: questions at most.
+        max_train: questions at most; 0: all.
     """
     by_passage: Dict[str, List[Row]] = collections.defaultdict(list)
     for row in rows:
@@ -51,7 +51,7 @@ def split(
         while name not in given and passages and len(parts[name]) < wanted[name]:
             parts[name] += by_passage[passages.pop()]
     kept = [row for passage in passages for row in by_passage[passage]]
-    parts["train"] = kept[:max_train]
+    parts["train"] = kept[: max_train or None]
     if not all(parts.values()):
         raise SwcmError(
             "{} questions on {} passages are too few to hold {} out".format(
@@ -77,7 +77,9 @@ def main() -> int:
     parser.add_argument("--out", required=True, metavar="OUT", help="folder to write")
     parser.add_argument("--valid", type=int, default=100, metavar="N", help="questions to hold out (%(default)s)")
     parser.add_argument("--test", type=int, default=200, metavar="N", help="questions to hold out (%(default)s)")
-    parser.add_argument("--max-train", type=int, default=100_000, metavar="N", help="questions at most (%(default)s)")
+    parser.add_argument(
+        "--max-train", type=int, default=100_000, metavar="N", help="questions at most; 0: all (%(default)s)"
+    )
     parser.add_argument("--seed", type=int, default=1, metavar="N", help="of what is held out (%(default)s)")
     options = parser.parse_args()
     there = [name for name in HELD_OUT if os.path.exists(os.path.join(options.questions, name + ".question"))]

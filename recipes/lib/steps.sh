@@ -14,6 +14,18 @@ prune_encoder() {
         preprocess build_dict --encoder "$out/encoder" --langs "$langs" --out "$out/dict.txt"
 }
 
+# given_split PAIR SIDE SIDE: OUT/split where the sets were given: for training OUT/clean/PAIR, the first MAX_TRAIN of it
+# (0: all), for validation and test what OUT/raw has, as it is.
+given_split() {
+    local side part first=(cat)
+    [ "$MAX_TRAIN" = 0 ] || first=(head -n "$MAX_TRAIN")
+    mkdir -p "$OUT/split"
+    for side in "$2" "$3"; do
+        "${first[@]}" <"$OUT/clean/$1.$side" >"$OUT/split/train.$1.$side"
+        for part in valid test; do cp "$OUT/raw/$part.$side" "$OUT/split/$part.$1.$side"; done
+    done
+}
+
 # encode_text ENCODER PIECES FILES... [FLAGS OF preprocess/encode.py]: the folder PIECES, which has FILES in the pieces of
 # the encoder folder ENCODER.
 encode_text() {

@@ -97,10 +97,6 @@ class SwcmTask(FairseqTask):
             )
         return [self.dictionary.index(tag) for tag in tags]
 
-    def language_index(self, code: str) -> int:
-        """Dictionary id of one language's tag."""
-        return self.language_indices([code])[0]
-
     # ------------------------------------------------------------------ building
 
     def build_model(self, cfg, from_checkpoint=False):

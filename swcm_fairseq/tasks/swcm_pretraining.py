@@ -104,8 +104,7 @@ class SwcmPretrainingTask(SwcmTask):
         if plan.languages and MASK not in dictionary:
             raise SwcmError(f"the dictionary in {self.folders[0]} has no {MASK}, which denoising needs")
         self.noise = NoiseSettings(cfg.mask_ratio, cfg.poisson_lambda, cfg.permute_sentences).check()
-        self.tags = [self.language_index(code) for code in plan.languages]
-        self.tags += [self.language_index(target) for _, target in plan.directions]
+        self.tags = self.language_indices([*plan.languages, *(target for _, target in plan.directions)])
         self.units = {code: WholeWords(dictionary.symbols, code) for code in plan.languages}
         schedule = Schedule(
             getattr(cfg.scheduled_sampling, "value", cfg.scheduled_sampling),

@@ -82,6 +82,22 @@ def test_given_test_sets_stay_as_they_are_and_out_of_training(recipe):
     assert not set(trained) & {pair(number)[1] for number in [*range(5), *range(50, 56)]}
 
 
+@pytest.mark.parametrize("most, left", [(0, 4), (3, 3), (9, 4)])
+def test_of_given_sets_the_first_are_taken_or_all(run, repo, tmp_path, most, left):
+    for folder in ("clean", "raw"):
+        (tmp_path / folder).mkdir()
+    lines = {side: [f"{side} {number}" for number in range(4)] for side in ("zh", "kk")}
+    for side in lines:
+        (tmp_path / "clean" / f"zh-kk.{side}").write_text("\n".join(lines[side]) + "\n")
+        for part in ("valid", "test"):
+            (tmp_path / "raw" / f"{part}.{side}").write_text(f"{part} {side}\n")
+    program = '. "$1/recipes/lib/steps.sh"; given_split zh-kk zh kk'
+    run(["bash", "-euc", program, "bash", repo], env={"OUT": tmp_path, "MAX_TRAIN": most})
+    for side in lines:
+        assert read_lines(str(tmp_path / "split" / f"train.zh-kk.{side}")) == lines[side][:left]
+        assert read_lines(str(tmp_path / "split" / f"test.zh-kk.{side}")) == [f"test {side}"]
+
+
 @pytest.mark.parametrize(
     "arguments, environment, message",
     [

@@ -153,6 +153,11 @@ def test_validation_takes_every_example_once_and_misses_are_said(folder, caplog)
     assert [record.getMessage().split(":")[0] for record in caplog.records] == ["valid dae.kk", "valid dae.mn"]
 
 
+def test_all_tags_that_the_dictionary_lacks_are_named(folder):
+    with pytest.raises(SwcmError, match=r"no tag \[ug\] \[bo\] \[uz\]; it has"):
+        task_of(folder, dae_langs="zh,ug,bo", mt_pairs="zh-bo,zh-uz")
+
+
 def test_missing_training_data_is_named(folder):
     task = task_of(folder, mt_pairs="zh-kk,kk-mn")
     with pytest.raises(SwcmError, match="train mt.kk-mn, train mt.mn-kk"):
