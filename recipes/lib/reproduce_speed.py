@@ -1,5 +1,6 @@
 """Measurements of recipes/benchmark/speed.sh in the ledger, and their table."""
 
+import os
 from typing import Dict, List, Optional
 
 from . import reproduce_ledger as ledger
@@ -20,7 +21,8 @@ def record(folder: str, section: str, case: Dict, numbers: Dict, commit: str) ->
     """One finished measurement: ``numbers`` are what it gave."""
     kept = {key: value for key, value in numbers.items() if key != "batches"}
     entry = {"kind": "speed", "section": section, "case": case, "numbers": kept, "commit": commit}
-    entry.update(machine=dict(machine(), threads=case["threads"]), versions=versions())
+    waiting = os.environ.get("OMP_WAIT_POLICY", "default")
+    entry.update(machine=dict(machine(), threads=case["threads"], omp_wait_policy=waiting), versions=versions())
     ledger.write(folder, name_of(section, case, numbers.get("beam"), numbers.get("size")), entry)
 
 

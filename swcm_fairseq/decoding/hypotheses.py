@@ -123,6 +123,12 @@ class BaseTranslator(abc.ABC):
             ``search.n_best`` outputs a sentence, best first.
         """
 
+    def decode_batches(
+        self, batches: Iterable[List[List[str]]], tag: str, search: Search
+    ) -> Iterable[List[List[Written]]]:
+        """``decode`` of each batch, in order; for engines that can work on several at once."""
+        return (self.decode(sources, tag, search) for sources in batches)
+
     def hypotheses(
         self,
         sentences: Sequence[str],
@@ -162,9 +168,9 @@ class BaseTranslator(abc.ABC):
         found = [[Hypothesis("", 0.0, [], [] if attention else None)] for _ in texts]
         todo = [place for place, text in enumerate(texts) if sources[place] and not is_blank(text)]
         todo.sort(key=lambda place: len(sources[place]))
-        for start in range(0, len(todo), batch_size):
-            batch = todo[start : start + batch_size]
-            outputs = self.decode([sources[place] for place in batch], tag, search)
+        batches = [todo[start : start + batch_size] for start in range(0, len(todo), batch_size)]
+        decoded = self.decode_batches(([sources[place] for place in batch] for batch in batches), tag, search)
+        for batch, outputs in zip(batches, decoded):
             for place, written in zip(batch, outputs):
                 found[place] = [
                     Hypothesis(self.pieces.decode(" ".join(one.pieces)), one.score, one.pieces, one.attention)

@@ -1,7 +1,7 @@
 """Decoding with CTranslate2, without torch."""
 
 import os
-from typing import Any, Dict, List
+from typing import Any, Dict, Iterable, List
 
 import ctranslate2
 
@@ -51,12 +51,24 @@ class Ct2Translator(BaseTranslator):
 
     def decode(self, sources: List[List[str]], tag: str, search: Search) -> List[List[Written]]:
         """Write a batch; see ``BaseTranslator.decode``."""
+        return next(iter(self.decode_batches([sources], tag, search)))
+
+    def decode_batches(
+        self, batches: Iterable[List[List[str]]], tag: str, search: Search
+    ) -> Iterable[List[List[Written]]]:
+        """See ``BaseTranslator.decode_batches``; the engine is asked for all of them before the first is waited for."""
         # <s>, the tag, and one position for the </s> that ends the longest output.
         longest = min(search.max_len, self.max_source - 2)
-        found = self.engine.translate_batch(
+        asked = [self._ask(sources, tag, search, longest) for sources in batches]
+        return ([_best(one.result(), longest, search) for one in results] for results in asked)
+
+    def _ask(self, sources: List[List[str]], tag: str, search: Search, longest: int) -> List:
+        """What will hold the results; waits where the engine's queue is full."""
+        return self.engine.translate_batch(
             [[BOS] + source + [EOS] for source in sources],
             target_prefix=[[tag]] * len(sources),
             max_batch_size=-(-len(sources) // self.engine.num_translators),
+            asynchronous=True,
             beam_size=search.beam,
             num_hypotheses=search.beam,
             length_penalty=_NO_PENALTY,
@@ -68,7 +80,6 @@ class Ct2Translator(BaseTranslator):
             return_end_token=True,
             return_attention=search.attention,
         )
-        return [_best(result, longest, search) for result in found]
 
 
 def _threads_by_default() -> int:

@@ -2,6 +2,7 @@ import json
 import shutil
 import subprocess
 import sys
+from types import SimpleNamespace
 
 import ctranslate2
 import numpy as np
@@ -116,6 +117,27 @@ def test_without_a_number_of_threads_as_many_as_the_engine_takes(folders, monkey
         monkeypatch.setenv("OMP_NUM_THREADS", variable)
         opened = swcm_fairseq.from_pretrained(str(folders / "ct2"), compute_type="int8")
         assert opened.engine.num_translators == translators
+
+
+def test_ctranslate2_is_asked_for_all_batches_before_the_first_is_waited_for(folders, monkeypatch):
+    theirs = swcm_fairseq.from_pretrained(str(folders / "ct2"), threads=1)
+    engine, log = theirs.engine, []
+
+    def logged(result):
+        def wait():
+            log.append("waited")
+            return result.result()
+
+        return SimpleNamespace(result=wait)
+
+    def asked(sources, **settings):
+        log.append("asked")
+        return [logged(one) for one in engine.translate_batch(sources, **settings)]
+
+    wanted = theirs.translate(SENTENCES, "kk", max_len=5)
+    theirs.engine = SimpleNamespace(translate_batch=asked, num_translators=1)
+    assert theirs.translate(SENTENCES, "kk", max_len=5, batch_size=1) == wanted
+    assert log == ["asked"] * 4 + ["waited"] * 4
 
 
 def test_length_is_limited_and_long_sources_are_cut(theirs):
