@@ -66,8 +66,8 @@ for part in $PARTS; do
         bf16=()
         [ "$("$SWCM_PY" -m swcm_fairseq.hardware 2>/dev/null | cut -f 1)" != bf16 ] || bf16=(--bf16)
         # Threads wait as they do in a user's program, where the recipes' sleep.
-        env -u OMP_WAIT_POLICY "$SWCM_PY" "$here/speed.py" --packed "$model" --exports "$OUT" --tests "${sources[@]}" --threads "$THREADS" \
-            --rounds "$ROUNDS" "${bf16[@]}"
+        env -u OMP_WAIT_POLICY "$SWCM_PY" "$here/speed.py" --packed "$model" --exports "$OUT" \
+            --tests "${sources[@]}" --threads "$THREADS" --rounds "$ROUNDS" "${bf16[@]}"
         ;;
     others)
         [ -e "$OUT/ours.json" ] || die "PARTS=equality comes first: it writes what is compared with"

@@ -26,6 +26,7 @@ class Sessions:
         paths = [str(folder / name) for name in onnx_files(eight_bits)]
         options = onnxruntime.SessionOptions()
         options.intra_op_num_threads, options.log_severity_level = 1, 3
+        options.add_session_config_entry("session.x64quantprecision", "1")  # no overflow on processors without VNNI
         options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_ENABLE_BASIC
         self.encoder, self.decoder = (onnxruntime.InferenceSession(path, options) for path in paths)
         self.given = [one.name for one in self.decoder.get_outputs()]
