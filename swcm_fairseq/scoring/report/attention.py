@@ -34,6 +34,7 @@ def attention(folder: str, source: str, output: str, lang: str) -> Attention:
 
     translator = Translator.from_pretrained(folder)
     dictionary, model = translator.dictionary, translator.model
+    model.decoder.need_attn = True  # else it is left out
     tag = dictionary.index(tag_of(lang))
     if tag == dictionary.unk():
         raise SwcmError(f"the model in {folder} has no tag {tag_of(lang)}")
