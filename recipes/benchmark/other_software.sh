@@ -9,7 +9,7 @@
 # Outputs:  a table on standard output; OUT (QUICKSTART_DIR/other-software): the text, its test sets, what each model
 #           wrote.
 # Hardware: as for decoding the quickstart's test sets.
-# Time:     2 CPU cores: 2 minutes a model.
+# Time:     2 CPU cores: a minute a model.
 # Expect:   see recipes/benchmark/README.md.
 set -euo pipefail
 
