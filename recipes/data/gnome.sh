@@ -31,10 +31,8 @@ packages=(evince-common gedit-common gnome-control-center-data libglib2.0-data l
 # Debian's code for one of ours.
 locale_of() { if [ "$1" = zh ]; then echo zh_CN; else echo "$1"; fi; }
 
-wanted=()
-for language in $LANGS; do
-    done_already "$out/$PIVOT-$language.counts.json" "pair $PIVOT-$language" || wanted+=("$language")
-done
+# shellcheck disable=SC2086
+wanted_pairs "$out" "$PIVOT" $LANGS
 [ ${#wanted[@]} -gt 0 ] || exit 0
 
 use_environment
@@ -44,17 +42,11 @@ work=$(mktemp -d "$(cd "$out" && pwd)/.gnome.XXXXXX")
 trap 'rm -rf "$work"' EXIT
 
 instead="give SWCM_GNOME_DIR=FOLDER with the .deb files"
-folder=${SWCM_GNOME_DIR:-$work}
-if [ -z "$SWCM_GNOME_DIR" ]; then
-    say "downloading ${packages[*]}"
-    download_packages "$work" "${packages[@]}"
-elif [ ! -d "$folder" ]; then
-    die "SWCM_GNOME_DIR: $folder is no folder"
-fi
+packages_in SWCM_GNOME_DIR "$work" "${packages[@]}"
 for package in "${packages[@]}"; do
-    file=$(find "$folder" -maxdepth 1 -name "${package}_*.deb" | sort | tail -n 1)
+    file=$(package_file "$folder" "$package")
     [ -n "$file" ] || die "$folder lacks ${package}_VERSION_all.deb; 'apt-get download $package' fetches it on Debian or Ubuntu"
-    printf '%s %s %s\n' "$package" "$(version_of "$file")" "$(sha256_of "$file")" >>"$work/packages.txt"
+    record_package "$work/packages.txt" "$package" "$file"
     unpack_package "$file" "$work/unpacked"
 done
 for language in "${wanted[@]}"; do
@@ -63,4 +55,4 @@ for language in "${wanted[@]}"; do
         --target "$language" --target-dir "$work/unpacked/usr/share/locale/$(locale_of "$language")" \
         --out "$out/$PIVOT-$language" "${force[@]+"${force[@]}"}"
 done
-sort -o "$out/packages.txt" "$work/packages.txt"
+keep_record "$work/packages.txt" "$out"

@@ -62,13 +62,8 @@ package_of() {
 
 instead="give two line-aligned files per language in its place, or SWCM_LIBREOFFICE_DIR=FOLDER with the .deb files"
 
-# The package of a language among the files of a folder; the newest when there are several.
-package_file() { find "$1" -maxdepth 1 -name "$(package_of "$2")_*.deb" | sort | tail -n 1; }
-
-wanted=()
-for language in $LANGS; do
-    done_already "$out/$PIVOT-$language.counts.json" "pair $PIVOT-$language" || wanted+=("$language")
-done
+# shellcheck disable=SC2086
+wanted_pairs "$out" "$PIVOT" $LANGS
 [ ${#wanted[@]} -gt 0 ] || exit 0
 
 use_environment
@@ -77,27 +72,21 @@ mkdir -p "$out"
 work=$(mktemp -d "$(cd "$out" && pwd)/.libreoffice.XXXXXX")
 trap 'rm -rf "$work"' EXIT
 
-folder=${SWCM_LIBREOFFICE_DIR:-$work}
-if [ -z "$SWCM_LIBREOFFICE_DIR" ]; then
-    packages=()
-    for language in "$PIVOT" "${wanted[@]}"; do packages+=("$(package_of "$language")"); done
-    say "downloading ${packages[*]}"
-    download_packages "$work" "${packages[@]}"
-elif [ ! -d "$folder" ]; then
-    die "SWCM_LIBREOFFICE_DIR: $folder is no folder"
-fi
+packages=()
+for language in "$PIVOT" "${wanted[@]}"; do packages+=("$(package_of "$language")"); done
+packages_in SWCM_LIBREOFFICE_DIR "$work" "${packages[@]}"
 
 missing=
-for language in "$PIVOT" "${wanted[@]}"; do
-    [ -n "$(package_file "$folder" "$language")" ] || missing+=" $(package_of "$language")_VERSION_all.deb"
+for package in "${packages[@]}"; do
+    [ -n "$(package_file "$folder" "$package")" ] || missing+=" ${package}_VERSION_all.deb"
 done
 [ -z "$missing" ] || die "$folder lacks$missing; 'apt-get download PACKAGE' fetches one on Debian or Ubuntu"
 
 for language in "$PIVOT" "${wanted[@]}"; do
-    file=$(package_file "$folder" "$language")
-    version=$(version_of "$file")
-    printf '%s %s %s\n' "$(package_of "$language")" "$version" "$(sha256_of "$file")" >>"$work/packages.txt"
-    check_version "$file" "$language is version" "$version" "$known_version" "$(known_sha256 "$language")"
+    package=$(package_of "$language")
+    file=$(package_file "$folder" "$package")
+    record_package "$work/packages.txt" "$package" "$file"
+    check_version "$file" "$language is version" "$(version_of "$file")" "$known_version" "$(known_sha256 "$language")"
     unpack_package "$file" "$work/$language"
 done
 for language in "${wanted[@]}"; do
@@ -105,7 +94,4 @@ for language in "${wanted[@]}"; do
         --pivot "$PIVOT" --pivot-dir "$work/$PIVOT" --target "$language" --target-dir "$work/$language" \
         --out "$out/$PIVOT-$language" "${force[@]+"${force[@]}"}"
 done
-# Packages of an earlier run keep their line.
-[ ! -e "$out/packages.txt" ] || cat "$out/packages.txt" >>"$work/packages.txt"
-sort -u -o "$work/packages.txt" "$work/packages.txt"
-mv "$work/packages.txt" "$out/packages.txt"
+keep_record "$work/packages.txt" "$out"

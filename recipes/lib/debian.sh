@@ -37,6 +37,43 @@ unpack_package() {
     fi || die "$1 cannot be unpacked: is the download whole?"
 }
 
+# wanted_pairs OUT PIVOT LANGUAGE...: sets the array wanted to the languages whose pair with PIVOT is not in OUT yet.
+wanted_pairs() {
+    local out=$1 pivot=$2 language
+    shift 2
+    wanted=()
+    for language in "$@"; do
+        done_already "$out/$pivot-$language.counts.json" "pair $pivot-$language" || wanted+=("$language")
+    done
+}
+
+# packages_in VARIABLE WORK PACKAGE...: sets folder to where the packages lie: the folder that VARIABLE names, or WORK, into
+# which they are downloaded.
+packages_in() {
+    local variable=$1 work=$2
+    folder=${!variable:-$work}
+    shift 2
+    if [ -z "${!variable}" ]; then
+        say "downloading $*"
+        download_packages "$work" "$@"
+    elif [ ! -d "$folder" ]; then
+        die "$variable: $folder is no folder"
+    fi
+}
+
+# package_file FOLDER PACKAGE: its file there, the newest when there are several; nothing where there is none.
+package_file() { find "$1" -maxdepth 1 -name "$2_*.deb" | sort | tail -n 1; }
+
+# record_package LIST PACKAGE FILE: a line of LIST: name, version, sha256.
+record_package() { printf '%s %s %s\n' "$2" "$(version_of "$3")" "$(sha256_of "$3")" >>"$1"; }
+
+# keep_record LIST OUT: OUT/packages.txt, which has the lines of LIST; packages of an earlier run keep theirs.
+keep_record() {
+    [ ! -e "$2/packages.txt" ] || cat "$2/packages.txt" >>"$1"
+    sort -u -o "$1" "$1"
+    mv "$1" "$2/packages.txt"
+}
+
 # version_of FILE: of a package's file, by its name.
 version_of() {
     local version
