@@ -11,7 +11,7 @@ import torch
 
 import swcm_fairseq
 from swcm_fairseq.decoding import packed
-from swcm_fairseq.decoding.engines import ct2
+from swcm_fairseq.decoding.engines import ct2, onnx
 from swcm_fairseq.decoding.engines.onnx import OnnxTranslator
 from swcm_fairseq.errors import SwcmError
 from swcm_fairseq.export.writing import export
@@ -84,7 +84,7 @@ def test_batches_change_nothing(theirs):
     "amd, compute_type, given, translators", [(True, "int8", 3, 3), (False, "int8", 3, 1), (True, "float32", 3, 1)]
 )
 def test_eight_bits_on_amds_processors_take_a_thread_for_each_part_of_a_batch(
-    folders, ours, monkeypatch, amd, compute_type, given, translators
+    folders, monkeypatch, amd, compute_type, given, translators
 ):
     opened = []
 
@@ -138,6 +138,21 @@ def test_ctranslate2_is_asked_for_all_batches_before_the_first_is_waited_for(fol
     theirs.engine = SimpleNamespace(translate_batch=asked, num_translators=1)
     assert theirs.translate(SENTENCES, "kk", max_len=5, batch_size=1) == wanted
     assert log == ["asked"] * 4 + ["waited"] * 4
+
+
+@pytest.mark.parametrize("overflow, setting", [(True, "1"), (False, None)])
+def test_where_products_of_8_bits_may_overflow_onnxruntime_is_told_to_avoid_it(folders, monkeypatch, overflow, setting):
+    told, plain = [], onnx.onnxruntime.SessionOptions
+
+    class Recorded(plain):
+        def add_session_config_entry(self, name, value):
+            told.append((name, value))
+            super().add_session_config_entry(name, value)
+
+    monkeypatch.setattr(onnx.onnxruntime, "SessionOptions", Recorded)
+    monkeypatch.setattr(onnx, "products_of_8_bits_overflow", lambda: overflow)
+    swcm_fairseq.from_pretrained(str(folders / "onnx"), threads=1)
+    assert dict(told).get("session.x64quantprecision") == setting
 
 
 def test_length_is_limited_and_long_sources_are_cut(theirs):
