@@ -9,6 +9,7 @@ import os
 import re
 import statistics
 import sys
+from collections import defaultdict
 from typing import Dict, List, Optional
 
 from swcm_fairseq.errors import SwcmError, run_command
@@ -48,13 +49,17 @@ def further(updates: int, each: Optional[float], entries: List[Dict]) -> List[st
     """What to tell a user at the end; ``each`` is the seconds of an update, None where they are not known."""
     hour = 0 if each is None else updates_that_fit(3600, each, 1)
     lines = []
-    measured = sorted((e for e in entries if e["row"] in ROWS and e["pairs"] == "all"), key=lambda e: e["updates"])
-    if measured:
+    seeds = defaultdict(list)  # of a length and its languages: the scores of each training
+    for entry in entries:
+        if entry["row"] in ROWS and entry["pairs"] == "all":
+            scores = {lang: one["chrfpp"] for lang, one in entry["test"].items()}
+            seeds[entry["updates"], tuple(scores)].append(scores)
+    if seeds:
         lines += ["What other lengths gave (chrF++ of larger test sets, recipes/results):"]
-    for entry in measured:
-        scores = {lang: one["chrfpp"] for lang, one in entry["test"].items()}
-        parts = ", ".join(f"{lang} {value:.1f}" for lang, value in scores.items())
-        lines.append(f"  {entry['updates']:5d} updates: {parts}, mean {statistics.mean(scores.values()):.1f}")
+    for (length, langs), trainings in sorted(seeds.items()):
+        means = {lang: statistics.mean(scores[lang] for scores in trainings) for lang in langs}
+        parts = ", ".join(f"{lang} {value:.1f}" for lang, value in means.items())
+        lines.append(f"  {length:5d} updates: {parts}, mean {statistics.mean(means.values()):.1f}")
     lines += [
         f"{updates} updates are made. "
         + (f"An hour on this machine is about {hour}, which gives more:" if hour > updates else "More give more:"),

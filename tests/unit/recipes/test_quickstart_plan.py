@@ -46,3 +46,12 @@ def test_the_end_says_what_an_hour_would_give_and_how_to_go_on():
     assert "  UPDATES=5500 bash recipes/quickstart.sh" in lines  # (3600 * 0.8 - 45) / 0.5 = 5670
     assert "  UPDATES=6 bash recipes/quickstart.sh" in plan.further(3, None, [])
     assert "  UPDATES=12000 bash recipes/quickstart.sh" in plan.further(6000, 0.5, [])
+
+
+def test_seeds_of_one_length_are_averaged():
+    seeds = [
+        {"row": row, "pairs": "all", "updates": 800, "test": {"kk": {"chrfpp": kk}, "mn": {"chrfpp": 20.0}}}
+        for row, kk in (("last", 24.0), ("best", 26.0))
+    ]
+    found = [line for line in plan.further(1800, 0.5, seeds) if "updates:" in line]
+    assert found == ["    800 updates: kk 25.0, mn 20.0, mean 22.5"]
