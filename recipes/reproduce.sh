@@ -77,7 +77,8 @@ mkdir -p "$OUT/locks"
 rm -rf "$OUT/failed"
 export OUT LEDGER SIZE LANGS KEEP_CHECKPOINTS commit
 
-# open_jobs: those that can begin, a line each: name, pairs, row, updates, rate, seed, pretrain, flags.
+# open_jobs: those that can begin, a line each: name, pairs, row, updates, rate, seed, layers,
+# pretrain, flags.
 open_jobs() {
     "${report[@]}" next --ledger "$LEDGER" --size "$SIZE" --langs "${langs[@]}" --experiments "${experiments[@]}" \
         --rows "${rows[@]}" --pairs "${sizes[@]}" --updates "$UPDATES" --rates "${rates[@]}" --seeds "${seeds[@]}"
@@ -94,7 +95,7 @@ split_of() {
 # prepare PAIRS...: text, encoder, dictionary, and for each number of pairs OUT/PAIRS/data-bin, with the text of every
 # language for denoising too.
 prepare() {
-    local size part lang folder
+    local size part lang folder layers
     if [ -z "$ENCODER" ]; then
         ENCODER=$OUT/encoder-full
         bash "$recipes/encoders/e5_small.sh" "$ENCODER"
@@ -103,6 +104,10 @@ prepare() {
     # The encoder is cut for all text there is, so that it is the same whatever is asked for.
     split_of all
     prune_encoder "$ENCODER" "$OUT" "$(commas zh "${langs[@]}")" "$OUT"/all/split/train.*
+    for layers in $(cut -f 7 <<<"$wanted" | grep -v '^-' | sort -u); do
+        KEEP_LAYERS=$layers prune_encoder "$ENCODER" "$OUT/layers/$layers" "$(commas zh "${langs[@]}")" \
+            "$OUT"/all/split/train.*
+    done
     for size in "$@"; do
         folder=$OUT/$size
         split_of "$size"

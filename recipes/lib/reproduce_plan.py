@@ -19,6 +19,7 @@ class Row(NamedTuple):
 
     name: str
     group: str
+    layers: str
     pretrain: str
     flags: str
     paper: str

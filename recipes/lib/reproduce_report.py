@@ -59,7 +59,7 @@ def next_jobs(args) -> None:
     for job in left:
         if job.rate is not None:
             row = rows[job.row]
-            print(setting.name(job), *job, row.pretrain, row.flags, sep="\t")
+            print(setting.name(job), *job, row.layers, row.pretrain, row.flags, sep="\t")
     print(f"{len(left)} trainings are missing", file=sys.stderr)
 
 
@@ -67,6 +67,8 @@ def record(args) -> None:
     row, setting = read_rows()[args.row], Setting(args.size, args.langs)
     job = Job(args.pairs, args.row, args.updates, args.rate, args.seed)
     about = {"size": args.size, "langs": args.langs, **job._asdict(), "pretrain": row.pretrain, "flags": row.flags}
+    if row.layers != "-":
+        about["layers"] = row.layers
     about.update(commit=args.commit, experiment=args.experiment)
     ledger.write(args.ledger, setting.name(job), entry_of(args.training, args.split, args.langs, about))
     read_ledger(args.ledger, setting)

@@ -28,8 +28,9 @@ ROWS = [line.split("\t") for line in TABLE.read_text(encoding="utf-8").splitline
 REFERENCES = ["қара мысық", "ақ ит жүр", "үлкен үй", "кітап оқы"]
 
 
-@pytest.mark.parametrize("row, group, pretrain, flags, paper", ROWS, ids=[row[0] for row in ROWS])
-def test_every_rows_flags_are_flags(row, group, pretrain, flags, paper, tmp_path):
+@pytest.mark.parametrize("row, group, layers, pretrain, flags, paper", ROWS, ids=[row[0] for row in ROWS])
+def test_every_rows_flags_are_flags(row, group, layers, pretrain, flags, paper, tmp_path):
+    assert layers == "-" or [int(one) for one in layers.split(",")]
     config = {"num_hidden_layers": 3, "hidden_size": 16, "intermediate_size": 24, "num_attention_heads": 2}
     (tmp_path / "config.json").write_text(json.dumps(config))
     given = [] if flags == "-" else report.with_sizes(flags, str(tmp_path)).split()
