@@ -95,7 +95,7 @@ split_of() {
 # prepare PAIRS...: text, encoder, dictionary, and for each number of pairs OUT/PAIRS/data-bin, with the text of every
 # language for denoising too.
 prepare() {
-    local size part lang folder layers
+    local size part lang folder layers cuts
     if [ -z "$ENCODER" ]; then
         ENCODER=$OUT/encoder-full
         bash "$recipes/encoders/e5_small.sh" "$ENCODER"
@@ -104,7 +104,8 @@ prepare() {
     # The encoder is cut for all text there is, so that it is the same whatever is asked for.
     split_of all
     prune_encoder "$ENCODER" "$OUT" "$(commas zh "${langs[@]}")" "$OUT"/all/split/train.*
-    for layers in $(cut -f 7 <<<"$wanted" | grep -v '^-' | sort -u); do
+    read -r -a cuts <<<"$(cut -f 7 <<<"$wanted" | grep -v '^-$' | sort -u | tr '\n' ' ')"
+    for layers in "${cuts[@]}"; do
         KEEP_LAYERS=$layers prune_encoder "$ENCODER" "$OUT/layers/$layers" "$(commas zh "${langs[@]}")" \
             "$OUT"/all/split/train.*
     done
