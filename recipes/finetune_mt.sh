@@ -29,7 +29,7 @@ set -euo pipefail
 : "${FIELDS:=${PAIR/-/ }}"
 : "${OUT:=$SWCM_ROOT/runs/mt-$PAIR}"
 : "${ENCODER:=}"
-: "${KEEP_LAYERS=0,3,6,9}"
+: "${KEEP_LAYERS=0,2,4}"
 : "${VALID_PAIRS:=100}"
 : "${TEST_PAIRS:=150}"
 : "${MAX_TRAIN:=0}"

@@ -29,7 +29,7 @@ set -euo pipefail
 : "${LANGS:=kk mn ug}"         # languages to translate Chinese into
 : "${TEXT:=}"                  # folder with zh-kk.zh, zh-kk.kk, ... instead of LibreOffice's text
 : "${ENCODER:=}"               # encoder folder instead of multilingual-e5-small
-: "${KEEP_LAYERS:=0,3,6,9}"    # of the encoder; empty keeps all
+: "${KEEP_LAYERS:=0,2,4}"      # of the encoder; empty keeps all
 : "${TRAIN_PAIRS:=0}"          # most pairs a language; 0: all
 : "${TEST_PAIRS:=150}"
 : "${VALID_PAIRS:=100}"
