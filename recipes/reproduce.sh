@@ -8,8 +8,8 @@
 #
 # What it does: of all trainings asked for, those that the ledger does not have: train, decode the test sets, write the
 #           ledger's file. The first seed is trained at each rate, the others at the one with the best validation
-#           chrF++, which also chooses the checkpoint. Encoder, vocabulary, validation and test sets are the same
-#           throughout; the updates of a row's stages add up to UPDATES.
+#           chrF++, which also chooses the checkpoint. Vocabulary, validation and test sets are the same throughout, the
+#           encoder too, but for rows that keep other layers of it; the updates of a row's stages add up to UPDATES.
 #           It can be stopped at any moment, kill -9 included, and goes on where it was: within a training from its last
 #           200 updates. Several machines may share OUT, or have one each and copy their ledger files together.
 # Inputs:   python3 and the package registries; or ENCODER and TEXT from this machine, as for recipes/quickstart.sh. With

@@ -1,6 +1,11 @@
+from pathlib import Path
+
 import pytest
 
 from recipes.lib import quickstart_plan as plan
+from recipes.lib.reproduce_plan import read_rows
+
+ROOT = Path(__file__).resolve().parent.parent.parent.parent
 
 LINE = "2026 | INFO | train_inner | epoch 001: 5 / 99 loss=9, num_updates={}, lr=1, train_wall=3, gb_free=1, wall={}\n"
 
@@ -39,7 +44,7 @@ def test_as_many_updates_as_fit_in_round_numbers(seconds, each, trainings, expec
 
 
 def test_the_end_says_what_an_hour_would_give_and_how_to_go_on():
-    entry = {"row": "last", "pairs": "all", "updates": 800, "test": {"kk": {"chrfpp": 25.0}, "mn": {"chrfpp": 24.0}}}
+    entry = {"row": plan.ROW, "pairs": "all", "updates": 800, "test": {"kk": {"chrfpp": 25.0}, "mn": {"chrfpp": 24.0}}}
     others = [dict(entry, pairs="2000", updates=1), dict(entry, row="random", updates=2)]
     lines = plan.further(1800, 0.5, [*others, entry])
     assert "    800 updates: kk 25.0, mn 24.0, mean 24.5" in lines and not [one for one in lines if "2 updates:" in one]
@@ -50,8 +55,16 @@ def test_the_end_says_what_an_hour_would_give_and_how_to_go_on():
 
 def test_seeds_of_one_length_are_averaged():
     seeds = [
-        {"row": row, "pairs": "all", "updates": 800, "test": {"kk": {"chrfpp": kk}, "mn": {"chrfpp": 20.0}}}
-        for row, kk in (("last", 24.0), ("best", 26.0))
+        {"row": plan.ROW, "pairs": "all", "updates": 800, "test": {"kk": {"chrfpp": kk}, "mn": {"chrfpp": 20.0}}}
+        for kk in (24.0, 26.0)
     ]
     found = [line for line in plan.further(1800, 0.5, seeds) if "updates:" in line]
     assert found == ["    800 updates: kk 25.0, mn 20.0, mean 22.5"]
+
+
+def test_the_row_is_the_quickstarts_own():
+    quickstart = (ROOT / "recipes" / "quickstart.sh").read_text(encoding="utf-8")
+    train = (ROOT / "recipes" / "train.sh").read_text(encoding="utf-8")
+    row = read_rows()[plan.ROW]
+    assert f'"${{KEEP_LAYERS:={row.layers}}}"' in quickstart and '"${RECIPE:=best}"' in quickstart
+    assert "recipe=({})".format(row.flags.replace(" --dropout 0", "")) in train
