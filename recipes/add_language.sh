@@ -31,7 +31,7 @@ set -euo pipefail
 : "${COMPARE:=1}"              # 0: without the training that keeps the old vocabulary
 : "${TEXT:=}"                  # folder with PIVOT-NEW_LANG.PIVOT and PIVOT-NEW_LANG.NEW_LANG instead of DATA
 : "${ENCODER:=}"               # encoder folder instead of multilingual-e5-small
-: "${KEEP_LAYERS:=0,3,6,9}"    # of the encoder; empty keeps all
+: "${KEEP_LAYERS=0,3,6,9}"     # of the encoder; empty keeps all
 : "${PIECES:=1000}"            # most new pieces beside single characters
 : "${MONO:=}"                  # a file with more text in the new language, to learn pieces from
 : "${TRAIN_PAIRS:=5000}"       # most pairs
@@ -80,7 +80,7 @@ done_already "$OUT/grown/config.json" "grown encoder" ||
 prepare() {
     local out=$OUT/$1 encoder=$2
     shift 2
-    prune_encoder "$encoder" "$out" "$PIVOT,$NEW_LANG" "$OUT"/split/train.* "$@"
+    encoder_and_dict "$encoder" "$out" "$PIVOT,$NEW_LANG" "$OUT"/split/train.* "$@"
     encode_text "$out/encoder" "$out/pieces" "$OUT"/split/*."$pair".*
     bash "$recipes/binarize.sh" "$out/pieces" "$out/dict.txt" "$out/data-bin" "$pair"
 }

@@ -83,7 +83,7 @@ else
     printf '\u2581%s\n' "$SEPARATOR" >"$OUT/separator.txt"
     keep=(--keep-pieces "$OUT/separator.txt")
 fi
-prune_encoder "$ENCODER" "$OUT" "$ANSWER_LANG" "$split"/train.{question,passage,answer} "${keep[@]+"${keep[@]}"}"
+encoder_and_dict "$ENCODER" "$OUT" "$ANSWER_LANG" "$split"/train.{question,passage,answer} "${keep[@]+"${keep[@]}"}"
 spm=$OUT/encoder/sentencepiece.bpe.model
 for part in train valid test; do
     source=$OUT/text/$part.question-answer.question

@@ -74,7 +74,7 @@ else
 fi
 
 step "4/6 a smaller encoder, pieces, binarized"
-prune_encoder "$ENCODER" "$OUT" "$source,$target" "$split/train.$PAIR".*
+encoder_and_dict "$ENCODER" "$OUT" "$source,$target" "$split/train.$PAIR".*
 encode_text "$OUT/encoder" "$OUT/pieces" "$split"/*."$PAIR".*
 bash "$recipes/binarize.sh" "$OUT/pieces" "$OUT/dict.txt" "$OUT/data-bin" "$PAIR"
 

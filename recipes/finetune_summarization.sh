@@ -91,7 +91,7 @@ else
 fi
 
 step "4/7 a smaller encoder, pieces, binarized"
-prune_encoder "$ENCODER" "$OUT" "$SUMMARY_LANG" "$split"/train.text-summary.*
+encoder_and_dict "$ENCODER" "$OUT" "$SUMMARY_LANG" "$split"/train.text-summary.*
 encode_text "$OUT/encoder" "$OUT/pieces" "$split"/*.text-summary.*
 names=(text-summary)
 if [ "$DENOISING" != 0 ]; then

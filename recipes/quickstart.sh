@@ -29,7 +29,7 @@ set -euo pipefail
 : "${LANGS:=kk mn ug}"         # languages to translate Chinese into
 : "${TEXT:=}"                  # folder with zh-kk.zh, zh-kk.kk, ... instead of LibreOffice's text
 : "${ENCODER:=}"               # encoder folder instead of multilingual-e5-small
-: "${KEEP_LAYERS:=0,2,4}"      # of the encoder; empty keeps all
+: "${KEEP_LAYERS=0,2,4}"       # of the encoder; empty keeps all
 : "${TRAIN_PAIRS:=0}"          # most pairs a language; 0: all
 : "${TEST_PAIRS:=150}"
 : "${VALID_PAIRS:=100}"
@@ -56,7 +56,7 @@ done_already "$OUT/split/split.counts.json" "split" ||
         --max-train "$TRAIN_PAIRS"
 
 step "4/8 a smaller encoder: the pieces of the training text, layers ${KEEP_LAYERS:-all}"
-prune_encoder "$ENCODER" "$OUT" "$(commas zh "${langs[@]}")" "$OUT"/split/train.*
+encoder_and_dict "$ENCODER" "$OUT" "$(commas zh "${langs[@]}")" "$OUT"/split/train.*
 
 step "5/8 pieces, binarized"
 encode_text "$OUT/encoder" "$OUT/pieces" "$OUT"/split/*.zh-*.*

@@ -77,8 +77,7 @@ mkdir -p "$OUT/locks"
 rm -rf "$OUT/failed"
 export OUT LEDGER SIZE LANGS KEEP_CHECKPOINTS commit
 
-# open_jobs: those that can begin, a line each: name, pairs, row, updates, rate, seed, layers,
-# pretrain, flags.
+# open_jobs: those that can begin, a line each: name, pairs, row, updates, rate, seed, layers, pretrain, flags.
 open_jobs() {
     "${report[@]}" next --ledger "$LEDGER" --size "$SIZE" --langs "${langs[@]}" --experiments "${experiments[@]}" \
         --rows "${rows[@]}" --pairs "${sizes[@]}" --updates "$UPDATES" --rates "${rates[@]}" --seeds "${seeds[@]}"
@@ -103,11 +102,10 @@ prepare() {
     libreoffice_pairs "$OUT" "${langs[*]}"
     # The encoder is cut for all text there is, so that it is the same whatever is asked for.
     split_of all
-    prune_encoder "$ENCODER" "$OUT" "$(commas zh "${langs[@]}")" "$OUT"/all/split/train.*
+    encoder_and_dict "$ENCODER" "$OUT" "$(commas zh "${langs[@]}")" "$OUT"/all/split/train.*
     read -r -a cuts <<<"$(cut -f 7 <<<"$wanted" | grep -v '^-$' | sort -u | tr '\n' ' ')"
     for layers in "${cuts[@]}"; do
-        KEEP_LAYERS=$layers prune_encoder "$ENCODER" "$OUT/layers/$layers" "$(commas zh "${langs[@]}")" \
-            "$OUT"/all/split/train.*
+        KEEP_LAYERS=$layers prune_encoder "$ENCODER" "$OUT/layers/$layers/encoder" "$OUT"/all/split/train.*
     done
     for size in "$@"; do
         folder=$OUT/$size

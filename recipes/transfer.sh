@@ -95,7 +95,7 @@ done_already "$OUT/text" "text to train and test on" ||
         "${force[@]+"${force[@]}"}"
 
 step "4/8 a smaller encoder: the pieces of the training text, layers ${KEEP_LAYERS:-all}"
-prune_encoder "$ENCODER" "$OUT" "$(commas "${languages[@]}")" "$OUT"/text/train.*
+encoder_and_dict "$ENCODER" "$OUT" "$(commas "${languages[@]}")" "$OUT"/text/train.*
 
 step "5/8 pieces, binarized"
 encode_text "$OUT/encoder" "$OUT/pieces" "$OUT"/text/*

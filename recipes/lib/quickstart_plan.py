@@ -55,7 +55,7 @@ def further(updates: int, each: Optional[float], entries: List[Dict]) -> List[st
             scores = {lang: one["chrfpp"] for lang, one in entry["test"].items()}
             seeds[entry["updates"], tuple(scores)].append(scores)
     if seeds:
-        lines += ["What other lengths gave (chrF++ of larger test sets, recipes/results):"]
+        lines += ["What other lengths gave with the default settings (chrF++ of larger test sets, recipes/results):"]
     for (length, langs), trainings in sorted(seeds.items()):
         means = {lang: statistics.mean(scores[lang] for scores in trainings) for lang in langs}
         parts = ", ".join(f"{lang} {value:.1f}" for lang, value in means.items())

@@ -1,15 +1,22 @@
 # shellcheck shell=bash
 # The steps between clean text and binarized data, as the recipes share them; to be sourced after common.sh.
 
-# prune_encoder FROM OUT LANGS FILES... [FLAGS OF preprocess/prune_encoder.py]: OUT/encoder, which is the encoder
-# folder FROM with the pieces of FILES and the layers KEEP_LAYERS alone (empty: all); and OUT/dict.txt, its dictionary
-# with the tags of LANGS (joined by commas). MIN_COUNT leaves out pieces that are rarer.
+# prune_encoder FROM TO FILES... [FLAGS OF preprocess/prune_encoder.py]: the folder TO, which is the encoder folder FROM
+# with the pieces of FILES and the layers KEEP_LAYERS alone (empty: all). MIN_COUNT leaves out pieces that are rarer.
 prune_encoder() {
+    local from=$1 to=$2
+    shift 2
+    done_already "$to/config.json" "encoder" ||
+        preprocess prune_encoder --encoder "$from" --out "$to" \
+            ${KEEP_LAYERS:+--keep-layers "$KEEP_LAYERS"} ${MIN_COUNT:+--min-count "$MIN_COUNT"} --corpus "$@"
+}
+
+# encoder_and_dict FROM OUT LANGS FILES... [FLAGS]: OUT/encoder, as of prune_encoder, and OUT/dict.txt, its dictionary
+# with the tags of LANGS (joined by commas).
+encoder_and_dict() {
     local from=$1 out=$2 langs=$3
     shift 3
-    done_already "$out/encoder/config.json" "encoder" ||
-        preprocess prune_encoder --encoder "$from" --out "$out/encoder" \
-            ${KEEP_LAYERS:+--keep-layers "$KEEP_LAYERS"} ${MIN_COUNT:+--min-count "$MIN_COUNT"} --corpus "$@"
+    prune_encoder "$from" "$out/encoder" "$@"
     done_already "$out/dict.txt" "dictionary" ||
         preprocess build_dict --encoder "$out/encoder" --langs "$langs" --out "$out/dict.txt"
 }

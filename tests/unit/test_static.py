@@ -34,6 +34,14 @@ def test_every_recipe_stops_at_the_first_failure(repo, tracked):
             assert "\nset -euo pipefail\n" in (repo / name).read_text(encoding="utf-8"), name
 
 
+def test_a_setting_that_may_be_empty_stays_empty(repo, tracked):
+    """``:=`` puts the default in place of an empty value too, ``=`` does not."""
+    for name in tracked:
+        if name.endswith(".sh"):
+            text = (repo / name).read_text(encoding="utf-8")
+            assert not re.findall(r'^: "\$\{\w+:=[^}]+\}".*\bempty\b.*', text, re.M), name
+
+
 def test_nothing_is_fetched_over_plain_http(repo, tracked):
     texts = {name: (repo / name).read_text(encoding="utf-8") for name in tracked if re.search(r"\.(sh|py)$", name)}
     own = {name: text for name, text in texts.items() if not name.startswith("tests/")}

@@ -66,5 +66,5 @@ def test_the_row_is_the_quickstarts_own():
     quickstart = (ROOT / "recipes" / "quickstart.sh").read_text(encoding="utf-8")
     train = (ROOT / "recipes" / "train.sh").read_text(encoding="utf-8")
     row = read_rows()[plan.ROW]
-    assert f'"${{KEEP_LAYERS:={row.layers}}}"' in quickstart and '"${RECIPE:=best}"' in quickstart
+    assert f'"${{KEEP_LAYERS={row.layers}}}"' in quickstart and '"${RECIPE:=best}"' in quickstart
     assert "recipe=({})".format(row.flags.replace(" --dropout 0", "")) in train
