@@ -7,6 +7,7 @@ import torch
 from fairseq import checkpoint_utils, search
 from torch import Tensor
 
+from ..allocator import keep_freed_memory
 from ..errors import SwcmError
 from ..vocabulary.dictionary import symbols_that_are_no_text
 from ..vocabulary.pieces import is_blank
@@ -116,11 +117,18 @@ def generate(generator, models: List, sample: Dict, tags: Tensor, dictionary, **
     part = {"net_input": net_input}
     options = {name: None if tensor is None else tensor[rows] for name, tensor in options.items()}
     first = tags.to(source.device)[rows].repeat_interleave(generator.beam_size)
-    with torch.no_grad():
-        outputs = generator.generate(models, part, bos_token=first, **options)
+    outputs = searched(generator, models, part, bos_token=first, **options)
     for row, hypotheses in zip(rows.tolist(), outputs):
         found[row] = hypotheses
     return found
+
+
+def searched(generator, models: List, sample: Dict, **options) -> List[List[Dict]]:
+    """fairseq's search itself; a step's matrices lie where those of the step before lay."""
+    source = sample["net_input"]["src_tokens"]
+    scores = 0 if source.is_cuda else 4 * source.size(0) * generator.beam_size * generator.vocab_size
+    with torch.no_grad(), keep_freed_memory(scores):
+        return generator.generate(models, sample, **options)
 
 
 def score(generator, models: List, sample: Dict, dictionary, **options) -> List[List[Dict]]:

@@ -1,4 +1,4 @@
-"""Freed memory goes back to the system; seen from outside, in processes that allocate as a training does."""
+"""Freed memory goes back to the system, or is used again; seen from outside, in processes that allocate as ours do."""
 
 import os
 import sys
@@ -43,9 +43,9 @@ def test_what_is_free_goes_back_unless_the_user_wants_it_to_stay(run, env, done)
 
 def test_other_c_libraries_are_left_alone(monkeypatch):
     monkeypatch.setattr(allocator.platform, "libc_ver", lambda: ("", ""))
-    allocator._malloc_trim.cache_clear()
+    allocator._glibc.cache_clear()
     assert not allocator.return_freed_memory()
-    allocator._malloc_trim.cache_clear()
+    allocator._glibc.cache_clear()
 
 
 def test_a_training_asks_now_and_then(monkeypatch):
@@ -59,6 +59,69 @@ def test_a_training_asks_now_and_then(monkeypatch):
     for update in range(2 * allocator.EVERY):
         model.set_num_updates(update)
     assert len(asked) == 2
+
+
+# A search's steps: a matrix of 64 MB, made from one that is freed. Pages that are cleared anew are "minor faults".
+SEARCH = """
+import os, resource, sys, torch
+from swcm_fairseq.allocator import keep_freed_memory
+def resident():
+    with open("/proc/self/statm") as stream:
+        return int(stream.read().split()[1]) * os.sysconf("SC_PAGE_SIZE") / 2**20
+def steps():
+    for _ in range(20):
+        (torch.ones(16 * 2**20) + 1).sum()
+def cleared():
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt
+    steps()
+    return (resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before) * os.sysconf("SC_PAGE_SIZE") / 2**20
+steps()
+before = resident()
+with keep_freed_memory(int(sys.argv[1])):
+    with keep_freed_memory(int(sys.argv[1])):
+        steps()
+    print(cleared())
+print(cleared(), resident() - before)
+"""
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="of glibc")
+@pytest.mark.parametrize(
+    "size, env, kept",
+    [(2**26, {}, True), (2**10, {}, False), (2**26, {"MALLOC_MMAP_THRESHOLD_": "1000000"}, False)],
+    ids=["large", "small", "user's"],
+)
+def test_a_search_uses_again_what_it_frees(run, size, env, kept):
+    within, after, left = map(float, run(["python", "-c", SEARCH, size], env=env).stdout.split())
+    assert (within < 300) == kept, within  # 20 times two of 64 MB where nothing is kept
+    assert after > 2000 and left < 70, "afterwards it goes back"
+
+
+def test_settings_change_with_the_first_search_and_the_last(monkeypatch):
+    class Library:
+        def __init__(self):
+            self.calls = []
+
+        def mallopt(self, parameter, value):
+            self.calls.append((parameter, value))
+
+        def malloc_trim(self, pad):
+            self.calls.append("trim")
+
+    library = Library()
+    monkeypatch.setattr(allocator, "_glibc", lambda: library)
+    monkeypatch.setattr(allocator, "_searches", allocator._Searches())
+    one, other = allocator.keep_freed_memory(2**30), allocator.keep_freed_memory(2**30)
+    one.__enter__()
+    other.__enter__()
+    one.__exit__(None, None, None)
+    assert library.calls == list(allocator._KEEP.items())
+    other.__exit__(None, None, None)
+    assert library.calls[len(allocator._KEEP) :] == list(allocator._GIVE_BACK.items())
+    for _ in range(allocator.EVERY - 2):
+        with pytest.raises(ValueError), allocator.keep_freed_memory(2**30):
+            raise ValueError
+    assert library.calls.count("trim") == 1 and library.calls[-2] == list(allocator._GIVE_BACK.items())[-1]
 
 
 # A product of every size, as batches bring them.
