@@ -87,7 +87,8 @@ def sections(args) -> Dict[str, List[str]]:
     found["curve-table"] = tables.curve_table(curves, setting, entries)
     found["nearness"] = tables.nearness_table([one for one in plan if one.name == "core"], setting, entries)
     found["languages"] = tables.languages_table(list(ledger.of_kind(ledger.read(args.ledger), "training").values()))
-    found["speed"] = speed.table(ledger.of_kind(ledger.read(args.ledger), "speed"))
+    speeds = ledger.of_kind(ledger.read(args.ledger), "speed")
+    found["speed"], found["speed-short"] = speed.table(speeds), speed.short_table(speeds)
     return found
 
 

@@ -1,7 +1,8 @@
 """Measurements of recipes/benchmark/speed.sh in the ledger, and their table."""
 
+import collections
 import os
-from typing import Dict, List, Optional
+from typing import Dict, List, Optional, Tuple
 
 from . import reproduce_ledger as ledger
 from .reproduce_training import machine, versions
@@ -44,18 +45,48 @@ def table(entries: Dict[str, Dict]) -> List[str]:
     for entry in entries.values():
         section, case, numbers = entry["section"], entry["case"], entry["numbers"]
         ours = numbers["systems"].get("ours", {})
-        what, amount, share = "memory of a step", f"{ours.get('above', 0) / 1e6:.0f} MB", ""
+        amount, share = f"{ours.get('above', 0) / 1e6:.0f} MB", ""
         if section == "train":
-            what, amount = "training", f"{ours['step_seconds']:.3f} s a step"
+            amount = f"{ours['step_seconds']:.3f} s a step"
             share = f"{ours['matrix_share']:.0%}"
         elif section == "generate":
-            what = f"beam {numbers['beam']}, batches of {numbers['size']}"
             amount, share = (
                 f"{ours['target_pieces_per_second']:.1f} pieces/s",
                 f"{ours['memory_share']:.0%} of memory's",
             )
-        ratios = [numbers["systems"].get(name, {}).get("times_ours") for name in ("hf", "fairseq")]
-        cells = [what, str(case["vocabulary"]), case["dtype"], amount]
-        cells += ["" if ratio is None else f"{ratio:.2f}" for ratio in ratios]
-        lines.append("| " + " | ".join([*cells, share, entry["machine"]["cpu"]]) + " |")
+        cells = [_measurement(entry), str(case["vocabulary"]), case["dtype"], amount, *_ratios(entry), share]
+        lines.append("| " + " | ".join([*cells, entry["machine"]["cpu"]]) + " |")
     return lines
+
+
+def short_table(entries: Dict[str, Dict]) -> List[str]:
+    """The same, both ratios in a cell, for the CPU with the most measurements: a column for each precision and size."""
+    cpus = collections.Counter(entry["machine"]["cpu"] for entry in entries.values())
+    if not cpus:
+        return []
+    cpu = cpus.most_common(1)[0][0]
+    cells: Dict[str, Dict[Tuple[str, int], str]] = {}
+    for entry in entries.values():
+        if entry["machine"]["cpu"] == cpu:
+            column = entry["case"]["dtype"], entry["case"]["vocabulary"]
+            cells.setdefault(_measurement(entry), {})[column] = ", ".join(filter(None, _ratios(entry)))
+    columns = sorted({column for row in cells.values() for column in row}, key=lambda one: (one[0] != "float32", one))
+    lines = ["| | " + " | ".join(f"{dtype}, {vocabulary} pieces" for dtype, vocabulary in columns) + " |"]
+    lines.append("|" + "---|" * (1 + len(columns)))
+    for measurement in sorted(cells, reverse=True):
+        row = [cells[measurement].get(column, "") for column in columns]
+        lines.append(f"| {measurement} | " + " | ".join(row) + " |")
+    return lines + ["", f"The first number is Hugging Face's, the second fairseq's. CPU: {cpu}."]
+
+
+def _measurement(entry: Dict) -> str:
+    numbers = entry["numbers"]
+    if entry["section"] == "generate":
+        return f"beam {numbers['beam']}, batches of {numbers['size']}"
+    return {"train": "training", "memory": "memory of a step"}[entry["section"]]
+
+
+def _ratios(entry: Dict) -> List[str]:
+    """Theirs to ours, of Hugging Face and of fairseq; "" where it was not measured."""
+    ratios = [entry["numbers"]["systems"].get(name, {}).get("times_ours") for name in ("hf", "fairseq")]
+    return ["" if ratio is None else f"{ratio:.2f}" for ratio in ratios]

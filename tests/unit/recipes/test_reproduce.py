@@ -355,3 +355,17 @@ def test_speed_is_a_file_a_measurement_and_a_line_each(tmp_path, monkeypatch):
     assert train == ["| training", "12500", "float32", "0.783 s a step", "1.29", "1.32", "52%"]
     assert generate[0] == "| beam 5, batches of 1" and generate[3] == "60.0 pieces/s"
     assert memory[3:6] == ["300 MB", "1.20", ""]
+
+    speed.record(str(tmp_path), "train", dict(case, vocabulary=9), {"systems": systems}, "abc")
+    monkeypatch.setattr(training, "_cpu", lambda: "Another CPU avx512")
+    speed.record(str(tmp_path), "train", case, {"systems": systems}, "abc")
+    assert speed.short_table(ledger.read(str(tmp_path))) == [
+        "| | float32, 9 pieces | float32, 12500 pieces |",
+        "|---|---|---|",
+        "| training | 1.29, 1.32 | 1.29, 1.32 |",
+        "| memory of a step |  | 1.20 |",
+        "| beam 5, batches of 1 |  | 1.29, 1.32 |",
+        "",
+        "The first number is Hugging Face's, the second fairseq's. CPU: A CPU avx2.",
+    ]
+    assert speed.short_table({}) == []
