@@ -86,8 +86,9 @@ def sections(args) -> Dict[str, List[str]]:
     curves = [one for one in plan if one.name == FIGURE]
     found["curve-table"] = tables.curve_table(curves, setting, entries)
     found["nearness"] = tables.nearness_table([one for one in plan if one.name == "core"], setting, entries)
-    found["languages"] = tables.languages_table(list(ledger.of_kind(ledger.read(args.ledger), "training").values()))
-    speeds = ledger.of_kind(ledger.read(args.ledger), "speed")
+    everything = ledger.read(args.ledger)
+    found["languages"] = tables.languages_table(list(ledger.of_kind(everything, "training").values()))
+    speeds = ledger.of_kind(everything, "speed")
     found["speed"], found["speed-short"] = speed.table(speeds), speed.short_table(speeds)
     return found
 

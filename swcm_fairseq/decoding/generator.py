@@ -117,14 +117,14 @@ def generate(generator, models: List, sample: Dict, tags: Tensor, dictionary, **
     part = {"net_input": net_input}
     options = {name: None if tensor is None else tensor[rows] for name, tensor in options.items()}
     first = tags.to(source.device)[rows].repeat_interleave(generator.beam_size)
-    outputs = searched(generator, models, part, bos_token=first, **options)
+    outputs = run_search(generator, models, part, bos_token=first, **options)
     for row, hypotheses in zip(rows.tolist(), outputs):
         found[row] = hypotheses
     return found
 
 
-def searched(generator, models: List, sample: Dict, **options) -> List[List[Dict]]:
-    """fairseq's search itself; a step's matrices lie where those of the step before lay."""
+def run_search(generator, models: List, sample: Dict, **options) -> List[List[Dict]]:
+    """fairseq's search itself; what its steps free is used again by the next ones."""
     source = sample["net_input"]["src_tokens"]
     scores = 0 if source.is_cuda else 4 * source.size(0) * generator.beam_size * generator.vocab_size
     with torch.no_grad(), keep_freed_memory(scores):

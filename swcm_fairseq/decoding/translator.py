@@ -13,7 +13,7 @@ from ..hardware import best_precision, bf16_speed
 from ..vocabulary.dictionary import symbols_that_are_no_text, tags_in
 from ..vocabulary.pieces import Pieces
 from . import packed
-from .generator import searched
+from .generator import run_search
 from .hypotheses import BaseTranslator, Search, Written
 
 logger = logging.getLogger(__name__)
@@ -83,7 +83,7 @@ class Translator(BaseTranslator):
         firsts = batch["tag"].to(self.device).repeat_interleave(generator.beam_size)
         with self._decoding:  # whether attention is wanted is a setting of the model, and slows it down
             self.model.decoder.need_attn = search.attention
-            found = searched(generator, [self.model], {"net_input": source}, bos_token=firsts)
+            found = run_search(generator, [self.model], {"net_input": source}, bos_token=firsts)
         return [
             [self._written(one, len(pieces), search.attention) for one in outputs[: search.n_best]]
             for outputs, pieces in zip(found, ids)

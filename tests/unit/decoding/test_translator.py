@@ -2,11 +2,13 @@ import logging
 import math
 import shutil
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import nullcontext
 
 import pytest
 import torch
 
 import swcm_fairseq
+from swcm_fairseq.decoding import generator as decoding_generator
 from swcm_fairseq.decoding import translator as decoding_translator
 from swcm_fairseq.decoding.packing import pack
 from swcm_fairseq.decoding.translator import dtype_named
@@ -81,6 +83,13 @@ def test_threads_that_ask_for_the_attention_or_not_do_not_meet(translator):
     with ThreadPoolExecutor(4) as pool:
         for attention, lists in zip([False, True] * 6, pool.map(asked, [False, True] * 6)):
             assert all((one.attention is not None) == attention for found in lists for one in found)
+
+
+def test_a_search_keeps_the_memory_of_its_scores(translator, monkeypatch):
+    sizes = []
+    monkeypatch.setattr(decoding_generator, "keep_freed_memory", lambda size: sizes.append(size) or nullcontext())
+    translator.translate(["打开文件", "学校"], "kk", beam=3, max_len=6)
+    assert sizes == [2 * 3 * len(translator.dictionary) * 4]
 
 
 def test_length_is_limited(translator):

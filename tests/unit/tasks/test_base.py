@@ -1,6 +1,7 @@
 """Decoding through a task: the language is forced, and a sentence's output depends on nothing but its source."""
 
 import os
+from contextlib import nullcontext
 
 import pytest
 import torch
@@ -8,6 +9,7 @@ from fairseq import checkpoint_utils
 from fairseq.dataclass.configs import GenerationConfig
 
 from swcm_fairseq.data.pairs import PairDataset
+from swcm_fairseq.decoding import generator
 from swcm_fairseq.errors import SwcmError
 from tests.support.tiny_encoder import sentencepiece_pieces, train_sentencepiece
 from tests.support.toy import PIECES, toy_dictionary, toy_model, toy_task, write_data_bin
@@ -151,6 +153,13 @@ def test_prefix_tokens_are_kept_and_gone_on_from(task, model):
     prefix = torch.tensor([[DICTIONARY.index("t"), DICTIONARY.index("s")]] * 2)
     for hypotheses in task.inference_step(generator, [model], batch, prefix_tokens=prefix):
         assert tokens_of(hypotheses)[:2] == prefix[0].tolist()
+
+
+def test_a_search_keeps_the_memory_of_its_scores(task, model, monkeypatch):
+    sizes = []
+    monkeypatch.setattr(generator, "keep_freed_memory", lambda size: sizes.append(size) or nullcontext())
+    decode(task, [model], range(6), beam=2)
+    assert sizes == [6 * 2 * len(DICTIONARY) * 4]
 
 
 def test_raw_text_goes_to_the_one_target_and_is_refused_with_several(task, model, tmp_path):
